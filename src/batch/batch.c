@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "batch/batch.h"
+#include "encode/scope.h"
+#include "encode/wire.h"
+
+/* Field numbers, as in proto/otlp_logs.proto */
+enum { REQUEST_RESOURCE_LOGS = 1 };
+enum { RESOURCE_LOGS_RESOURCE = 1, RESOURCE_LOGS_SCOPE_LOGS = 2 };
+enum { SCOPE_LOGS_SCOPE = 1, SCOPE_LOGS_LOG_RECORDS = 2 };
+enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
+
+#define SCOPE_NAME_LEN (sizeof(AZM_SCOPE_NAME) - 1)
+#define SCOPE_VERSION_LEN (sizeof(AZM_SCOPE_VERSION) - 1)
+#define SCOPE_CONTENT (2 + SCOPE_NAME_LEN + 2 + SCOPE_VERSION_LEN) /* both are shorter than 128 */
+#define SCOPE_FIELD (2 + SCOPE_CONTENT)
+
+#define GROUPS_MAX 256 /* bounds the search for a resource, whatever names programs invent */
+
+/* The records of one resource: the fields `log_records` of its ScopeLogs, one after the other. */
+struct group {
+    struct azm_buf resource;
+    struct azm_buf run;
+};
+
+struct entry {
+    uint32_t group;
+    uint32_t len; /* bytes in the group's run, key and length included */
+};
+
+struct azm_batch {
+    struct azm_batch_limits limits;
+    struct group *groups;
+    size_t n_groups, last_group; /* most records have the resource of the one before */
+    struct entry *entries;
+    size_t n_entries, cap_entries;
+    size_t bytes;
+    struct azm_buf position;
+};
+
+static size_t scope_logs_content(size_t run)
+{
+    return SCOPE_FIELD + run;
+}
+
+static size_t resource_logs_content(size_t resource, size_t run)
+{
+    return azm_field_len(resource) + azm_field_len(scope_logs_content(run));
+}
+
+/* Bytes that a group takes in the request; none while it has no records. */
+static size_t group_len(size_t resource, size_t run)
+{
+    return run > 0 ? azm_field_len(resource_logs_content(resource, run)) : 0;
+}
+
+int azm_batch_new(const struct azm_batch_limits *limits, struct azm_batch **ret)
+{
+    struct azm_batch *b = calloc(1, sizeof *b);
+
+    if (!b)
+        return -ENOMEM;
+    b->limits = *limits;
+    *ret = b;
+    return 0;
+}
+
+struct azm_batch *azm_batch_free(struct azm_batch *b)
+{
+    if (!b)
+        return NULL;
+    for (size_t i = 0; i < b->n_groups; i++) {
+        azm_buf_free(&b->groups[i].resource);
+        azm_buf_free(&b->groups[i].run);
+    }
+    free(b->groups);
+    free(b->entries);
+    azm_buf_free(&b->position);
+    free(b);
+    return NULL;
+}
+
+static bool has_resource(const struct group *g, struct azm_text resource)
+{
+    return g->resource.len == resource.len &&
+           (resource.len == 0 || memcmp(g->resource.data, resource.s, resource.len) == 0);
+}
+
+/* The group of this resource, or NULL. */
+static struct group *find_group(struct azm_batch *b, struct azm_text resource)
+{
+    if (b->n_groups > 0 && has_resource(&b->groups[b->last_group], resource))
+        return &b->groups[b->last_group];
+    for (size_t i = 0; i < b->n_groups; i++)
+        if (has_resource(&b->groups[i], resource)) {
+            b->last_group = i;
+            return &b->groups[i];
+        }
+    return NULL;
+}
+
+static struct group *add_group(struct azm_batch *b, struct azm_text resource)
+{
+    struct group *g, *groups = reallocarray(b->groups, b->n_groups + 1, sizeof *groups);
+
+    if (!groups)
+        return NULL;
+    b->groups = groups;
+    g = &groups[b->n_groups];
+    *g = (struct group){0};
+    if (azm_buf_append(&g->resource, resource.s, resource.len) < 0)
+        return NULL;
+    b->last_group = b->n_groups++;
+    return g;
+}
+
+static int reserve_entry(struct azm_batch *b)
+{
+    size_t cap = MAX(b->cap_entries * 2, (size_t)64);
+    struct entry *e;
+
+    if (b->n_entries < b->cap_entries)
+        return 0;
+    e = reallocarray(b->entries, cap, sizeof *e);
+    if (!e)
+        return -ENOMEM;
+    b->entries = e;
+    b->cap_entries = cap;
+    return 0;
+}
+
+int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
+{
+    struct group *g = find_group(b, resource);
+    size_t run = g ? g->run.len : 0, field = azm_field_len(record->len);
+    size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
+
+    if (field > UINT32_MAX)
+        return -ENOMEM;
+    if (b->n_entries > 0 && (bytes > b->limits.bytes || b->n_entries >= b->limits.records))
+        return 0;
+    if (!g && b->n_groups == GROUPS_MAX)
+        return 0;
+    if (!g)
+        g = add_group(b, resource);
+    if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&g->run, field) < 0)
+        return -ENOMEM;
+    azm_put_bytes(g->run.data + g->run.len, SCOPE_LOGS_LOG_RECORDS, record->data, record->len);
+    g->run.len += field;
+    b->entries[b->n_entries++] = (struct entry){.group = (uint32_t)(g - b->groups), .len = (uint32_t)field};
+    b->bytes = bytes;
+    return 1;
+}
+
+size_t azm_batch_records(const struct azm_batch *b)
+{
+    return b->n_entries;
+}
+
+size_t azm_batch_bytes(const struct azm_batch *b)
+{
+    return b->bytes;
+}
+
+bool azm_batch_full(const struct azm_batch *b)
+{
+    return b->n_entries >= b->limits.records;
+}
+
+size_t azm_batch_room(const struct azm_batch *b)
+{
+    return b->bytes < b->limits.bytes ? b->limits.bytes - b->bytes : 0;
+}
+
+struct azm_buf *azm_batch_position(struct azm_batch *b)
+{
+    return &b->position;
+}
+
+static int put_group(const struct group *g, size_t start, size_t len, struct azm_buf *out)
+{
+    size_t scope_logs = scope_logs_content(len);
+    size_t content = resource_logs_content(g->resource.len, len);
+    uint8_t *p;
+
+    if (azm_buf_reserve(out, azm_field_len(content)) < 0)
+        return -ENOMEM;
+    p = azm_put_len_key(out->data + out->len, REQUEST_RESOURCE_LOGS, content);
+    p = azm_put_bytes(p, RESOURCE_LOGS_RESOURCE, g->resource.data, g->resource.len);
+    p = azm_put_len_key(p, RESOURCE_LOGS_SCOPE_LOGS, scope_logs);
+    p = azm_put_len_key(p, SCOPE_LOGS_SCOPE, SCOPE_CONTENT);
+    p = azm_put_bytes(p, SCOPE_NAME, AZM_SCOPE_NAME, SCOPE_NAME_LEN);
+    p = azm_put_bytes(p, SCOPE_VERSION, AZM_SCOPE_VERSION, SCOPE_VERSION_LEN);
+    memcpy(p, g->run.data + start, len);
+    out->len = (size_t)(p - out->data) + len;
+    return 0;
+}
+
+int azm_batch_serialize(const struct azm_batch *b, size_t first, size_t n, struct azm_buf *out)
+{
+    /* Within a group the records lie in the order of arrival, so a stretch of the batch is a stretch of
+     * each group's run. */
+    struct stretch {
+        size_t start, len;
+    } stretches[GROUPS_MAX] = {0};
+
+    for (size_t i = 0; i < first; i++)
+        stretches[b->entries[i].group].start += b->entries[i].len;
+    for (size_t i = first; i < first + n; i++)
+        stretches[b->entries[i].group].len += b->entries[i].len;
+
+    azm_buf_clear(out);
+    for (size_t k = 0; k < b->n_groups; k++)
+        if (stretches[k].len > 0) {
+            int r = put_group(&b->groups[k], stretches[k].start, stretches[k].len, out);
+
+            if (r < 0)
+                return r;
+        }
+    return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "cli/cli.h"
+#include "config/otel_env.h"
+#include "core/log.h"
+
+void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option)
+{
+    if (o->n == CLI_OVERRIDES_MAX) { /* options repeated without end: the last ones count */
+        for (size_t i = 1; i < o->n; i++)
+            o->items[i - 1] = o->items[i];
+        o->n--;
+    }
+    o->items[o->n++] = (struct cli_override){.section = section, .key = key, .value = value, .option = option};
+}
+
+int cli_fail(int error, const struct azm_error *err)
+{
+    azm_log(AZM_LOG_ERROR, "%s", err->words);
+    return error == -EACCES || error == -EPERM ? AZM_EXIT_NO_PERMISSION : AZM_EXIT_FAILURE;
+}
+
+static int load(struct azm_config *c, const char *path, const struct cli_overrides *o, struct azm_error *err)
+{
+    int r;
+
+    r = azm_config_init(c);
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    r = azm_config_read(c, path ? path : AZM_DEFAULT_CONFIG, !path, err);
+    if (r >= 0)
+        r = azm_otel_env_apply(c, err);
+    for (size_t i = 0; i < o->n && r >= 0; i++)
+        r = azm_config_set(c, o->items[i].section, o->items[i].key, o->items[i].value, o->items[i].option, false, err);
+    return r < 0 ? r : azm_config_check(c, err);
+}
+
+int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o)
+{
+    struct azm_error err;
+    int r = load(c, path, o, &err);
+
+    if (r < 0) {
+        azm_log(AZM_LOG_ERROR, "%s", err.words);
+        azm_config_free(c);
+        return AZM_EXIT_CONFIG;
+    }
+    return 0;
+}
+
+struct azm_otlp_limits cli_record_limits(const struct azm_config *c)
+{
+    return (struct azm_otlp_limits){
+        .body_bytes = c->max_body_bytes,
+        .value_bytes = c->max_body_bytes,
+        .attributes_bytes = c->max_request_bytes / 4,
+    };
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "encode/otlp.h"
+
+/* Exit codes, documented in azmonlog(1); the numbers above 1 are those of sysexits.h, which systemd names too. */
+enum {
+    AZM_EXIT_OK = 0,
+    AZM_EXIT_FAILURE = 1,      /* something broke at run time */
+    AZM_EXIT_USAGE = 64,       /* wrong options */
+    AZM_EXIT_UNDELIVERED = 75, /* run --once was stopped before all was acknowledged; run it again */
+    AZM_EXIT_NO_PERMISSION = 77,
+    AZM_EXIT_CONFIG = 78, /* the configuration is wrong */
+};
+
+#define AZM_DEFAULT_CONFIG SYSCONFDIR "/azmonlog/azmonlog.conf"
+
+/* One assignment from the command line. */
+struct cli_override {
+    const char *section, *key, *value, *option;
+};
+
+#define CLI_OVERRIDES_MAX 16
+
+struct cli_overrides {
+    struct cli_override items[CLI_OVERRIDES_MAX];
+    size_t n;
+};
+
+void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option);
+
+/* File (`path`, or the default one if it is there and `path` is NULL), drop-ins, environment, command line. Prints the
+ * error and returns an exit code; 0 is success, and only then `c` is filled in. */
+int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o);
+
+/* The bounds of one record: it never takes more than about three quarters of a request. */
+struct azm_otlp_limits cli_record_limits(const struct azm_config *c);
+
+/* Prints the words of an error and returns the exit code that goes with it. */
+int cli_fail(int error, const struct azm_error *err);
+
+int cmd_run(int argc, char **argv);
+int cmd_cat(int argc, char **argv);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "encode/otlp.h"
+#include "encode/otlp_json.h"
+#include "source/journal.h"
+
+static void print_help(void)
+{
+    printf("Usage: azmonlog cat [OPTION...]\n\n"
+           "Prints the records of the journal as they would be sent: one line of OTLP/JSON\n"
+           "for each. Needs no destination and leaves the position of azmonlog run alone.\n\n"
+           "  -n, --lines N        only the last N\n"
+           "      --since TIME     only from this time on: -1h, yesterday, 2026-01-31 12:00\n"
+           "  -f, --follow         go on with new ones (without -n or --since: the last 10)\n"
+           "      --directory DIR  a folder of journal files instead of this machine's\n"
+           "  -c, --config FILE    configuration (default " AZM_DEFAULT_CONFIG ")\n"
+           "  -h, --help           this text\n\n"
+           "Example: azmonlog cat -n 1 | jq .\n");
+}
+
+/* Waits for the journal to change: 0 or -errno. */
+static int wait_for_more(struct azm_source *s, struct azm_error *err)
+{
+    uint64_t until, now = azm_monotonic_usec(&azm_system_clock);
+    int fd, events, timeout_ms, r;
+
+    r = s->ops->poll(s, &fd, &events, &until, err);
+    if (r < 0)
+        return r;
+    timeout_ms = until == AZM_USEC_INFINITY ? -1 : (int)(until > now ? (until - now) / AZM_USEC_PER_MSEC + 1 : 0);
+    if (poll(&(struct pollfd){.fd = fd, .events = (short)events}, 1, timeout_ms) < 0 && errno != EINTR)
+        return azm_error_set(err, errno, "cannot wait for the journal: %m");
+    return s->ops->process(s, err);
+}
+
+/* Prints until there is no more, or for ever: 0 or -errno. A reader that has seen enough (EPIPE) is no error. */
+static int print_records(struct azm_source *s, struct azm_otlp_encoder *encoder, bool follow, struct azm_error *err)
+{
+    _cleanup_(azm_buf_free) struct azm_buf record = {0}, line = {0};
+
+    for (unsigned n = 1;; n++) {
+        struct azm_record rec;
+        int r;
+
+        r = s->ops->next(s, &rec, err);
+        if (r == 0) {
+            if (fflush(stdout) < 0)
+                return errno == EPIPE ? 0 : azm_error_set(err, errno, "cannot write: %m");
+            if (!follow)
+                return 0;
+            r = wait_for_more(s, err);
+            if (r < 0)
+                return r;
+            continue;
+        }
+        if (r < 0)
+            return r;
+        azm_buf_clear(&line);
+        r = azm_otlp_encode_record(encoder, &rec, &record);
+        if (r == 0)
+            r = azm_otlp_json_line(rec.resource, &record, &line);
+        if (r < 0)
+            return azm_error_set(err, r, "cannot print a record: %m");
+        if (fwrite(line.data, 1, line.len, stdout) != line.len)
+            return errno == EPIPE ? 0 : azm_error_set(err, errno, "cannot write: %m");
+        if (n % AZM_SOURCE_RECORDS_PER_TURN == 0) {
+            r = s->ops->process(s, err);
+            if (r < 0)
+                return r;
+        }
+    }
+}
+
+static int cat(const struct azm_config *config, size_t last, bool follow)
+{
+    const struct azm_journal_options o = {.config = config, .state_dir_fd = -1, .last = last};
+    _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
+        .limits = cli_record_limits(config),
+    };
+    struct azm_source *source;
+    struct azm_error err = {0};
+    int r;
+
+    r = azm_journal_open(&o, &source, &err);
+    if (r < 0)
+        return cli_fail(r, &err);
+    r = print_records(source, &encoder, follow, &err);
+    source->ops->free(source);
+    return r < 0 ? cli_fail(r, &err) : AZM_EXIT_OK;
+}
+
+int cmd_cat(int argc, char **argv)
+{
+    enum { OPT_SINCE = 256, OPT_DIRECTORY };
+    static const struct option options[] = {
+        {"lines", required_argument, NULL, 'n'},
+        {"since", required_argument, NULL, OPT_SINCE},
+        {"follow", no_argument, NULL, 'f'},
+        {"directory", required_argument, NULL, OPT_DIRECTORY},
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    _cleanup_(azm_config_free) struct azm_config config = {0};
+    struct cli_overrides overrides = {0};
+    const char *path = NULL;
+    bool follow = false, since = false, lines = false;
+    size_t last = 0;
+    char *end;
+    int c, r;
+
+    cli_override(&overrides, "journal", "start", "oldest", "cat");
+    while ((c = getopt_long(argc, argv, "n:fc:h", options, NULL)) >= 0)
+        switch (c) {
+        case 'n':
+            last = strtoul(optarg, &end, 10);
+            if (*optarg < '0' || *optarg > '9' || *end) {
+                azm_log(AZM_LOG_ERROR, "--lines: '%s' is not a number", optarg);
+                return AZM_EXIT_USAGE;
+            }
+            lines = true;
+            break;
+        case OPT_SINCE:
+            cli_override(&overrides, "journal", "start", optarg, "--since");
+            since = true;
+            break;
+        case 'f':
+            follow = true;
+            break;
+        case OPT_DIRECTORY:
+            cli_override(&overrides, "journal", "directory", optarg, "--directory");
+            break;
+        case 'c':
+            path = optarg;
+            break;
+        case 'h':
+            print_help();
+            return AZM_EXIT_OK;
+        default:
+            return AZM_EXIT_USAGE;
+        }
+    if (optind < argc) {
+        azm_log(AZM_LOG_ERROR, "cat takes no argument '%s'; azmonlog cat --help", argv[optind]);
+        return AZM_EXIT_USAGE;
+    }
+    if (since && lines) {
+        azm_log(AZM_LOG_ERROR, "use either --lines or --since");
+        return AZM_EXIT_USAGE;
+    }
+    if (follow && !since && !lines)
+        last = 10;
+    if (lines && last == 0) /* -n 0: nothing of what is there */
+        cli_override(&overrides, "journal", "start", "now", "--lines");
+    r = cli_load_config(&config, path, &overrides);
+    return r != 0 ? r : cat(&config, last, follow);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/log.h"
+
+static const struct {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", "export the journal to an OTLP endpoint", cmd_run},
+    {"cat", "print what would be sent, as OTLP/JSON lines", cmd_cat},
+};
+
+static void print_help(FILE *f)
+{
+    fprintf(f, "Usage: azmonlog COMMAND [OPTION...]\n\n"
+               "Carries every record of the systemd journal to an OTLP endpoint, at least once.\n\n"
+               "Commands:\n");
+    for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+        fprintf(f, "  %-6s %s\n", commands[i].name, commands[i].summary);
+    fprintf(f, "\nazmonlog COMMAND --help tells more. Configuration: " AZM_DEFAULT_CONFIG "\n\n"
+               "Options:\n"
+               "  -h, --help     this text\n"
+               "  -V, --version  the version\n\n"
+               "Exit codes: 0 success, 1 failure, 64 wrong usage, 75 not all delivered yet\n"
+               "(run --once), 77 no permission, 78 wrong configuration.\n\n"
+               "Manual: azmonlog(1), azmonlog.conf(5)\n");
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_TIME, "");
+    signal(SIGPIPE, SIG_IGN); /* a closed connection is an error code, not an end */
+    azm_log_init(AZM_LOG_INFO);
+
+    if (argc < 2) {
+        print_help(stderr);
+        return AZM_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return AZM_EXIT_OK;
+    }
+    if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0) {
+        printf("azmonlog %s\n", PACKAGE_VERSION);
+        return AZM_EXIT_OK;
+    }
+    for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    azm_log(AZM_LOG_ERROR, "unknown command '%s'; azmonlog --help lists the commands", argv[1]);
+    return AZM_EXIT_USAGE;
+}

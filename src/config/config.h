@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+/* The configuration: [section] and key=value lines in systemd's manner. A key set later wins; the order is
+ * file, drop-ins (FILE.d/ *.conf by name), environment (config/otel_env.h), command line. Unknown keys and bad
+ * values are errors that name the file and line. */
+
+enum azm_start {
+    AZM_START_BOOT,   /* the first entry of the running boot */
+    AZM_START_NOW,    /* only what is logged from now on */
+    AZM_START_OLDEST, /* everything in the journal */
+    AZM_START_TIME,   /* the first entry at or after start_usec */
+};
+
+enum azm_fields { /* which journal fields become attributes; docs/mapping.md */
+                  AZM_FIELDS_MINIMAL = 1,
+                  AZM_FIELDS_STANDARD = 2,
+                  AZM_FIELDS_FULL = 4,
+};
+
+struct azm_key_value {
+    char *key, *value;
+};
+
+struct azm_key_values {
+    struct azm_key_value *items;
+    size_t n;
+};
+
+/* Strings are owned by the struct and never NULL after azm_config_init; "" means not set. */
+struct azm_config {
+    /* [destination] */
+    char *endpoint;                /* http or https URL with its path, used as it is */
+    struct azm_key_values headers; /* extra request headers; may hold secrets */
+    char *tls_ca_file, *tls_cert_file, *tls_key_file;
+    /* [batch] */
+    uint64_t schedule_delay_usec; /* from a batch's first record to its sealing */
+    size_t max_export_batch_size; /* records */
+    size_t max_request_bytes;     /* before compression */
+    /* [export] */
+    bool gzip;
+    unsigned concurrency;  /* requests in flight */
+    uint64_t timeout_usec; /* of one request */
+    uint64_t retry_initial_delay_usec, retry_max_delay_usec, hold_max_delay_usec;
+    uint64_t shutdown_timeout_usec;
+    /* [journal] */
+    enum azm_start start;
+    uint64_t start_usec; /* for AZM_START_TIME: realtime */
+    char *journal_directory;
+    enum azm_fields fields;
+    size_t max_body_bytes;
+    bool service_name_field; /* believe OTEL_SERVICE_NAME= in an entry */
+    /* [resource] */
+    struct azm_key_values resource; /* attributes added to every record's resource */
+    /* [state] */
+    char *state_directory;
+};
+
+/* Fills in the defaults: 0 or -ENOMEM. */
+int azm_config_init(struct azm_config *c);
+void azm_config_free(struct azm_config *c);
+
+/* Reads a file and its drop-ins: 0 or -errno. With `optional` a file that does not exist is no error. */
+int azm_config_read(struct azm_config *c, const char *path, bool optional, struct azm_error *err);
+
+/* Sets one key; an empty value brings the default back. `where` stands first in an error ("FILE:LINE",
+ * "--endpoint", "$OTEL_..."). `public` says that everybody can read the place where the value stands: secrets are then
+ * refused. 0 or -EINVAL. */
+int azm_config_set(struct azm_config *c, const char *section, const char *key, const char *value, const char *where,
+                   bool is_public, struct azm_error *err);
+
+/* Checks what cannot be seen key by key: 0 or -EINVAL. */
+int azm_config_check(const struct azm_config *c, struct azm_error *err);
+
+/* The first value of this key in the list, or NULL. */
+const char *azm_key_values_get(const struct azm_key_values *kv, const char *key);
+
+/* Sets a key in the list, or replaces its value: 0 or -ENOMEM. */
+int azm_key_values_set(struct azm_key_values *kv, const char *key, const char *value);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stddef.h>
+
+/* Memory that lives as long as one record: many small allocations, freed together.
+ * Pointers stay valid until azm_arena_reset. All zero is a valid empty arena. */
+struct azm_arena {
+    struct azm_arena_block *blocks; /* newest first; the oldest is kept over resets */
+};
+
+/* `size` bytes aligned for any type, not initialised; NULL when memory is out. */
+void *azm_arena_alloc(struct azm_arena *a, size_t size);
+
+/* A copy of `len` bytes, or NULL when memory is out. */
+void *azm_arena_copy(struct azm_arena *a, const void *data, size_t len);
+
+/* Forgets everything; keeps one block, so that a steady stream of records allocates nothing. */
+void azm_arena_reset(struct azm_arena *a);
+
+void azm_arena_free(struct azm_arena *a);

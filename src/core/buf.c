@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/buf.h"
+
+int azm_buf_reserve(struct azm_buf *b, size_t extra)
+{
+    size_t need, cap;
+    void *p;
+
+    if (__builtin_add_overflow(b->len, extra, &need))
+        return -ENOMEM;
+    if (need <= b->cap)
+        return 0;
+    cap = MAX(b->cap, (size_t)256);
+    while (cap < need)
+        if (__builtin_mul_overflow(cap, (size_t)2, &cap))
+            return -ENOMEM;
+    p = realloc(b->data, cap);
+    if (!p)
+        return -ENOMEM;
+    b->data = p;
+    b->cap = cap;
+    return 0;
+}
+
+int azm_buf_append(struct azm_buf *b, const void *data, size_t len)
+{
+    int r = azm_buf_reserve(b, len);
+
+    if (r < 0)
+        return r;
+    if (len > 0)
+        memcpy(b->data + b->len, data, len);
+    b->len += len;
+    return 0;
+}
+
+int azm_buf_printf(struct azm_buf *b, const char *format, ...)
+{
+    va_list ap;
+    int n, r;
+
+    va_start(ap, format);
+    n = vsnprintf(NULL, 0, format, ap);
+    va_end(ap);
+    if (n < 0)
+        return -EINVAL;
+    r = azm_buf_reserve(b, (size_t)n + 1); /* vsnprintf writes a NUL, which is not counted */
+    if (r < 0)
+        return r;
+    va_start(ap, format);
+    vsnprintf((char *)b->data + b->len, (size_t)n + 1, format, ap);
+    va_end(ap);
+    b->len += (size_t)n;
+    return 0;
+}
+
+void azm_buf_free(struct azm_buf *b)
+{
+    free(b->data);
+    memset(b, 0, sizeof *b);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+
+/* A growing run of bytes. All zero is a valid empty buffer; azm_buf_free makes it so again. */
+struct azm_buf {
+    uint8_t *data;
+    size_t len; /* bytes used */
+    size_t cap; /* bytes allocated */
+};
+
+/* Makes room for `extra` more bytes: 0 or -ENOMEM. Growth doubles, so appending is amortised O(1). */
+int azm_buf_reserve(struct azm_buf *b, size_t extra);
+
+/* Appends: 0 or -ENOMEM (the buffer is then unchanged). */
+int azm_buf_append(struct azm_buf *b, const void *data, size_t len);
+int azm_buf_printf(struct azm_buf *b, const char *format, ...) _printf_(2, 3);
+
+/* Frees the memory and leaves an empty buffer. */
+void azm_buf_free(struct azm_buf *b);
+
+/* Forgets the content and keeps the memory for the next use. */
+static inline void azm_buf_clear(struct azm_buf *b)
+{
+    b->len = 0;
+}
+
+/* Gives the content to the returned buffer and leaves `b` empty. */
+static inline struct azm_buf azm_buf_take(struct azm_buf *b)
+{
+    struct azm_buf taken = *b;
+
+    memset(b, 0, sizeof *b);
+    return taken;
+}

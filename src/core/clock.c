@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/clock.h"
+
+static uint64_t now_usec(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * AZM_USEC_PER_SEC + (uint64_t)ts.tv_nsec / AZM_NSEC_PER_USEC;
+}
+
+static uint64_t system_monotonic(void *userdata)
+{
+    (void)userdata;
+    return now_usec(CLOCK_MONOTONIC);
+}
+
+static uint64_t system_realtime(void *userdata)
+{
+    (void)userdata;
+    return now_usec(CLOCK_REALTIME);
+}
+
+static uint64_t system_random(void *userdata)
+{
+    uint64_t v;
+
+    (void)userdata;
+    if (getrandom(&v, sizeof v, GRND_NONBLOCK) != (ssize_t)sizeof v)
+        v = now_usec(CLOCK_MONOTONIC) * UINT64_C(0x9E3779B97F4A7C15); /* early boot: jitter needs no secret */
+    return v;
+}
+
+const struct azm_clock azm_system_clock = {
+    .monotonic_usec = system_monotonic,
+    .realtime_usec = system_realtime,
+    .random = system_random,
+};

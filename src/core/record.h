@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that belong to somebody else. Not NUL-terminated; may hold NUL and invalid UTF-8. */
+struct azm_text {
+    const char *s;
+    size_t len;
+};
+
+#define AZM_TEXT(literal) ((struct azm_text){(literal), sizeof(literal) - 1})
+
+static inline struct azm_text azm_text_of(const char *s)
+{
+    return (struct azm_text){s, s ? strlen(s) : 0};
+}
+
+static inline bool azm_text_equal(struct azm_text a, struct azm_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.s, b.s, a.len) == 0);
+}
+
+enum azm_value_type {
+    AZM_VALUE_TEXT,
+    AZM_VALUE_INT,
+    AZM_VALUE_TEXTS, /* several values of one field, as an OTLP array */
+};
+
+struct azm_attribute {
+    struct azm_text key; /* valid UTF-8 */
+    enum azm_value_type type;
+    union {
+        struct azm_text text;
+        int64_t integer;
+        struct {
+            const struct azm_text *items;
+            size_t n;
+        } texts;
+    };
+};
+
+/* One log record on its way from a source to the encoder. Every pointer is borrowed from the
+ * source and valid until the source is asked for the next record. */
+struct azm_record {
+    uint64_t time_unix_nano;          /* when it happened; never 0 */
+    uint64_t observed_time_unix_nano; /* when journald (rsyslog) received it */
+    int severity;                     /* syslog severity 0..7; -1: none was given */
+    bool has_body;                    /* false: the entry has no MESSAGE at all */
+    struct azm_text body;
+    struct azm_text resource; /* the encoded OTLP Resource, see azm_otlp_put_resource */
+    uint8_t uid[16];          /* log.record.uid: same entry, same uid; see source/uid.h */
+
+    bool has_trace_id, has_span_id;
+    uint8_t trace_id[16], span_id[8];
+    uint32_t trace_flags;
+
+    const struct azm_attribute *attributes; /* keys are unique */
+    size_t n_attributes;
+};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/utf8.h"
+
+/* Looks at one multi-byte character. Returns its length when it is valid; otherwise minus the length
+ * of the maximal subpart that is to be replaced (always 1..3 bytes). */
+static int scan_char(const uint8_t *s, size_t len)
+{
+    uint8_t low = 0x80, high = 0xBF; /* bounds of the second byte */
+    int need, i;
+
+    if (s[0] >= 0xC2 && s[0] <= 0xDF)
+        need = 2;
+    else if (s[0] >= 0xE0 && s[0] <= 0xEF) {
+        need = 3;
+        if (s[0] == 0xE0)
+            low = 0xA0; /* overlong */
+        else if (s[0] == 0xED)
+            high = 0x9F; /* surrogates */
+    } else if (s[0] >= 0xF0 && s[0] <= 0xF4) {
+        need = 4;
+        if (s[0] == 0xF0)
+            low = 0x90; /* overlong */
+        else if (s[0] == 0xF4)
+            high = 0x8F; /* above U+10FFFF */
+    } else
+        return -1;
+
+    for (i = 1; i < need; i++) {
+        if ((size_t)i >= len || s[i] < low || s[i] > high)
+            return -i;
+        low = 0x80;
+        high = 0xBF;
+    }
+    return need;
+}
+
+size_t azm_utf8_valid_prefix(const char *s, size_t len)
+{
+    const uint8_t *p = (const uint8_t *)s;
+    size_t i = 0;
+
+    while (i < len) {
+        uint64_t word;
+        int n;
+
+        if (len - i >= sizeof word) { /* log text is nearly always ASCII: eight bytes at a time */
+            memcpy(&word, p + i, sizeof word);
+            if (!(word & UINT64_C(0x8080808080808080))) {
+                i += sizeof word;
+                continue;
+            }
+        }
+        if (p[i] < 0x80) {
+            i++;
+            continue;
+        }
+        n = scan_char(p + i, len - i);
+        if (n < 0)
+            return i;
+        i += (size_t)n;
+    }
+    return len;
+}
+
+int azm_utf8_append_clean(struct azm_buf *out, const char *s, size_t len)
+{
+    while (len > 0) {
+        size_t valid = azm_utf8_valid_prefix(s, len);
+        size_t bad;
+        int r;
+
+        r = azm_buf_append(out, s, valid);
+        if (r < 0)
+            return r;
+        s += valid;
+        len -= valid;
+        if (len == 0)
+            break;
+        r = azm_buf_append(out, "\xEF\xBF\xBD", 3);
+        if (r < 0)
+            return r;
+        bad = (size_t)-scan_char((const uint8_t *)s, len);
+        s += bad;
+        len -= bad;
+    }
+    return 0;
+}
+
+size_t azm_utf8_cut(const char *s, size_t max)
+{
+    while (max > 0 && ((uint8_t)s[max] & 0xC0) == 0x80)
+        max--;
+    return max;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/buf.h"
+
+/* The length in bytes of the longest prefix of s[0..len) that is valid UTF-8 (RFC 3629: no
+ * surrogates, no overlong forms, nothing above U+10FFFF; NUL is a character like any other).
+ * An OTLP `string` must be valid UTF-8: proto3 parsers refuse the whole request otherwise. */
+size_t azm_utf8_valid_prefix(const char *s, size_t len);
+
+/* Appends s[0..len) with each maximal invalid piece replaced by U+FFFD (the practice of the Unicode
+ * standard, chapter 3, "U+FFFD Substitution of Maximal Subparts"): 0 or -ENOMEM. */
+int azm_utf8_append_clean(struct azm_buf *out, const char *s, size_t len);
+
+/* The largest n <= max so that s[0..n) ends at a character's end. `s` is valid UTF-8 of more than max bytes. */
+size_t azm_utf8_cut(const char *s, size_t max);

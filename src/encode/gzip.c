@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "encode/gzip.h"
+
+#define GROW_BYTES ((size_t)64 * 1024)
+
+#if HAVE_ISAL
+
+#include <isa-l/igzip_lib.h>
+
+struct azm_gzip {
+    struct isal_zstream stream;
+    uint8_t level_buf[ISAL_DEF_LVL1_DEFAULT];
+};
+
+int azm_gzip_new(struct azm_gzip **ret)
+{
+    struct azm_gzip *z = calloc(1, sizeof *z);
+
+    if (!z)
+        return -ENOMEM;
+    *ret = z;
+    return 0;
+}
+
+struct azm_gzip *azm_gzip_free(struct azm_gzip *z)
+{
+    free(z);
+    return NULL;
+}
+
+int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct azm_buf *out)
+{
+    if (len > UINT32_MAX)
+        return -E2BIG;
+    isal_deflate_init(&z->stream);
+    z->stream.gzip_flag = IGZIP_GZIP;
+    z->stream.level = 1;
+    z->stream.level_buf = z->level_buf;
+    z->stream.level_buf_size = sizeof z->level_buf;
+    z->stream.next_in = (uint8_t *)data; /* never written to */
+    z->stream.avail_in = (uint32_t)len;
+    z->stream.end_of_stream = 1;
+
+    azm_buf_clear(out);
+    do {
+        uint32_t room;
+        int r = azm_buf_reserve(out, GROW_BYTES);
+
+        if (r < 0)
+            return r;
+        room = (uint32_t)MIN(out->cap - out->len, (size_t)UINT32_MAX);
+        z->stream.next_out = out->data + out->len;
+        z->stream.avail_out = room;
+        if (isal_deflate(&z->stream) != COMP_OK)
+            return -EIO;
+        out->len += room - z->stream.avail_out;
+    } while (z->stream.internal_state.state != ZSTATE_END);
+    return 0;
+}
+
+#else
+
+#include <zlib.h>
+
+struct azm_gzip {
+    z_stream stream;
+};
+
+int azm_gzip_new(struct azm_gzip **ret)
+{
+    struct azm_gzip *z = calloc(1, sizeof *z);
+
+    if (!z)
+        return -ENOMEM;
+    if (deflateInit2(&z->stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16 /* gzip */, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        free(z);
+        return -ENOMEM;
+    }
+    *ret = z;
+    return 0;
+}
+
+struct azm_gzip *azm_gzip_free(struct azm_gzip *z)
+{
+    if (z) {
+        deflateEnd(&z->stream);
+        free(z);
+    }
+    return NULL;
+}
+
+int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct azm_buf *out)
+{
+    int r;
+
+    if (len > UINT_MAX)
+        return -E2BIG;
+    if (deflateReset(&z->stream) != Z_OK)
+        return -EIO;
+    z->stream.next_in = (Bytef *)(uintptr_t)data; /* never written to */
+    z->stream.avail_in = (uInt)len;
+
+    azm_buf_clear(out);
+    do {
+        uInt room;
+
+        r = azm_buf_reserve(out, GROW_BYTES);
+        if (r < 0)
+            return r;
+        room = (uInt)MIN(out->cap - out->len, (size_t)UINT_MAX);
+        z->stream.next_out = out->data + out->len;
+        z->stream.avail_out = room;
+        r = deflate(&z->stream, Z_FINISH);
+        if (r != Z_OK && r != Z_BUF_ERROR && r != Z_STREAM_END)
+            return -EIO;
+        out->len += room - z->stream.avail_out;
+    } while (r != Z_STREAM_END);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include <curl/curl.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/clock.h"
+#include "export/http.h"
+
+#define ANSWER_MAX_BYTES ((size_t)4 * 1024 * 1024) /* opentelemetry-proto: client response size limit */
+#define ANSWER_KEPT_BYTES ((size_t)64 * 1024)
+#define HEADER_KEPT_BYTES 128
+#define USER_AGENT "azmonlog/" PACKAGE_VERSION " OTel-OTLP-Exporter-C/" PACKAGE_VERSION
+
+struct azm_http {
+    CURLM *multi;
+    struct curl_slist *headers;
+    struct azm_http_options options; /* headers: not used; strings: owned */
+};
+
+struct azm_http_request {
+    struct azm_http *http;
+    void *userdata;
+    CURL *easy;
+    bool running;
+    char error[CURL_ERROR_SIZE];
+    struct azm_buf body;
+    size_t body_bytes;
+    bool body_cut;
+    char content_type[HEADER_KEPT_BYTES], retry_after[HEADER_KEPT_BYTES], error_code[HEADER_KEPT_BYTES];
+};
+
+int azm_http_global_init(struct azm_error *err)
+{
+    if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
+        return azm_error_set(err, EIO, "libcurl cannot start");
+    return 0;
+}
+
+static bool add_header(struct azm_http *h, const char *line)
+{
+    struct curl_slist *l = curl_slist_append(h->headers, line);
+
+    if (!l)
+        return false;
+    h->headers = l;
+    return true;
+}
+
+int azm_http_new(const struct azm_http_options *o, struct azm_http **ret, struct azm_error *err)
+{
+    struct azm_http *h = calloc(1, sizeof *h);
+    bool ok;
+
+    if (!h)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    h->options = *o;
+    h->options.headers = NULL;
+    h->options.url = strdup(o->url);
+    h->options.tls_ca_file = strdup(o->tls_ca_file);
+    h->options.tls_cert_file = strdup(o->tls_cert_file);
+    h->options.tls_key_file = strdup(o->tls_key_file);
+    h->multi = curl_multi_init();
+    ok = h->options.url && h->options.tls_ca_file && h->options.tls_cert_file && h->options.tls_key_file && h->multi &&
+         add_header(h, "Content-Type: application/x-protobuf") && add_header(h, "Expect:") &&
+         (!o->gzip || add_header(h, "Content-Encoding: gzip"));
+    for (size_t i = 0; ok && o->headers[i]; i++)
+        ok = add_header(h, o->headers[i]);
+    if (ok)
+        ok = curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)o->connections + 1) == CURLM_OK;
+    if (!ok) {
+        azm_http_free(h);
+        return azm_error_set(err, ENOMEM, "out of memory");
+    }
+    *ret = h;
+    return 0;
+}
+
+struct azm_http *azm_http_free(struct azm_http *h)
+{
+    if (!h)
+        return NULL;
+    curl_multi_cleanup(h->multi);
+    curl_slist_free_all(h->headers);
+    free((char *)h->options.url);
+    free((char *)h->options.tls_ca_file);
+    free((char *)h->options.tls_cert_file);
+    free((char *)h->options.tls_key_file);
+    free(h);
+    return NULL;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *userdata)
+{
+    struct azm_http_request *r = userdata;
+    size_t len = size * n, keep = MIN(len, ANSWER_KEPT_BYTES - r->body.len);
+
+    if (azm_buf_append(&r->body, data, keep) < 0)
+        return 0;
+    r->body_bytes += len;
+    if (r->body_bytes > ANSWER_MAX_BYTES) {
+        r->body_cut = true;
+        return 0; /* libcurl ends the transfer */
+    }
+    return len;
+}
+
+/* Copies the value of `name` if this header line is it. */
+static void keep_header(const char *line, size_t len, const char *name, char value[static HEADER_KEPT_BYTES])
+{
+    size_t n = strlen(name);
+
+    if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+        return;
+    line += n + 1;
+    len -= n + 1;
+    while (len > 0 && (*line == ' ' || *line == '\t'))
+        line++, len--;
+    while (len > 0 && strchr("\r\n \t", line[len - 1]))
+        len--;
+    len = MIN(len, (size_t)HEADER_KEPT_BYTES - 1);
+    memcpy(value, line, len);
+    value[len] = '\0';
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *userdata)
+{
+    struct azm_http_request *r = userdata;
+    size_t len = size * n;
+
+    if (len > 5 && strncmp(line, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
+        *r->content_type = *r->retry_after = *r->error_code = '\0';
+    keep_header(line, len, "Content-Type", r->content_type);
+    keep_header(line, len, "Retry-After", r->retry_after);
+    keep_header(line, len, "x-ms-error-code", r->error_code);
+    return len;
+}
+
+static bool restrict_protocols(CURL *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+#else
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) == CURLE_OK;
+#endif
+}
+
+/* Shutting down must not wait for a resolver thread that hangs. */
+static bool set_quick_exit(CURL *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+#else
+    (void)c;
+    return true;
+#endif
+}
+
+static bool set_options(struct azm_http_request *r)
+{
+    const struct azm_http_options *o = &r->http->options;
+    long timeout_ms = (long)MIN(o->timeout_usec / AZM_USEC_PER_MSEC, (uint64_t)INT_MAX);
+    CURL *c = r->easy;
+
+    return curl_easy_setopt(c, CURLOPT_URL, o->url) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->http->headers) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK && restrict_protocols(c) && set_quick_exit(c) &&
+           curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           (!*o->tls_ca_file || curl_easy_setopt(c, CURLOPT_CAINFO, o->tls_ca_file) == CURLE_OK) &&
+           (!*o->tls_cert_file || curl_easy_setopt(c, CURLOPT_SSLCERT, o->tls_cert_file) == CURLE_OK) &&
+           (!*o->tls_key_file || curl_easy_setopt(c, CURLOPT_SSLKEY, o->tls_key_file) == CURLE_OK) &&
+           curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->error) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_WRITEDATA, r) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HEADERDATA, r) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_PRIVATE, r) == CURLE_OK;
+}
+
+int azm_http_request_new(struct azm_http *h, void *userdata, struct azm_http_request **ret)
+{
+    struct azm_http_request *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return -ENOMEM;
+    r->http = h;
+    r->userdata = userdata;
+    r->easy = curl_easy_init();
+    if (!r->easy || !set_options(r)) {
+        azm_http_request_free(r);
+        return -ENOMEM;
+    }
+    *ret = r;
+    return 0;
+}
+
+struct azm_http_request *azm_http_request_free(struct azm_http_request *r)
+{
+    if (!r)
+        return NULL;
+    if (r->running)
+        curl_multi_remove_handle(r->http->multi, r->easy);
+    curl_easy_cleanup(r->easy);
+    azm_buf_free(&r->body);
+    free(r);
+    return NULL;
+}
+
+void *azm_http_request_userdata(const struct azm_http_request *r)
+{
+    return r->userdata;
+}
+
+int azm_http_post(struct azm_http_request *r, const void *body, size_t len)
+{
+    azm_buf_clear(&r->body);
+    r->body_bytes = 0;
+    r->body_cut = false;
+    *r->error = *r->content_type = *r->retry_after = *r->error_code = '\0';
+    if (curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, body) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len) != CURLE_OK ||
+        curl_multi_add_handle(r->http->multi, r->easy) != CURLM_OK)
+        return -EIO;
+    r->running = true;
+    return 0;
+}
+
+int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec)
+{
+    struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+    int timeout_ms = (int)MIN((timeout_usec + AZM_USEC_PER_MSEC - 1) / AZM_USEC_PER_MSEC, (uint64_t)INT_MAX);
+    int running;
+
+    if (curl_multi_perform(h->multi, &running) != CURLM_OK ||
+        curl_multi_wait(h->multi, &wake, 1, timeout_ms, NULL) != CURLM_OK ||
+        curl_multi_perform(h->multi, &running) != CURLM_OK)
+        return -EIO;
+    return 0;
+}
+
+struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answer *ret_answer)
+{
+    struct azm_http_request *r = NULL;
+    CURLMsg *m;
+    int left;
+
+    do {
+        m = curl_multi_info_read(h->multi, &left);
+        if (!m)
+            return NULL;
+    } while (m->msg != CURLMSG_DONE);
+    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+    *ret_answer = (struct azm_answer){
+        .curl_code = (int)m->data.result,
+        .curl_words = *r->error ? r->error : curl_easy_strerror(m->data.result),
+        .content_type = r->content_type,
+        .retry_after = r->retry_after,
+        .error_code = r->error_code,
+        .body = r->body.data,
+        .body_len = r->body.len,
+        .body_cut = r->body_cut,
+    };
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &ret_answer->status);
+    curl_multi_remove_handle(h->multi, r->easy);
+    r->running = false;
+    return r;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/buf.h"
+#include "core/error.h"
+#include "export/delivery.h"
+
+/* OTLP/HTTP requests over libcurl's multi interface. One thread owns a `struct azm_http` and all
+ * its requests.
+ *
+ * Each request is HTTP/1.1 with Content-Length (Azure refuses chunked bodies), without Expect, on kept-alive
+ * connections; redirects are not followed; answers are read up to 4 MiB (OTLP's bound) and kept up to
+ * 64 KiB. */
+
+struct azm_http_options {
+    const char *url;
+    const char *const *headers;                             /* "Name: value", NULL-terminated */
+    const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* "" = none; CA: the system's */
+    bool gzip;                                              /* bodies come compressed */
+    unsigned connections;                                   /* to keep alive */
+    uint64_t timeout_usec;                                  /* of one whole request */
+};
+
+struct azm_http;
+struct azm_http_request;
+
+/* Once in a process, before the first thread starts: 0 or -EIO. */
+int azm_http_global_init(struct azm_error *err);
+
+/* 0 or -errno. The options are copied as far as needed. */
+int azm_http_new(const struct azm_http_options *o, struct azm_http **ret, struct azm_error *err);
+struct azm_http *azm_http_free(struct azm_http *h); /* requests must be freed before */
+
+/* A request can be used again and again, for one transfer at a time: 0 or -ENOMEM. */
+int azm_http_request_new(struct azm_http *h, void *userdata, struct azm_http_request **ret);
+struct azm_http_request *azm_http_request_free(struct azm_http_request *r); /* ends a running transfer */
+void *azm_http_request_userdata(const struct azm_http_request *r);
+
+/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. */
+int azm_http_post(struct azm_http_request *r, const void *body, size_t len);
+
+/* Moves transfers on, waits for network, `wake_fd` or the timeout, moves on again: 0 or -EIO. */
+int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec);
+
+/* The next finished request, or NULL. `ret_answer` borrows from it until its next transfer. */
+struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answer *ret_answer);

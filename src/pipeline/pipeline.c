@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "core/log.h"
+#include "pipeline/pipeline.h"
+
+/* So near to its byte limit a batch notes its position after every record: the record that does not fit any more has
+ * already been read, and its predecessor's position can then not be asked for. A larger record than this
+ * leaves the batch with an older position or none, which costs duplicates after a crash, never a record. */
+#define NEAR_LIMIT_BYTES ((size_t)16 * 1024)
+
+#define CHECKPOINT_RETRY_USEC (5 * AZM_USEC_PER_SEC)
+#define TIMER_ACCURACY_USEC (10 * AZM_USEC_PER_MSEC) /* sd-event's default, 250 ms, is much beside a delay of 1 s */
+
+enum state {
+    RUNNING,
+    FINISHING, /* once: everything is read; waiting for acknowledgements */
+    STOPPING,  /* the same, but not longer than shutdown_timeout */
+};
+
+struct azm_pipeline {
+    struct azm_pipeline_options o;
+    enum state state;
+    struct azm_otlp_encoder encoder;
+    struct azm_batch *batch; /* being filled; NULL: none */
+    bool due;                /* seal it as soon as there is room */
+    bool first_batch;
+
+    /* The record that was read last, encoded; `pending` while it waits for a batch. */
+    struct azm_buf record;
+    struct azm_text resource;
+    bool pending;
+
+    struct azm_buf acknowledged; /* the newest acknowledged position */
+    bool unsaved, save_failed;
+    bool drained_before;
+    uint64_t records_read;
+
+    int error;
+    struct azm_error words;
+
+    sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *shutdown_timer;
+};
+
+static void end_loop(struct azm_pipeline *p)
+{
+    sd_event_exit(p->o.event, 0);
+}
+
+static void fail(struct azm_pipeline *p, int error)
+{
+    p->error = error;
+    end_loop(p);
+}
+
+static void changed(struct azm_pipeline *p)
+{
+    if (p->o.on_change)
+        p->o.on_change(p->o.userdata);
+}
+
+static void arm(sd_event_source *timer, uint64_t delay_usec)
+{
+    uint64_t now;
+
+    sd_event_now(sd_event_source_get_event(timer), CLOCK_MONOTONIC, &now);
+    sd_event_source_set_time(timer, now + delay_usec);
+    sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+/* --- batches --- */
+
+static bool batch_has_records(const struct azm_pipeline *p)
+{
+    return p->batch && azm_batch_records(p->batch) > 0;
+}
+
+/* Hands the batch over: 1; 0 if the window is full (not asked with `force`); -errno. */
+static int seal(struct azm_pipeline *p, bool force)
+{
+    int r;
+
+    if (!batch_has_records(p)) {
+        p->due = false;
+        return 1;
+    }
+    if (!force && !azm_exporter_has_room(p->o.exporter))
+        return 0;
+    if (!p->pending) { /* else the source is one record ahead, and the batch has noted what it could */
+        r = p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+        if (r < 0)
+            return r;
+    }
+    r = azm_exporter_submit(p->o.exporter, p->batch);
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    p->batch = NULL;
+    p->due = false;
+    sd_event_source_set_enabled(p->batch_timer, SD_EVENT_OFF);
+    return 1;
+}
+
+static int open_batch(struct azm_pipeline *p)
+{
+    uint64_t delay = p->o.schedule_delay_usec;
+    int r = azm_batch_new(&p->o.batch, &p->batch);
+
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    if (p->first_batch) /* a random phase, so that the hosts of a fleet do not send in step */
+        delay = azm_random_up_to(p->o.clock, delay);
+    p->first_batch = false;
+    arm(p->batch_timer, delay);
+    return 0;
+}
+
+/* Puts the pending record into a batch: 1; 0 if it must wait for room; -errno. */
+static int place(struct azm_pipeline *p)
+{
+    int r;
+
+    if (!p->batch) {
+        r = open_batch(p);
+        if (r < 0)
+            return r;
+    }
+    r = azm_batch_add(p->batch, p->resource, &p->record);
+    if (r == 0) {
+        p->due = true;
+        r = seal(p, false);
+        if (r <= 0)
+            return r;
+        return place(p); /* an empty batch takes every record */
+    }
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    p->pending = false;
+    if (azm_batch_room(p->batch) < NEAR_LIMIT_BYTES) {
+        r = p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+        if (r < 0)
+            return r;
+    }
+    if (azm_batch_full(p->batch)) {
+        p->due = true;
+        return seal(p, false);
+    }
+    return 1;
+}
+
+/* Is there room for one record more without waiting for the exporter? If not, try to make some. */
+static int make_room(struct azm_pipeline *p)
+{
+    if (p->pending)
+        return place(p);
+    if (p->due)
+        return batch_has_records(p) && azm_batch_full(p->batch) ? seal(p, false) : 1;
+    return 1;
+}
+
+static int read_record(struct azm_pipeline *p)
+{
+    struct azm_record rec;
+    int r;
+
+    r = p->o.source->ops->next(p->o.source, &rec, &p->words);
+    if (r <= 0)
+        return r;
+    r = azm_otlp_encode_record(&p->encoder, &rec, &p->record);
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    p->records_read++;
+    p->resource = rec.resource;
+    p->pending = true;
+    return 1;
+}
+
+/* --- the end --- */
+
+static bool all_done(const struct azm_pipeline *p)
+{
+    return azm_exporter_outstanding(p->o.exporter) == 0 && !p->unsaved;
+}
+
+static void finish(struct azm_pipeline *p, enum state state)
+{
+    int r;
+
+    p->state = state;
+    sd_event_source_set_enabled(p->turn, SD_EVENT_OFF);
+    sd_event_source_set_enabled(p->source_io, SD_EVENT_OFF);
+    sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
+    r = seal(p, true);
+    if (r < 0)
+        fail(p, r);
+    else if (all_done(p))
+        end_loop(p);
+}
+
+void azm_pipeline_stop(struct azm_pipeline *p)
+{
+    if (p->state == STOPPING)
+        return;
+    arm(p->shutdown_timer, p->o.shutdown_timeout_usec);
+    finish(p, STOPPING);
+}
+
+static int on_shutdown_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+
+    (void)s;
+    (void)usec;
+    end_loop(p);
+    return 0;
+}
+
+/* --- reading --- */
+
+static int look_for_changes(struct azm_pipeline *p)
+{
+    uint64_t timeout;
+    int fd, events, r;
+
+    r = p->o.source->ops->process(p->o.source, &p->words);
+    if (r >= 0)
+        r = p->o.source->ops->poll(p->o.source, &fd, &events, &timeout, &p->words);
+    if (r < 0)
+        return r;
+    sd_event_source_set_io_events(p->source_io, (uint32_t)events);
+    if (timeout == AZM_USEC_INFINITY)
+        return sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
+    sd_event_source_set_time(p->source_timer, timeout);
+    return sd_event_source_set_enabled(p->source_timer, SD_EVENT_ONESHOT);
+}
+
+/* One turn of reading: a bounded number of records, so that acknowledgements and signals are seen between. */
+static int on_turn(sd_event_source *s, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+    int r = 1, fd_error;
+
+    for (size_t i = 0; i < AZM_SOURCE_RECORDS_PER_TURN && r > 0; i++) {
+        r = make_room(p);
+        if (r == 0) { /* the window is full: an acknowledgement goes on */
+            sd_event_source_set_enabled(s, SD_EVENT_OFF);
+            return 0;
+        }
+        if (r > 0)
+            r = read_record(p);
+    }
+    fd_error = r < 0 ? r : look_for_changes(p);
+    if (fd_error < 0) {
+        fail(p, fd_error);
+        return 0;
+    }
+    if (r > 0) {
+        p->drained_before = false;
+        return 0;
+    }
+    if (p->o.once) {
+        if (p->drained_before) /* nothing came up in the second look either */
+            finish(p, FINISHING);
+        p->drained_before = true;
+        return 0;
+    }
+    sd_event_source_set_enabled(s, SD_EVENT_OFF);
+    return 0;
+}
+
+static int go_on_reading(struct azm_pipeline *p)
+{
+    return p->state == RUNNING ? sd_event_source_set_enabled(p->turn, SD_EVENT_ON) : 0;
+}
+
+static int on_source_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+    int r = look_for_changes(p);
+
+    (void)s;
+    (void)fd;
+    (void)revents;
+    if (r < 0)
+        fail(p, r);
+    return go_on_reading(p);
+}
+
+static int on_source_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)usec;
+    return on_source_io(s, -1, 0, userdata);
+}
+
+static int on_batch_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+    int r;
+
+    (void)s;
+    (void)usec;
+    p->due = true;
+    r = seal(p, false);
+    if (r < 0)
+        fail(p, r);
+    return 0;
+}
+
+/* --- acknowledgements --- */
+
+static void save_position(struct azm_pipeline *p)
+{
+    struct azm_error err;
+    int r;
+
+    if (!p->unsaved)
+        return;
+    r = p->o.source->ops->acknowledge(p->o.source, &p->acknowledged, &err);
+    if (r < 0) {
+        if (!p->save_failed)
+            azm_log(AZM_LOG_ERROR, "%s; delivery goes on, but after a crash records would be sent again", err.words);
+        p->save_failed = true;
+        arm(p->save_timer, CHECKPOINT_RETRY_USEC);
+        return;
+    }
+    if (p->save_failed)
+        azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
+    p->unsaved = p->save_failed = false;
+}
+
+static int on_save_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+
+    (void)s;
+    (void)usec;
+    save_position(p);
+    if (p->state != RUNNING && all_done(p))
+        end_loop(p);
+    return 0;
+}
+
+static int on_ack(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+    struct azm_buf position = {0};
+    int64_t records;
+    int r = 1;
+
+    (void)s;
+    (void)fd;
+    (void)revents;
+    records = azm_exporter_collect(p->o.exporter, &position);
+    if (position.len > 0) {
+        azm_buf_free(&p->acknowledged);
+        p->acknowledged = position;
+        p->unsaved = true;
+    }
+    if (records < 0) {
+        fail(p, azm_error_set(&p->words, (int)records, "the exporter has failed"));
+        return 0;
+    }
+    save_position(p);
+    changed(p);
+    if (p->state != RUNNING) {
+        if (all_done(p))
+            end_loop(p);
+        return 0;
+    }
+    if (p->due)
+        r = seal(p, false);
+    if (r < 0)
+        fail(p, r);
+    return go_on_reading(p);
+}
+
+/* --- life --- */
+
+static int add_timer(struct azm_pipeline *p, sd_event_source **ret, sd_event_time_handler_t handler)
+{
+    int r = sd_event_add_time(p->o.event, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, p);
+
+    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+static int add_event_sources(struct azm_pipeline *p)
+{
+    uint64_t timeout;
+    int fd, events, r;
+
+    r = p->o.source->ops->poll(p->o.source, &fd, &events, &timeout, &p->words);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(p->o.event, &p->source_io, fd, (uint32_t)events, on_source_io, p);
+    if (r >= 0)
+        r = sd_event_add_io(p->o.event, &p->ack_io, azm_exporter_fd(p->o.exporter), EPOLLIN, on_ack, p);
+    if (r >= 0)
+        r = add_timer(p, &p->source_timer, on_source_timer);
+    if (r >= 0)
+        r = add_timer(p, &p->batch_timer, on_batch_timer);
+    if (r >= 0)
+        r = add_timer(p, &p->save_timer, on_save_timer);
+    if (r >= 0)
+        r = add_timer(p, &p->shutdown_timer, on_shutdown_timer);
+    if (r >= 0)
+        r = sd_event_add_defer(p->o.event, &p->turn, on_turn, p);
+    if (r >= 0)
+        r = sd_event_source_set_priority(p->turn, SD_EVENT_PRIORITY_IDLE);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(p->turn, SD_EVENT_ON);
+    return r < 0 ? azm_error_set(&p->words, r, "cannot set up the event loop: %m") : 0;
+}
+
+int azm_pipeline_new(const struct azm_pipeline_options *o, struct azm_pipeline **ret, struct azm_error *err)
+{
+    struct azm_pipeline *p = calloc(1, sizeof *p);
+    int r;
+
+    if (!p)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    p->o = *o;
+    p->encoder.limits = o->record;
+    p->first_batch = true;
+    r = add_event_sources(p);
+    if (r < 0) {
+        *err = p->words;
+        azm_pipeline_free(p);
+        return r;
+    }
+    *ret = p;
+    return 0;
+}
+
+struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p)
+{
+    if (!p)
+        return NULL;
+    sd_event_source_unref(p->turn);
+    sd_event_source_unref(p->source_io);
+    sd_event_source_unref(p->source_timer);
+    sd_event_source_unref(p->batch_timer);
+    sd_event_source_unref(p->ack_io);
+    sd_event_source_unref(p->save_timer);
+    sd_event_source_unref(p->shutdown_timer);
+    azm_batch_free(p->batch);
+    azm_otlp_encoder_free(&p->encoder);
+    azm_buf_free(&p->record);
+    azm_buf_free(&p->acknowledged);
+    free(p);
+    return NULL;
+}
+
+int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err)
+{
+    if (p->error < 0) {
+        *err = p->words;
+        return p->error;
+    }
+    return !all_done(p) || batch_has_records(p) || p->pending;
+}
+
+uint64_t azm_pipeline_records_read(const struct azm_pipeline *p)
+{
+    return p->records_read;
+}

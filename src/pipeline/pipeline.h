@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "batch/batch.h"
+#include "encode/otlp.h"
+#include "export/exporter.h"
+#include "source/source.h"
+
+/* Source -> batch -> exporter -> acknowledged position, in one event loop. A batch is sealed when its timer (from its
+ * first record), its record limit or its byte limit says so; a full window stops the reader and nothing else; what is
+ * acknowledged is checkpointed.
+ *
+ * One thread owns the event loop, the source and the pipeline; the exporter has its own (export/exporter.h). */
+
+struct azm_pipeline_options {
+    sd_event *event;
+    struct azm_source *source; /* stays the caller's, as do event and exporter */
+    struct azm_exporter *exporter;
+    const struct azm_clock *clock;
+    struct azm_batch_limits batch;
+    struct azm_otlp_limits record;
+    uint64_t schedule_delay_usec;
+    uint64_t shutdown_timeout_usec;
+    bool once;                         /* end when all that is there now is acknowledged */
+    void (*on_change)(void *userdata); /* something that a status shows has changed; may be NULL */
+    void *userdata;
+};
+
+struct azm_pipeline;
+
+/* Begins to work when the event loop runs: 0 or -errno. */
+int azm_pipeline_new(const struct azm_pipeline_options *o, struct azm_pipeline **ret, struct azm_error *err);
+struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p);
+
+/* Ends in good order: reads no more, sends what is read, waits for acknowledgements until shutdown_timeout, then ends
+ * the event loop. Calling it again does nothing. */
+void azm_pipeline_stop(struct azm_pipeline *p);
+
+/* After the event loop has ended: 0: everything read is acknowledged and checkpointed; 1: something is not, the
+ * next start delivers it; -errno: it ended because of this error. */
+int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err);
+
+uint64_t azm_pipeline_records_read(const struct azm_pipeline *p);

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/entry.h"
+
+#define FIELD_NAME_MAX 64 /* journald's own limit */
+
+/* What the record needs besides attributes. */
+struct special {
+    struct azm_identity identity;
+    struct azm_text message, priority, source_time, trace_id, span_id, trace_flags, invocation_id, syslog_pid;
+};
+
+struct azm_entry_reader {
+    const struct azm_config *config;
+    struct azm_resources *resources;
+    struct azm_uid_state uid;
+    const char *own_invocation_id; /* NULL: skip nothing */
+    struct azm_text own_pid;
+    char own_pid_text[24];
+    size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
+    uint8_t first_of_len[FIELD_NAME_MAX + 2]; /* index into fields[] */
+
+    /* The entry in hand. */
+    struct azm_arena arena;
+    struct special special;
+    XXH128_hash_t sum;
+    struct azm_attribute *attributes; /* malloc'ed, kept from entry to entry */
+    size_t n_attributes, cap_attributes;
+};
+
+#define STANDARD (AZM_FIELDS_STANDARD | AZM_FIELDS_FULL)
+#define FULL AZM_FIELDS_FULL
+#define NEVER 0
+#define NOT_SPECIAL SIZE_MAX
+#define SPECIAL(member) offsetof(struct special, member)
+
+/* What becomes of each field that has a meaning of its own, ordered by the length of its name. Others: sent by the
+ * application (no leading underscore) -> an attribute, name in lower case; trusted (leading underscore) ->
+ * "journald.<name>" with fields=full. */
+static const struct field {
+    const char *name;
+    size_t special;        /* where the record needs it */
+    const char *attribute; /* NULL: none */
+    unsigned profiles;     /* in which the attribute is sent */
+    bool integer;
+} fields[] = {
+    {"_PID", SPECIAL(identity.pid), "process.pid", STANDARD, true},
+    {"_COMM", SPECIAL(identity.comm), "process.executable.name", STANDARD, false},
+    {"MESSAGE", SPECIAL(message), NULL, NEVER, false},
+    {"SPAN_ID", SPECIAL(span_id), NULL, NEVER, false},
+    {"PRIORITY", SPECIAL(priority), NULL, NEVER, false},
+    {"TRACE_ID", SPECIAL(trace_id), NULL, NEVER, false},
+    {"_BOOT_ID", NOT_SPECIAL, "journald.boot_id", FULL, false},
+    {"CODE_FILE", NOT_SPECIAL, "code.file.path", STANDARD, false},
+    {"CODE_FUNC", NOT_SPECIAL, "code.function.name", STANDARD, false},
+    {"CODE_LINE", NOT_SPECIAL, "code.line.number", STANDARD, true},
+    {"_HOSTNAME", SPECIAL(identity.host_name), NULL, NEVER, false},
+    {"MESSAGE_ID", NOT_SPECIAL, "journald.message_id", STANDARD, false},
+    {"SYSLOG_PID", SPECIAL(syslog_pid), NULL, NEVER, false},
+    {"SYSLOG_RAW", NOT_SPECIAL, NULL, NEVER, false}, /* the datagram once more */
+    {"_TRANSPORT", SPECIAL(identity.transport), "journald.transport", FULL, false},
+    {"TRACE_FLAGS", SPECIAL(trace_flags), NULL, NEVER, false},
+    {"_MACHINE_ID", SPECIAL(identity.machine_id), NULL, NEVER, false},
+    {"SYSLOG_MSGID", NOT_SPECIAL, "syslog.msgid", STANDARD, false},
+    {"_SYSTEMD_UNIT", SPECIAL(identity.unit), "systemd.unit", STANDARD, false},
+    {"SYSLOG_FACILITY", NOT_SPECIAL, "syslog.facility", STANDARD, true},
+    {"SYSLOG_TIMESTAMP", NOT_SPECIAL, NULL, NEVER, false}, /* the record's time is better */
+    {"OTEL_SERVICE_NAME", SPECIAL(identity.otel_service_name), NULL, NEVER, false},
+    {"SYSLOG_IDENTIFIER", SPECIAL(identity.identifier), "syslog.identifier", STANDARD, false},
+    {"_SYSTEMD_USER_UNIT", SPECIAL(identity.user_unit), "systemd.user_unit", STANDARD, false},
+    {"_SYSTEMD_INVOCATION_ID", SPECIAL(invocation_id), "journald.systemd_invocation_id", FULL, false},
+    {"_SOURCE_REALTIME_TIMESTAMP", SPECIAL(source_time), NULL, NEVER, false},
+};
+
+int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret)
+{
+    struct azm_entry_reader *e = calloc(1, sizeof *e);
+    size_t i = 0;
+    int r;
+
+    if (!e)
+        return -ENOMEM;
+    e->config = config;
+    e->keep_bytes = config->max_body_bytes + 8;
+    for (size_t len = 0; len < ELEMENTSOF(e->first_of_len); len++) {
+        while (i < ELEMENTSOF(fields) && strlen(fields[i].name) < len)
+            i++;
+        e->first_of_len[len] = (uint8_t)i;
+    }
+    r = azm_resources_new(config, &e->resources);
+    if (r < 0) {
+        free(e);
+        return r;
+    }
+    *ret = e;
+    return 0;
+}
+
+struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
+{
+    if (!e)
+        return NULL;
+    azm_resources_free(e->resources);
+    azm_uid_state_free(&e->uid);
+    azm_arena_free(&e->arena);
+    free(e->attributes);
+    free(e);
+    return NULL;
+}
+
+void azm_entry_reader_skip_own(struct azm_entry_reader *e, const char *invocation_id, long pid)
+{
+    e->own_invocation_id = invocation_id;
+    snprintf(e->own_pid_text, sizeof e->own_pid_text, "%ld", pid);
+    e->own_pid = azm_text_of(e->own_pid_text);
+}
+
+struct azm_uid_state *azm_entry_uid_state(struct azm_entry_reader *e)
+{
+    return &e->uid;
+}
+
+void azm_entry_begin(struct azm_entry_reader *e)
+{
+    azm_arena_reset(&e->arena);
+    e->special = (struct special){0};
+    e->sum = (XXH128_hash_t){0};
+    e->n_attributes = 0;
+}
+
+static const struct field *find_field(const struct azm_entry_reader *e, const char *name, size_t len)
+{
+    if (len > FIELD_NAME_MAX)
+        return NULL;
+    for (size_t i = e->first_of_len[len]; i < e->first_of_len[len + 1]; i++)
+        if (memcmp(fields[i].name, name, len) == 0)
+            return &fields[i];
+    return NULL;
+}
+
+/* Whole decimal numbers only: 1 if it is one. */
+static bool parse_int(struct azm_text t, int64_t *ret)
+{
+    char digits[24], *end;
+
+    if (t.len == 0 || t.len >= sizeof digits || (!isdigit((unsigned char)t.s[0]) && t.s[0] != '-'))
+        return false;
+    memcpy(digits, t.s, t.len);
+    digits[t.len] = '\0';
+    errno = 0;
+    *ret = strtoll(digits, &end, 10);
+    return errno == 0 && *end == '\0' && end == digits + t.len;
+}
+
+static int copy_text(struct azm_entry_reader *e, const char *s, size_t len, struct azm_text *ret)
+{
+    ret->len = MIN(len, e->keep_bytes);
+    ret->s = azm_arena_copy(&e->arena, s, ret->len);
+    return ret->s ? 0 : -ENOMEM;
+}
+
+/* A field may come several times: the attribute then becomes an array of all its values. */
+static int add_value(struct azm_entry_reader *e, struct azm_attribute *a, struct azm_text value)
+{
+    size_t n = a->type == AZM_VALUE_TEXTS ? a->texts.n : 1;
+    struct azm_text *items;
+
+    if (a->type != AZM_VALUE_TEXTS) {
+        struct azm_text first = a->text;
+
+        if (a->type == AZM_VALUE_INT) {
+            char digits[24];
+            int len = snprintf(digits, sizeof digits, "%lld", (long long)a->integer);
+
+            if (copy_text(e, digits, (size_t)len, &first) < 0)
+                return -ENOMEM;
+        }
+        items = azm_arena_alloc(&e->arena, 2 * sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        items[0] = first;
+        a->type = AZM_VALUE_TEXTS;
+    } else if ((n & (n - 1)) == 0) { /* full: there is room for a power of two */
+        items = azm_arena_alloc(&e->arena, 2 * n * sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        memcpy(items, a->texts.items, n * sizeof *items);
+    } else
+        items = (struct azm_text *)a->texts.items;
+    items[n] = value;
+    a->texts.items = items;
+    a->texts.n = n + 1;
+    return 0;
+}
+
+static int add_attribute(struct azm_entry_reader *e, struct azm_text key, struct azm_text value, bool integer)
+{
+    struct azm_attribute *a;
+    int64_t number;
+
+    for (size_t i = 0; i < e->n_attributes; i++)
+        if (azm_text_equal(e->attributes[i].key, key))
+            return add_value(e, &e->attributes[i], value);
+    if (e->n_attributes == e->cap_attributes) {
+        size_t cap = MAX(e->cap_attributes * 2, (size_t)32);
+
+        a = reallocarray(e->attributes, cap, sizeof *a);
+        if (!a)
+            return -ENOMEM;
+        e->attributes = a;
+        e->cap_attributes = cap;
+    }
+    a = &e->attributes[e->n_attributes++];
+    a->key = key;
+    if (integer && parse_int(value, &number)) {
+        a->type = AZM_VALUE_INT;
+        a->integer = number;
+    } else {
+        a->type = AZM_VALUE_TEXT;
+        a->text = value;
+    }
+    return 0;
+}
+
+/* A field without a row in the table. */
+static int add_other(struct azm_entry_reader *e, const char *name, size_t name_len, struct azm_text value)
+{
+    static const char prefix[] = "journald.";
+    bool trusted = name_len > 0 && *name == '_';
+    size_t prefix_len = 0;
+    char *key;
+
+    if (e->config->fields == AZM_FIELDS_MINIMAL || (trusted && e->config->fields != AZM_FIELDS_FULL))
+        return 0;
+    if (trusted) {
+        prefix_len = sizeof(prefix) - 1;
+        while (name_len > 0 && *name == '_')
+            name++, name_len--;
+    }
+    key = azm_arena_alloc(&e->arena, prefix_len + name_len);
+    if (!key)
+        return -ENOMEM;
+    memcpy(key, prefix, prefix_len);
+    for (size_t i = 0; i < name_len; i++)
+        key[prefix_len + i] = (char)tolower((unsigned char)name[i]);
+    return add_attribute(e, (struct azm_text){key, prefix_len + name_len}, value, false);
+}
+
+int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len)
+{
+    const char *name = data, *equals = memchr(data, '=', len);
+    const struct field *f;
+    struct azm_text value;
+    size_t name_len;
+
+    azm_uid_add_field(&e->sum, data, len);
+    if (!equals)
+        return 0; /* not a field; journald writes none such */
+    name_len = (size_t)(equals - name);
+    f = find_field(e, name, name_len);
+    if (f && f->special == NOT_SPECIAL && !(f->profiles & e->config->fields))
+        return 0;
+    if (!f && *name == '_' && e->config->fields != AZM_FIELDS_FULL)
+        return 0;
+    if (copy_text(e, equals + 1, len - name_len - 1, &value) < 0)
+        return -ENOMEM;
+    if (f && f->special != NOT_SPECIAL) {
+        struct azm_text *t = (struct azm_text *)((char *)&e->special + f->special);
+
+        if (t->s && !f->attribute)
+            return add_other(e, name, name_len, value); /* a second one: keep it as an attribute */
+        if (!t->s)
+            *t = value;
+    }
+    if (!f)
+        return add_other(e, name, name_len, value);
+    if (f->attribute && (f->profiles & e->config->fields))
+        return add_attribute(e, azm_text_of(f->attribute), value, f->integer);
+    return 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Reads an id of exactly n bytes; all zeros means "no id" (W3C Trace Context) and counts as not valid. */
+static bool parse_hex(struct azm_text t, uint8_t *ret, size_t n)
+{
+    uint8_t any = 0;
+
+    if (t.len != 2 * n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        int high = hex_digit(t.s[2 * i]), low = hex_digit(t.s[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        ret[i] = (uint8_t)(high << 4 | low);
+        any |= ret[i];
+    }
+    return any != 0;
+}
+
+/* What does not make a trace context stays an attribute, so that nothing is lost. */
+static int take_trace_context(struct azm_entry_reader *e, struct azm_record *r)
+{
+    const struct special *s = &e->special;
+    uint8_t flags;
+    int k = 0;
+
+    if (s->trace_id.s) {
+        r->has_trace_id = parse_hex(s->trace_id, r->trace_id, sizeof r->trace_id);
+        if (!r->has_trace_id)
+            k = add_other(e, "TRACE_ID", 8, s->trace_id);
+    }
+    if (s->span_id.s && k == 0) {
+        r->has_span_id = parse_hex(s->span_id, r->span_id, sizeof r->span_id);
+        if (!r->has_span_id)
+            k = add_other(e, "SPAN_ID", 7, s->span_id);
+    }
+    if (s->trace_flags.s && k == 0) {
+        if (parse_hex(s->trace_flags, &flags, 1))
+            r->trace_flags = flags;
+        else if (!azm_text_equal(s->trace_flags, AZM_TEXT("00")))
+            k = add_other(e, "TRACE_FLAGS", 11, s->trace_flags);
+    }
+    return k;
+}
+
+static int take_priority(struct azm_entry_reader *e, struct azm_record *r)
+{
+    struct azm_text p = e->special.priority;
+
+    r->severity = -1;
+    if (p.len == 1 && *p.s >= '0' && *p.s <= '7')
+        r->severity = *p.s - '0';
+    else if (p.s)
+        return add_other(e, "PRIORITY", 8, p);
+    return 0;
+}
+
+static void take_times(const struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *r)
+{
+    uint64_t usec = t->realtime_usec;
+    int64_t source;
+
+    if (parse_int(e->special.source_time, &source) && source > 0 && (uint64_t)source < UINT64_MAX / 1000)
+        usec = (uint64_t)source;
+    r->time_unix_nano = usec * 1000;
+    r->observed_time_unix_nano = t->realtime_usec * 1000;
+}
+
+int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret)
+{
+    struct special *s = &e->special;
+    struct azm_record r = {0};
+    int k;
+
+    k = azm_uid_next(&e->uid, t->boot, t->monotonic_usec, t->realtime_usec, e->sum, r.uid);
+    if (k < 0)
+        return k;
+    if (e->own_invocation_id && azm_text_equal(s->invocation_id, azm_text_of(e->own_invocation_id)) &&
+        azm_text_equal(s->identity.pid, e->own_pid))
+        return 0;
+
+    s->identity.boot = t->boot;
+    k = azm_resources_get(e->resources, &s->identity, &r.resource);
+    if (k == 0)
+        k = take_trace_context(e, &r);
+    if (k == 0)
+        k = take_priority(e, &r);
+    /* syslog(3) sends the pid along, which _PID says already; a forwarded message has its own. */
+    if (k == 0 && s->syslog_pid.s && !azm_text_equal(s->syslog_pid, s->identity.pid) && (e->config->fields & STANDARD))
+        k = add_attribute(e, AZM_TEXT("syslog.procid"), s->syslog_pid, false);
+    if (k < 0)
+        return k;
+    take_times(e, t, &r);
+    r.has_body = s->message.s != NULL;
+    r.body = s->message;
+    r.attributes = e->attributes;
+    r.n_attributes = e->n_attributes;
+    *ret = r;
+    return 1;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/record.h"
+#include "source/service_name.h"
+#include "source/uid.h"
+
+/* Turns the fields of one journal entry, in whatever order they come, into a record. One table (entry.c) says
+ * what becomes of each field; docs/mapping.md is its copy for users. Knows nothing of sd_journal. */
+
+struct azm_entry_times {
+    uint64_t realtime_usec, monotonic_usec; /* __REALTIME_TIMESTAMP, __MONOTONIC_TIMESTAMP */
+    sd_id128_t boot;
+};
+
+struct azm_entry_reader;
+
+/* `config` must outlive the reader: 0 or -ENOMEM. */
+int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret);
+struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e);
+
+/* Skip entries that this process logs as this systemd invocation: an exporter that exports its own lines
+ * about exporting never comes to rest. */
+void azm_entry_reader_skip_own(struct azm_entry_reader *e, const char *invocation_id, long pid);
+
+void azm_entry_begin(struct azm_entry_reader *e);
+
+/* One field, "NAME=value"; copied as far as it is needed: 0 or -ENOMEM. */
+int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len);
+
+/* All fields are there. Returns 1 and the record, which borrows from the reader until the next begin; 0 if
+ * the entry is one to skip; -ENOMEM. */
+int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret);
+
+/* The state behind log.record.uid, for the checkpoint. */
+struct azm_uid_state *azm_entry_uid_state(struct azm_entry_reader *e);

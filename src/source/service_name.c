@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "source/service_name.h"
+
+#define NAME_MAX_BYTES 255 /* of a unit or service name; systemd's own limit is 255 */
+#define CACHE_SLOTS 256    /* encoded resources; a host has some dozens */
+#define PID_SLOTS 4096     /* remembered processes: direct-mapped, the newest wins */
+
+struct cached_resource {
+    struct azm_buf key; /* service name, host name, machine id, NUL after each */
+    struct azm_buf resource;
+};
+
+struct pid_unit {
+    sd_id128_t boot;
+    uint32_t pid; /* 0: free */
+    uint8_t len;
+    char unit[NAME_MAX_BYTES];
+};
+
+struct azm_resources {
+    const struct azm_config *config;
+    struct azm_otlp_encoder encoder;
+    struct azm_buf key;
+    struct cached_resource cache[CACHE_SLOTS];
+    struct pid_unit pids[PID_SLOTS];
+    struct azm_text service_name; /* from the configuration; len 0: not set */
+};
+
+int azm_resources_new(const struct azm_config *config, struct azm_resources **ret)
+{
+    struct azm_resources *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return -ENOMEM;
+    r->config = config;
+    r->encoder.limits = (struct azm_otlp_limits){.value_bytes = 4096, .attributes_bytes = SIZE_MAX};
+    r->service_name = azm_text_of(azm_key_values_get(&config->resource, "service.name"));
+    *ret = r;
+    return 0;
+}
+
+struct azm_resources *azm_resources_free(struct azm_resources *r)
+{
+    if (!r)
+        return NULL;
+    for (size_t i = 0; i < CACHE_SLOTS; i++) {
+        azm_buf_free(&r->cache[i].key);
+        azm_buf_free(&r->cache[i].resource);
+    }
+    azm_buf_free(&r->key);
+    azm_otlp_encoder_free(&r->encoder);
+    free(r);
+    return NULL;
+}
+
+static bool ends_with(struct azm_text t, const char *suffix)
+{
+    size_t n = strlen(suffix);
+
+    return t.len >= n && memcmp(t.s + t.len - n, suffix, n) == 0;
+}
+
+static bool starts_with(struct azm_text t, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return t.len >= n && memcmp(t.s, prefix, n) == 0;
+}
+
+static uint32_t parse_pid(struct azm_text t)
+{
+    uint64_t pid = 0;
+
+    for (size_t i = 0; i < t.len && i < 10; i++) {
+        if (t.s[i] < '0' || t.s[i] > '9')
+            return 0;
+        pid = pid * 10 + (uint64_t)(t.s[i] - '0');
+    }
+    return t.len > 10 || pid > UINT32_MAX ? 0 : (uint32_t)pid;
+}
+
+/* The unit that stands for the entry; fills in one that journald could not find any more, from the time when
+ * the process was still alive. */
+static struct azm_text find_unit(struct azm_resources *r, const struct azm_identity *id)
+{
+    struct azm_text unit = starts_with(id->unit, "user@") && id->user_unit.len > 0 ? id->user_unit : id->unit;
+    uint32_t pid = parse_pid(id->pid);
+    struct pid_unit *slot = &r->pids[pid % PID_SLOTS];
+
+    if (pid == 0 || unit.len > NAME_MAX_BYTES)
+        return unit;
+    if (unit.len > 0) {
+        if (slot->pid != pid || !sd_id128_equal(slot->boot, id->boot) ||
+            !azm_text_equal((struct azm_text){slot->unit, slot->len}, unit)) {
+            *slot = (struct pid_unit){.boot = id->boot, .pid = pid, .len = (uint8_t)unit.len};
+            memcpy(slot->unit, unit.s, unit.len);
+        }
+        return unit;
+    }
+    if (slot->pid == pid && sd_id128_equal(slot->boot, id->boot))
+        return (struct azm_text){slot->unit, slot->len};
+    return unit;
+}
+
+static struct azm_text find_service_name(struct azm_resources *r, const struct azm_identity *id)
+{
+    struct azm_text unit = find_unit(r, id); /* also to remember it */
+
+    if (r->service_name.len > 0)
+        return r->service_name;
+    if (r->config->service_name_field && id->otel_service_name.len > 0)
+        return id->otel_service_name;
+    if (azm_text_equal(id->transport, AZM_TEXT("kernel")))
+        return AZM_TEXT("kernel");
+    if (ends_with(unit, ".service") && unit.len > strlen(".service")) {
+        unit.len -= strlen(".service");
+        return unit;
+    }
+    /* Other kinds of units (session-3.scope, user.slice) are where it ran, not what it is. */
+    if (id->identifier.len > 0)
+        return id->identifier;
+    if (id->comm.len > 0)
+        return id->comm;
+    return unit.len > 0 ? unit : AZM_TEXT("unknown_service"); /* OpenTelemetry's own word for it */
+}
+
+static int encode(struct azm_resources *r, struct azm_text service, const struct azm_identity *id, struct azm_buf *out)
+{
+    static const char *const computed[] = {"service.name", "service.instance.id", "host.name", "host.id", "os.type"};
+    const struct azm_key_values *configured = &r->config->resource;
+    const struct azm_text values[] = {service, id->host_name, id->host_name, id->machine_id, AZM_TEXT("linux")};
+    _cleanup_free_ struct azm_attribute *a = calloc(ELEMENTSOF(computed) + configured->n, sizeof *a);
+    size_t n = 0;
+
+    if (!a)
+        return -ENOMEM;
+    for (size_t i = 0; i < ELEMENTSOF(computed); i++)
+        if (values[i].len > 0 && (i == 0 || !azm_key_values_get(configured, computed[i])))
+            a[n++] = (struct azm_attribute){.key = azm_text_of(computed[i]), .text = values[i]};
+    for (size_t i = 0; i < configured->n; i++)
+        if (strcmp(configured->items[i].key, "service.name") != 0)
+            a[n++] = (struct azm_attribute){.key = azm_text_of(configured->items[i].key),
+                                            .text = azm_text_of(configured->items[i].value)};
+    return azm_otlp_encode_resource(&r->encoder, a, n, out);
+}
+
+static int make_key(struct azm_resources *r, struct azm_text service, const struct azm_identity *id)
+{
+    const struct azm_text parts[] = {service, id->host_name, id->machine_id};
+
+    azm_buf_clear(&r->key);
+    for (size_t i = 0; i < ELEMENTSOF(parts); i++)
+        if (azm_buf_append(&r->key, parts[i].s, parts[i].len) < 0 || azm_buf_append(&r->key, "", 1) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret)
+{
+    struct azm_text service = find_service_name(r, id);
+    struct cached_resource *c;
+    int k;
+
+    service.len = MIN(service.len, (size_t)NAME_MAX_BYTES);
+    k = make_key(r, service, id);
+    if (k < 0)
+        return k;
+    c = &r->cache[XXH3_64bits(r->key.data, r->key.len) % CACHE_SLOTS];
+    if (c->key.len != r->key.len || memcmp(c->key.data, r->key.data, r->key.len) != 0) {
+        azm_buf_clear(&c->key);
+        k = encode(r, service, id, &c->resource);
+        if (k == 0)
+            k = azm_buf_append(&c->key, r->key.data, r->key.len);
+        if (k < 0)
+            return k;
+    }
+    *ret = (struct azm_text){(const char *)c->resource.data, c->resource.len};
+    return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <systemd/sd-id128.h>
+
+#include "config/config.h"
+#include "core/record.h"
+#include "encode/otlp.h"
+
+/* Which service wrote an entry, and the OTLP Resource for it. Azure shows service.name as the role, so a
+ * service must keep one name however its processes end: journald reads /proc after the fact, and entries of a process
+ * that has just died often lack their unit. */
+
+/* The fields of one entry that tell; borrowed; len 0: absent. */
+struct azm_identity {
+    struct azm_text otel_service_name; /* OTEL_SERVICE_NAME */
+    struct azm_text unit;              /* _SYSTEMD_UNIT */
+    struct azm_text user_unit;         /* _SYSTEMD_USER_UNIT */
+    struct azm_text identifier;        /* SYSLOG_IDENTIFIER */
+    struct azm_text comm;              /* _COMM */
+    struct azm_text transport;         /* _TRANSPORT */
+    struct azm_text pid;               /* _PID */
+    struct azm_text host_name;         /* _HOSTNAME */
+    struct azm_text machine_id;        /* _MACHINE_ID */
+    sd_id128_t boot;
+};
+
+struct azm_resources;
+
+/* `config` gives [resource] and service_name_field; it must outlive the object. 0 or -ENOMEM. */
+int azm_resources_new(const struct azm_config *config, struct azm_resources **ret);
+struct azm_resources *azm_resources_free(struct azm_resources *r);
+
+/* The encoded Resource of the entry: 0 or -ENOMEM. `ret` stays valid until the next call. The service name is
+ * the first of: [resource] service.name; OTEL_SERVICE_NAME of the entry; its unit without ".service" (of a user
+ * service its own unit); the unit last seen with the same boot and _PID; SYSLOG_IDENTIFIER; _COMM. Sessions
+ * and scopes are no services, so they go by the identifier; the kernel is "kernel". */
+int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret);

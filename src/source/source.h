@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/error.h"
+#include "core/record.h"
+
+/* Where records come from. A source reads one record at a time, can say where it stands, and is told how far
+ * everything has been acknowledged. One thread owns it. */
+struct azm_source;
+
+struct azm_source_ops {
+    /* The next record: 1; 0 if there is none now; -errno. `rec` borrows from the source until the next call. */
+    int (*next)(struct azm_source *s, struct azm_record *rec, struct azm_error *err);
+
+    /* Replaces the content of `out` by the position after the last record that `next` gave; empty if it is not known
+     * just now. 0 or -errno. */
+    int (*position)(struct azm_source *s, struct azm_buf *out, struct azm_error *err);
+
+    /* Everything up to this position is acknowledged: makes that durable. 0 or -errno. */
+    int (*acknowledge)(struct azm_source *s, const struct azm_buf *position, struct azm_error *err);
+
+    /* What to wait for (poll events on the fd, a monotonic time or AZM_USEC_INFINITY) until there may be more. */
+    int (*poll)(struct azm_source *s, int *ret_fd, int *ret_events, uint64_t *ret_timeout_usec, struct azm_error *err);
+
+    /* To be called when that has happened, and at least every AZM_SOURCE_RECORDS_PER_TURN records: 0 or -errno. */
+    int (*process)(struct azm_source *s, struct azm_error *err);
+
+    struct azm_source *(*free)(struct azm_source *s);
+};
+
+struct azm_source {
+    const struct azm_source_ops *ops;
+};
+
+/* libsystemd must look for new journal files that often while a backlog is drained: a file that appears
+ * meanwhile would be skipped otherwise, with all its entries. */
+#define AZM_SOURCE_RECORDS_PER_TURN 1000

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/uid.h"
+
+struct azm_uid_seen {
+    XXH128_hash_t hash;
+    uint64_t count;
+};
+
+void azm_uid_state_free(struct azm_uid_state *u)
+{
+    free(u->seen);
+    *u = (struct azm_uid_state){0};
+}
+
+/* The slot of this hash, or the free one where it belongs. There is always a free one. */
+static struct azm_uid_seen *find(struct azm_uid_seen *seen, size_t cap, XXH128_hash_t hash)
+{
+    size_t i = hash.low64 & (cap - 1);
+
+    while (seen[i].count > 0 && (seen[i].hash.low64 != hash.low64 || seen[i].hash.high64 != hash.high64))
+        i = (i + 1) & (cap - 1);
+    return &seen[i];
+}
+
+static int grow(struct azm_uid_state *u)
+{
+    size_t cap = u->cap_seen > 0 ? u->cap_seen * 2 : 16;
+    struct azm_uid_seen *seen = calloc(cap, sizeof *seen);
+
+    if (!seen)
+        return -ENOMEM;
+    for (size_t i = 0; i < u->cap_seen; i++)
+        if (u->seen[i].count > 0)
+            *find(seen, cap, u->seen[i].hash) = u->seen[i];
+    free(u->seen);
+    u->seen = seen;
+    u->cap_seen = cap;
+    return 0;
+}
+
+/* Adds to the count of this hash and returns the count before. */
+static int64_t count_one(struct azm_uid_state *u, XXH128_hash_t hash, uint64_t n)
+{
+    struct azm_uid_seen *s;
+    uint64_t before;
+
+    if (u->n_seen * 2 >= u->cap_seen) {
+        int r = grow(u);
+
+        if (r < 0)
+            return r;
+    }
+    s = find(u->seen, u->cap_seen, hash);
+    if (s->count == 0) {
+        s->hash = hash;
+        u->n_seen++;
+    }
+    before = s->count;
+    s->count += n;
+    return (int64_t)before;
+}
+
+static void begin_group(struct azm_uid_state *u, sd_id128_t boot, uint64_t monotonic_usec, uint64_t realtime_usec)
+{
+    if (u->cap_seen > 1024) { /* a rare large group must not make every later one slow to clear */
+        free(u->seen);
+        u->seen = NULL;
+        u->cap_seen = 0;
+    } else if (u->cap_seen > 0)
+        memset(u->seen, 0, u->cap_seen * sizeof *u->seen);
+    u->n_seen = 0;
+    u->boot = boot;
+    u->monotonic_usec = monotonic_usec;
+    u->realtime_usec = realtime_usec;
+}
+
+int azm_uid_next(struct azm_uid_state *u, sd_id128_t boot, uint64_t monotonic_usec, uint64_t realtime_usec,
+                 XXH128_hash_t fields, uint8_t ret_uid[16])
+{
+    struct {
+        sd_id128_t boot;
+        uint64_t monotonic_usec, realtime_usec;
+        uint64_t fields[2];
+        uint64_t ordinal;
+    } input = {.boot = boot};
+    XXH128_canonical_t canonical;
+    int64_t ordinal;
+
+    if (monotonic_usec != u->monotonic_usec || realtime_usec != u->realtime_usec || !sd_id128_equal(boot, u->boot))
+        begin_group(u, boot, monotonic_usec, realtime_usec);
+    ordinal = count_one(u, fields, 1);
+    if (ordinal < 0)
+        return (int)ordinal;
+    /* Little-endian, so that the uid does not depend on the machine that computes it. */
+    input.monotonic_usec = htole64(monotonic_usec);
+    input.realtime_usec = htole64(realtime_usec);
+    input.fields[0] = htole64(fields.low64);
+    input.fields[1] = htole64(fields.high64);
+    input.ordinal = htole64((uint64_t)ordinal);
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(&input, sizeof input));
+    memcpy(ret_uid, canonical.digest, 16);
+    return 0;
+}
+
+int azm_uid_state_print(const struct azm_uid_state *u, struct azm_buf *out)
+{
+    int r;
+
+    r = azm_buf_printf(out, "uid_group=" SD_ID128_FORMAT_STR " %" PRIu64 " %" PRIu64 "\n", SD_ID128_FORMAT_VAL(u->boot),
+                       u->monotonic_usec, u->realtime_usec);
+    for (size_t i = 0; i < u->cap_seen && r == 0; i++)
+        if (u->seen[i].count > 0)
+            r = azm_buf_printf(out, "uid_seen=%016" PRIx64 "%016" PRIx64 " %" PRIu64 "\n", u->seen[i].hash.high64,
+                               u->seen[i].hash.low64, u->seen[i].count);
+    return r;
+}
+
+int azm_uid_state_parse(struct azm_uid_state *u, const char *key, const char *value)
+{
+    if (strcmp(key, "uid_group") == 0) {
+        uint64_t monotonic, realtime;
+        char text[33];
+        sd_id128_t boot;
+
+        if (sscanf(value, "%32[0-9a-f] %" SCNu64 " %" SCNu64, text, &monotonic, &realtime) != 3 ||
+            sd_id128_from_string(text, &boot) < 0)
+            return -EBADMSG;
+        begin_group(u, boot, monotonic, realtime);
+        return 1;
+    }
+    if (strcmp(key, "uid_seen") == 0) {
+        XXH128_hash_t hash;
+        uint64_t count;
+
+        if (sscanf(value, "%16" SCNx64 "%16" SCNx64 " %" SCNu64, &hash.high64, &hash.low64, &count) != 3 || count == 0)
+            return -EBADMSG;
+        return count_one(u, hash, count) < 0 ? -ENOMEM : 1;
+    }
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/state_dir.h"
+
+static int take_lock(int fd, const char *path, struct azm_error *err)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char pid[32] = "";
+    ssize_t n;
+
+    if (fcntl(fd, F_OFD_SETLK, &lock) >= 0)
+        return 0;
+    if (errno != EAGAIN && errno != EACCES)
+        return azm_error_set(err, errno, "cannot lock %s/lock: %m", path);
+    n = pread(fd, pid, sizeof pid - 1, 0);
+    pid[n > 0 ? n : 0] = '\0';
+    pid[strcspn(pid, "\n")] = '\0';
+    return azm_error_set(err, EBUSY,
+                         "the state directory %s is in use by another azmonlog (pid %s); stop it first, or give this "
+                         "one a state directory of its own ([state] directory=)",
+                         path, *pid ? pid : "unknown");
+}
+
+int azm_state_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, struct azm_error *err)
+{
+    _cleanup_close_ int dir = -1, lock = -1;
+    int r;
+
+    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+        return azm_error_set(err, errno, "cannot create the state directory %s: %m", path);
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return azm_error_set(err, errno, "cannot open the state directory %s: %m", path);
+    lock = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (lock < 0)
+        return azm_error_set(err, errno, "cannot open %s/lock: %m", path);
+    r = take_lock(lock, path, err);
+    if (r < 0)
+        return r;
+    if (ftruncate(lock, 0) < 0 || dprintf(lock, "%ld\n", (long)getpid()) < 0)
+        return azm_error_set(err, errno, "cannot write %s/lock: %m", path);
+    *ret_dir_fd = dir;
+    *ret_lock_fd = lock;
+    dir = lock = -1;
+    return 0;
+}
