@@ -10,25 +10,25 @@
 /* A percent-decoded copy without spaces around it, or NULL. */
 static char *decode(const char *s, size_t len)
 {
-    char *out, *p;
+    size_t n = 0;
+    char *out;
 
     while (len > 0 && isspace((unsigned char)*s))
         s++, len--;
     while (len > 0 && isspace((unsigned char)s[len - 1]))
         len--;
-    out = p = malloc(len + 1);
+    out = calloc(1, len + 1);
     if (!out)
         return NULL;
     for (size_t i = 0; i < len; i++) {
         if (s[i] == '%' && i + 2 < len && isxdigit((unsigned char)s[i + 1]) && isxdigit((unsigned char)s[i + 2])) {
-            char hex[3] = {s[i + 1], s[i + 2], '\0'};
+            const char hex[3] = {s[i + 1], s[i + 2], '\0'};
 
-            *p++ = (char)strtol(hex, NULL, 16);
+            out[n++] = (char)strtol(hex, NULL, 16);
             i += 2;
         } else
-            *p++ = s[i];
+            out[n++] = s[i];
     }
-    *p = '\0';
     return out;
 }
 

@@ -46,14 +46,14 @@ size_t azm_utf8_valid_prefix(const char *s, size_t len)
         uint64_t word;
         int n;
 
-        if (len - i >= sizeof word) { /* log text is nearly always ASCII: eight bytes at a time */
+        if (len - i >= sizeof word) { /* log text is nearly always ASCII: eight bytes of 1..127 at a time */
             memcpy(&word, p + i, sizeof word);
-            if (!(word & UINT64_C(0x8080808080808080))) {
+            if (!(((word - UINT64_C(0x0101010101010101)) | word) & UINT64_C(0x8080808080808080))) {
                 i += sizeof word;
                 continue;
             }
         }
-        if (p[i] < 0x80) {
+        if (p[i] > 0 && p[i] < 0x80) {
             i++;
             continue;
         }

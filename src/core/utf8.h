@@ -3,9 +3,9 @@
 
 #include "core/buf.h"
 
-/* The length in bytes of the longest prefix of s[0..len) that is valid UTF-8 (RFC 3629: no
- * surrogates, no overlong forms, nothing above U+10FFFF; NUL is a character like any other).
- * An OTLP `string` must be valid UTF-8: proto3 parsers refuse the whole request otherwise. */
+/* The length in bytes of the longest prefix of s[0..len) that is valid UTF-8 (RFC 3629: no surrogates, no overlong
+ * forms, nothing above U+10FFFF) without NUL. An OTLP `string` must be valid UTF-8, or proto3 parsers refuse the whole
+ * request; NUL is allowed there, but receivers written in C end the text at it, so it counts as bad here. */
 size_t azm_utf8_valid_prefix(const char *s, size_t len);
 
 /* Appends s[0..len) with each maximal invalid piece replaced by U+FFFD (the practice of the Unicode

@@ -241,8 +241,9 @@ int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec)
     int timeout_ms = (int)MIN((timeout_usec + AZM_USEC_PER_MSEC - 1) / AZM_USEC_PER_MSEC, (uint64_t)INT_MAX);
     int running;
 
-    if (curl_multi_perform(h->multi, &running) != CURLM_OK ||
-        curl_multi_wait(h->multi, &wake, 1, timeout_ms, NULL) != CURLM_OK ||
+    /* Wait first: a transfer that ended before the wait would be seen after it only. One just added has a timer of
+     * zero, so the wait does not hold it up. */
+    if (curl_multi_wait(h->multi, &wake, 1, timeout_ms, NULL) != CURLM_OK ||
         curl_multi_perform(h->multi, &running) != CURLM_OK)
         return -EIO;
     return 0;

@@ -39,7 +39,8 @@ void *azm_http_request_userdata(const struct azm_http_request *r);
 /* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. */
 int azm_http_post(struct azm_http_request *r, const void *body, size_t len);
 
-/* Moves transfers on, waits for network, `wake_fd` or the timeout, moves on again: 0 or -EIO. */
+/* Waits for network, `wake_fd` or the timeout, then moves the transfers on: 0 or -EIO. Collect what is done afterwards.
+ */
 int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec);
 
 /* The next finished request, or NULL. `ret_answer` borrows from it until its next transfer. */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "gunzip.h"
+#include "ingest.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char azure_root[] = "/datacollectionRules/";
+
+enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialect)
+{
+    static const char stream[] = "/streams/Microsoft-OTLP-Logs/otlp/v1/logs";
+    static const char before_stream[] = "/streams/", behind_stream[] = "/otlp/v1/logs";
+    const size_t root_length = sizeof(azure_root) - 1, before_length = sizeof(before_stream) - 1;
+
+    *ret_dialect = EMU_PLAIN;
+    if (strcmp(path, "/v1/logs") == 0)
+        return EMU_TARGET_LOGS;
+    if (strncasecmp(path, azure_root, root_length) != 0)
+        return EMU_TARGET_UNKNOWN;
+    *ret_dialect = EMU_AZURE;
+
+    const char *id = path + root_length;
+    const char *rest = strchrnul(id, '/');
+    if (strncmp(rest, before_stream, before_length) != 0 ||
+        strcmp(strchrnul(rest + before_length, '/'), behind_stream) != 0)
+        return EMU_TARGET_UNKNOWN;
+    if (rest - id != 36 || strncmp(id, "dcr-", 4) != 0 || strspn(id + 4, "0123456789abcdef") != 32)
+        return EMU_TARGET_BAD_RULE;
+    return strcmp(rest, stream) == 0 ? EMU_TARGET_LOGS : EMU_TARGET_BAD_STREAM;
+}
+
+/* The checks below are run in order until one returns something else than 0: 1 = refused, the answer is written;
+ * -ENOMEM. Each sees what the ones before it have found. */
+struct context {
+    const struct emu_request *request;
+    uint64_t number;
+    enum emu_dialect dialect;
+    struct emu_verdict *verdict;
+};
+
+#define refuse(context, status, code, ...)                                                                             \
+    (emu_answer_error(&(context)->verdict->answer, (context)->dialect, status, code, __VA_ARGS__) < 0 ? -ENOMEM : 1)
+
+static int check_target(struct context *context)
+{
+    const struct emu_request *request = context->request;
+
+    switch (emu_ingest_target(request->path, &context->dialect)) {
+    case EMU_TARGET_UNKNOWN:
+        return refuse(context, 404, "ResourceNotFound", "No such path: %s", request->path);
+    case EMU_TARGET_BAD_RULE:
+        return refuse(context, 404, "ResourceNotFound",
+                      "The data collection rule must be its immutable id, dcr- and 32 lowercase hex digits: %s",
+                      request->path);
+    case EMU_TARGET_BAD_STREAM:
+        return refuse(context, 400, "InvalidStream",
+                      "The stream must be Microsoft-OTLP-Logs, in exactly this spelling: %s", request->path);
+    case EMU_TARGET_LOGS:
+        break;
+    }
+    if (strcmp(request->method, "POST") == 0)
+        return 0;
+    int r = refuse(context, 405, "MethodNotAllowed", "The method must be POST, not %s", request->method);
+    context->verdict->answer.allow = "POST";
+    return r;
+}
+
+static int check_length(struct context *context)
+{
+    const struct emu_request *request = context->request;
+
+    if (request->expect)
+        return refuse(context, 417, "ExpectationFailed", "The header 'Expect: %s' is not supported", request->expect);
+    if (request->transfer_encoding || !request->content_length)
+        return refuse(context, 400, "MissingContentLengthHeader",
+                      "Invalid request. Header 'Content-Length' must be specified.");
+    if (request->wire_bytes > EMU_LIMIT_BYTES)
+        return refuse(context, 413, "ContentLengthLimitExceeded",
+                      "Maximum allowed content length: %zu bytes (1 MB). Provided content length: %" PRIu64 " bytes.",
+                      EMU_LIMIT_BYTES, request->wire_bytes);
+    return 0;
+}
+
+static bool has_encoding(const struct emu_request *request, const char *encoding)
+{
+    return request->content_encoding && strcasecmp(request->content_encoding, encoding) == 0;
+}
+
+static int check_headers(struct context *context)
+{
+    const struct emu_request *request = context->request;
+
+    if (!request->user_agent || !request->user_agent[0])
+        return refuse(context, 400, "MissingUserAgent", "OTLP exporters send a User-Agent with their name");
+    if (!request->content_type || strcasecmp(request->content_type, "application/x-protobuf") != 0)
+        return refuse(context, 415, "UnsupportedMediaType", "The Content-Type must be application/x-protobuf, not '%s'",
+                      request->content_type ? request->content_type : "");
+    if (request->content_encoding && !has_encoding(request, "identity") && !has_encoding(request, "gzip"))
+        return refuse(context, 415, "UnsupportedContentEncoding",
+                      "The Content-Encoding must be gzip, identity or absent, not '%s'", request->content_encoding);
+    return 0;
+}
+
+static int unpack_gzip(struct context *context)
+{
+    const struct emu_request *request = context->request;
+    struct emu_verdict *verdict = context->verdict;
+
+    if (!has_encoding(request, "gzip")) {
+        verdict->plain = request->body;
+        verdict->plain_bytes = request->kept_bytes;
+        return 0;
+    }
+    int r = emu_gunzip(request->body, request->kept_bytes, EMU_LIMIT_BYTES, &verdict->unpacked);
+    if (r == -EFBIG)
+        return refuse(context, 413, "ContentLengthLimitExceeded",
+                      "Maximum allowed content length: %zu bytes (1 MB). Provided content length: %zu bytes, and"
+                      " more than the maximum after decompression.",
+                      EMU_LIMIT_BYTES, request->kept_bytes);
+    if (r == -EBADMSG)
+        return refuse(context, 400, "InvalidGzip", "The body is not one complete gzip member and nothing else");
+    if (r < 0)
+        return r;
+    verdict->plain = verdict->unpacked.data;
+    verdict->plain_bytes = verdict->unpacked.length;
+    return 0;
+}
+
+static int unpack_protobuf(struct context *context)
+{
+    struct emu_verdict *verdict = context->verdict;
+    char where[EMU_PROBLEM_BYTES];
+
+    int r = emu_wire_check(&otlp__export_logs_service_request__descriptor, verdict->plain, verdict->plain_bytes, where);
+    if (r == -EILSEQ)
+        return refuse(context, 400, "InvalidUtf8", "The string %s is not valid UTF-8", where);
+    if (r == -ELOOP)
+        return refuse(context, 400, "InvalidProtobuf", "The message is nested too deeply at %s", where);
+    if (r == 0)
+        r = emu_message_unpack(verdict->plain, verdict->plain_bytes, &verdict->message);
+    if (r < 0)
+        return refuse(context, 400, "InvalidProtobuf", "The body is not an ExportLogsServiceRequest%s%s",
+                      where[0] ? ": damaged at " : "", where);
+    return 0;
+}
+
+static int check_record(struct context *context, const Otlp__LogRecord *record, const char *where)
+{
+    if (record->trace_id.len != 0 && record->trace_id.len != 16)
+        return refuse(context, 400, "InvalidRecord", "%s.trace_id has %zu bytes instead of 16 or none", where,
+                      record->trace_id.len);
+    if (record->span_id.len != 0 && record->span_id.len != 8)
+        return refuse(context, 400, "InvalidRecord", "%s.span_id has %zu bytes instead of 8 or none", where,
+                      record->span_id.len);
+    if (context->dialect == EMU_AZURE && record->time_unix_nano == 0)
+        return refuse(context, 400, "InvalidRecord",
+                      "%s.time_unix_nano is 0, and then it is not known what TimeGenerated Azure would invent", where);
+    return 0;
+}
+
+static int check_records(struct context *context)
+{
+    struct emu_verdict *verdict = context->verdict;
+    const Otlp__ExportLogsServiceRequest *message = verdict->message;
+    int r = 0;
+
+    verdict->resources = message->n_resource_logs;
+    for (size_t g = 0; g < message->n_resource_logs; g++)
+        for (size_t s = 0; s < message->resource_logs[g]->n_scope_logs; s++) {
+            const Otlp__ScopeLogs *scope = message->resource_logs[g]->scope_logs[s];
+            verdict->records += scope->n_log_records;
+            for (size_t i = 0; r == 0 && i < scope->n_log_records; i++) {
+                char where[EMU_PROBLEM_BYTES];
+                snprintf(where, sizeof(where), "resource_logs[%zu].scope_logs[%zu].log_records[%zu]", g, s, i);
+                r = check_record(context, scope->log_records[i], where);
+            }
+        }
+    if (r == 0 && verdict->records == 0 && context->dialect == EMU_AZURE)
+        return refuse(context, 400, "EmptyRequest", "The request has no log record");
+    return r;
+}
+
+static int render(struct context *context)
+{
+    struct emu_verdict *verdict = context->verdict;
+    char problem[EMU_PROBLEM_BYTES];
+
+    int r = emu_json_render(verdict->message, context->number, &verdict->lines, problem);
+    if (r == -EINVAL)
+        return refuse(context, 400, "InvalidAttributes", "Refused: %s", problem);
+    return r;
+}
+
+int emu_ingest(const struct emu_request *request, uint64_t number, struct emu_verdict *verdict)
+{
+    static int (*const checks[])(struct context *) = {
+        check_target, check_length, check_headers, unpack_gzip, unpack_protobuf, check_records, render,
+    };
+    struct context context = {.request = request, .number = number, .verdict = verdict};
+
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        int r = checks[i](&context);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    verdict->accepted = true;
+    return emu_answer_success(&verdict->answer, context.dialect);
+}
+
+void emu_verdict_free(struct emu_verdict *verdict)
+{
+    emu_answer_free(&verdict->answer);
+    emu_lines_free(&verdict->lines);
+    if (verdict->message)
+        emu_message_free(verdict->message);
+    emu_buf_free(&verdict->unpacked);
+    *verdict = (struct emu_verdict){0};
+}

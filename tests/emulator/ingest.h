@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The judgement of one request: a pure function of what HTTP delivered. Nothing is stored or sent here. */
+#pragma once
+
+#include "answer.h"
+#include "buf.h"
+#include "emulator.h"
+#include "json.h"
+#include "message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a request wants to go. */
+enum emu_target {
+    EMU_TARGET_UNKNOWN,    /* no such path: 404 */
+    EMU_TARGET_LOGS,       /* a log endpoint */
+    EMU_TARGET_BAD_RULE,   /* Azure's path, but the id is none: 404 */
+    EMU_TARGET_BAD_STREAM, /* Azure's path with another stream: 400 InvalidStream */
+};
+
+/* Tells which endpoint a path names. Azure's has the form
+ *   /datacollectionRules/dcr-<32 lowercase hex>/streams/Microsoft-OTLP-Logs/otlp/v1/logs
+ * where only the first segment was seen in several spellings. The dialect is Azure's for whatever is below
+ * that first segment, so that a client with a wrong path gets errors in the form it expects. */
+enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialect);
+
+/* One request as it came in. Everything is borrowed; a header that was not sent is NULL. */
+struct emu_request {
+    const char *method;
+    const char *path;
+    const char *content_length;
+    const char *content_type;
+    const char *content_encoding;
+    const char *transfer_encoding;
+    const char *expect;
+    const char *user_agent;
+    const char *body;    /* what was kept of it: at most EMU_LIMIT_BYTES + 1 bytes */
+    size_t kept_bytes;   /* the length of body */
+    uint64_t wire_bytes; /* how long the body really was, after chunked decoding, still compressed */
+};
+
+/* Zero-initialise it; free it with emu_verdict_free. */
+struct emu_verdict {
+    bool accepted;            /* the answer is a success and the lines are to be stored */
+    struct emu_answer answer; /* what to say if nothing else happens */
+    struct emu_buf unpacked;  /* the decompressed body, if gzip was used */
+    const char *plain;        /* the decompressed body, in `unpacked` or in the request; NULL = never got there */
+    size_t plain_bytes;
+    Otlp__ExportLogsServiceRequest *message; /* NULL unless it could be unpacked */
+    struct emu_lines lines;                  /* complete only if accepted */
+    size_t records;
+    size_t resources;
+};
+
+/* Judges the request with this number. 0 with a verdict, which may well be a refusal, or -ENOMEM. */
+int emu_ingest(const struct emu_request *request, uint64_t number, struct emu_verdict *verdict);
+
+void emu_verdict_free(struct emu_verdict *verdict);

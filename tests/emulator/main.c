@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "emulator.h"
+#include "faults.h"
+#include "server.h"
+#include "store.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2 };
+
+struct options {
+    uint16_t port;
+    const char *port_file;
+    const char *store;
+    const char *requests;
+    const char *script;
+    const char *tls_cert;
+    const char *tls_key;
+    bool quiet;
+};
+
+static const char usage_text[] =
+    "Usage: azmonlog-emulator [OPTION]...\n"
+    "A local stand-in for Azure Monitor's OTLP/HTTP log ingestion, for tests and demonstrations.\n"
+    "It listens on 127.0.0.1 only and does not look at credentials.\n"
+    "\n"
+    "  --port N          listen on this port; 0 = any free one (default 4318)\n"
+    "  --port-file FILE  write the port to FILE once the emulator listens; removed at the end\n"
+    "  --store FILE      append each accepted record to FILE as a line of JSON\n"
+    "  --requests FILE   append each request to FILE as a line of JSON\n"
+    "  --script FILE     the fault script: which requests fail, and how\n"
+    "  --tls-cert PEM    serve https with this certificate (and its chain) ...\n"
+    "  --tls-key PEM     ... and its private key\n"
+    "  --quiet           do not print where the emulator listens\n"
+    "  --help            print this and exit\n"
+    "  --version         print the version and exit\n";
+
+static bool parse_port(const char *text, uint16_t *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long port = strtoul(text, &end, 10);
+    if (errno || text[0] < '0' || text[0] > '9' || *end || port > 65535)
+        return false;
+    *ret = (uint16_t)port;
+    return true;
+}
+
+/* 0 to go on, or 1 with the status to exit with. */
+static int parse_options(int argc, char **argv, struct options *options, int *ret_status)
+{
+    enum { PORT = 256, PORT_FILE, STORE, REQUESTS, SCRIPT, TLS_CERT, TLS_KEY, QUIET, SHOW_HELP, SHOW_VERSION };
+    static const struct option known[] = {
+        {"port", required_argument, NULL, PORT},
+        {"port-file", required_argument, NULL, PORT_FILE},
+        {"store", required_argument, NULL, STORE},
+        {"requests", required_argument, NULL, REQUESTS},
+        {"script", required_argument, NULL, SCRIPT},
+        {"tls-cert", required_argument, NULL, TLS_CERT},
+        {"tls-key", required_argument, NULL, TLS_KEY},
+        {"quiet", no_argument, NULL, QUIET},
+        {"help", no_argument, NULL, SHOW_HELP},
+        {"version", no_argument, NULL, SHOW_VERSION},
+        {0},
+    };
+    int option;
+
+    *options = (struct options){.port = 4318};
+    *ret_status = EXIT_USAGE;
+    while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0)
+        switch (option) {
+        case PORT:
+            if (!parse_port(optarg, &options->port)) {
+                fprintf(stderr, "azmonlog-emulator: \"%s\" is not a port\n", optarg);
+                return 1;
+            }
+            break;
+        case PORT_FILE:
+            options->port_file = optarg;
+            break;
+        case STORE:
+            options->store = optarg;
+            break;
+        case REQUESTS:
+            options->requests = optarg;
+            break;
+        case SCRIPT:
+            options->script = optarg;
+            break;
+        case TLS_CERT:
+            options->tls_cert = optarg;
+            break;
+        case TLS_KEY:
+            options->tls_key = optarg;
+            break;
+        case QUIET:
+            options->quiet = true;
+            break;
+        case SHOW_HELP:
+            fputs(usage_text, stdout);
+            *ret_status = EXIT_SUCCESS;
+            return 1;
+        case SHOW_VERSION:
+            printf("azmonlog-emulator %s\n", PACKAGE_VERSION);
+            *ret_status = EXIT_SUCCESS;
+            return 1;
+        default: /* getopt_long has said what is wrong */
+            fprintf(stderr, "Try 'azmonlog-emulator --help'.\n");
+            return 1;
+        }
+    if (optind < argc) {
+        fprintf(stderr, "azmonlog-emulator: \"%s\" is not an option\n", argv[optind]);
+        return 1;
+    }
+    if (!options->tls_cert != !options->tls_key) {
+        fprintf(stderr, "azmonlog-emulator: --tls-cert and --tls-key belong together\n");
+        return 1;
+    }
+    return 0;
+}
+
+static int read_file(const char *path, struct emu_buf *text)
+{
+    int r = emu_buf_append_file(text, path);
+    if (r >= 0)
+        r = emu_buf_append(text, "", 1); /* usable as a string, too */
+    if (r < 0)
+        fprintf(stderr, "azmonlog-emulator: cannot read %s: %s\n", path, strerror(-r));
+    return r;
+}
+
+static int load_script(const char *path, struct emu_faults *faults)
+{
+    _cleanup_(emu_buf_free) struct emu_buf text = {0};
+    struct emu_script *script = NULL;
+    struct emu_script_error error;
+
+    int r = read_file(path, &text);
+    if (r < 0)
+        return r;
+    r = emu_script_parse(text.data, text.length - 1, &script, &error);
+    if (r == -EINVAL)
+        fprintf(stderr, "%s:%u: %s\n", path, error.line, error.problem);
+    return r < 0 ? r : emu_faults_load(faults, script);
+}
+
+/* Whoever sees the file finds the whole number in it. */
+static int write_port_file(const char *path, uint16_t port)
+{
+    char *temporary;
+    if (asprintf(&temporary, "%s.tmp", path) < 0)
+        return -ENOMEM;
+
+    FILE *file = fopen(temporary, "we");
+    bool good = file && fprintf(file, "%u\n", port) > 0;
+    if (file && fclose(file) != 0)
+        good = false;
+    if (good && rename(temporary, path) < 0)
+        good = false;
+    int r = good ? 0 : -errno;
+    if (!good)
+        fprintf(stderr, "azmonlog-emulator: cannot write %s: %s\n", path, strerror(-r));
+    free(temporary);
+    return r;
+}
+
+static void print_urls(bool tls, uint16_t port)
+{
+    const char *scheme = tls ? "https" : "http";
+    printf("listening on %s://127.0.0.1:%u/v1/logs\n", scheme, port);
+    printf("listening on %s://127.0.0.1:%u/datacollectionRules/dcr-00000000000000000000000000000000/streams/"
+           "Microsoft-OTLP-Logs/otlp/v1/logs\n",
+           scheme, port);
+    fflush(stdout);
+}
+
+/* Everything that lives as long as the emulator. */
+struct emulator {
+    struct emu_store *store;
+    struct emu_faults *faults;
+    struct emu_server *server;
+    struct emu_buf certificate, key; /* libmicrohttpd does not copy them */
+    int stop_fd;
+};
+
+static void emulator_stop(struct emulator *emulator)
+{
+    emu_server_stop(emulator->server);
+    emu_faults_free(emulator->faults);
+    emu_store_close(emulator->store);
+    emu_buf_free(&emulator->certificate);
+    emu_buf_free(&emulator->key);
+    if (emulator->stop_fd >= 0)
+        close(emulator->stop_fd);
+}
+
+static int emulator_start(struct emulator *emulator, const struct options *options)
+{
+    emulator->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (emulator->stop_fd < 0) {
+        int error = errno;
+        fprintf(stderr, "azmonlog-emulator: cannot create an eventfd: %s\n", strerror(error));
+        return -error;
+    }
+    int r = emu_faults_new(&emulator->faults);
+    if (r >= 0 && options->script)
+        r = load_script(options->script, emulator->faults);
+    if (r >= 0 && options->tls_cert)
+        r = read_file(options->tls_cert, &emulator->certificate);
+    if (r >= 0 && options->tls_key)
+        r = read_file(options->tls_key, &emulator->key);
+    if (r >= 0)
+        r = emu_store_open(options->store, options->requests, &emulator->store);
+    if (r < 0)
+        return r;
+    const struct emu_service service = {emulator->store, emulator->faults, emulator->stop_fd};
+    return emu_server_start(&service, options->port, emulator->certificate.data, emulator->key.data, &emulator->server);
+}
+
+/* Every thread started later inherits the mask, so the signals wait for sigwait. */
+static void prepare_signals(sigset_t *ends)
+{
+    sigemptyset(ends);
+    sigaddset(ends, SIGINT);
+    sigaddset(ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, ends, NULL);
+    signal(SIGPIPE, SIG_IGN); /* clients may hang up while they are answered */
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, which has its answer */
+}
+
+int main(int argc, char **argv)
+{
+    _cleanup_(emulator_stop) struct emulator emulator = {.stop_fd = -1};
+    struct options options;
+    sigset_t ends;
+    int status, signal_number;
+
+    if (parse_options(argc, argv, &options, &status) != 0)
+        return status;
+    if (options.port_file)
+        unlink(options.port_file); /* one that a killed emulator left behind */
+    prepare_signals(&ends);
+    json_object_seed(0); /* once, before there are threads that would do it by themselves */
+    int r = emulator_start(&emulator, &options);
+    if (r == -ENOMEM) /* everything else has been reported where it happened */
+        fprintf(stderr, "azmonlog-emulator: out of memory\n");
+    if (r < 0)
+        return EXIT_FAILURE;
+    uint16_t port = emu_server_port(emulator.server);
+    if (options.port_file && write_port_file(options.port_file, port) < 0)
+        return EXIT_FAILURE;
+    if (!options.quiet)
+        print_urls(options.tls_cert != NULL, port);
+
+    sigwait(&ends, &signal_number);
+    if (options.port_file)
+        unlink(options.port_file);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "script.h"
+#include "words.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The characters of an HTTP token (RFC 9110, 5.6.2), such as the name of a header. */
+static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+struct parser {
+    const struct emu_words *words;
+    size_t next;
+    size_t label_end; /* where the fault's label ends, if not with the rule */
+    struct emu_script_error *error;
+};
+
+static int fail(struct parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int fail(struct parser *parser, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(parser->error->problem, sizeof(parser->error->problem), format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+/* The next word, or NULL at the end of the line. */
+static const struct emu_word *peek(const struct parser *parser)
+{
+    return parser->next < parser->words->count ? &parser->words->items[parser->next] : NULL;
+}
+
+static bool accept_keyword(struct parser *parser, const char *keyword)
+{
+    const struct emu_word *word = peek(parser);
+    if (!word || word->quoted || strcmp(word->text, keyword) != 0)
+        return false;
+    parser->next++;
+    return true;
+}
+
+static int expect_plain(struct parser *parser, const char *what, const char **ret)
+{
+    const struct emu_word *word = peek(parser);
+    if (!word || word->quoted)
+        return fail(parser, "%s expected %s%s%s", what, word ? "instead of \"" : "at the end of the line",
+                    word ? word->text : "", word ? "\"" : "");
+    parser->next++;
+    *ret = word->text;
+    return 0;
+}
+
+static int expect_quoted(struct parser *parser, const char *what, const struct emu_word **ret)
+{
+    const struct emu_word *word = peek(parser);
+    if (!word || !word->quoted)
+        return fail(parser, "%s expected in \"quotes\" %s%s", what, word ? "instead of " : "at the end of the line",
+                    word ? word->text : "");
+    parser->next++;
+    *ret = word;
+    return 0;
+}
+
+/* Digits at *text, up to the given maximum; moves *text behind them. */
+static bool read_number(const char **text, uint64_t maximum, uint64_t *ret)
+{
+    uint64_t value = 0;
+    const char *at = *text;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (digit > maximum || value > (maximum - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    if (at == *text)
+        return false;
+    *text = at;
+    *ret = value;
+    return true;
+}
+
+static int parse_range(struct parser *parser, struct emu_rule *rule)
+{
+    const char *text;
+    int r = expect_plain(parser, "the numbers of requests (7, 1-5, 9- or *)", &text);
+    if (r < 0)
+        return r;
+
+    const char *at = text;
+    rule->first = 1;
+    rule->last = UINT64_MAX;
+    if (strcmp(text, "*") == 0)
+        return 0;
+    bool good = read_number(&at, UINT64_MAX, &rule->first);
+    if (good && *at == '\0')
+        rule->last = rule->first;
+    else if (good && *at++ == '-')
+        good = *at == '\0' || (read_number(&at, UINT64_MAX, &rule->last) && *at == '\0');
+    else
+        good = false;
+    if (!good || rule->first == 0 || rule->last < rule->first)
+        return fail(parser, "\"%s\" does not number requests; write 7, 1-5, 9- or *", text);
+    return 0;
+}
+
+static int parse_duration(struct parser *parser, unsigned *ret_msec)
+{
+    static const struct {
+        const char *unit;
+        uint64_t msec;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}};
+    const char *text;
+    uint64_t count;
+
+    int r = expect_plain(parser, "a duration (250ms, 5s or 2min)", &text);
+    if (r < 0)
+        return r;
+    const char *unit = text;
+    if (read_number(&unit, 86400000, &count))
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+            if (strcmp(unit, units[i].unit) == 0 && count * units[i].msec <= 86400000) {
+                *ret_msec = (unsigned)(count * units[i].msec);
+                return 0;
+            }
+    return fail(parser, "\"%s\" is not a duration; write 250ms, 5s or 2min, at most a day", text);
+}
+
+static int parse_status_code(struct parser *parser, struct emu_rule *rule, unsigned lowest)
+{
+    const char *text;
+    uint64_t status;
+
+    int r = expect_plain(parser, "an HTTP status", &text);
+    if (r < 0)
+        return r;
+    const char *at = text;
+    if (!read_number(&at, 599, &status) || *at != '\0' || status < lowest)
+        return fail(parser, "\"%s\" is not an HTTP status from %u to 599", text, lowest);
+    rule->status = (unsigned)status;
+    parser->label_end = parser->next;
+    return 0;
+}
+
+static int copy_text(struct emu_buf *buf, const char *text, size_t length)
+{
+    buf->length = 0;
+    int r = emu_buf_append(buf, text, length + 1); /* with the NUL, which does not count */
+    if (r >= 0)
+        buf->length = length;
+    return r;
+}
+
+static int parse_header(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word *word;
+    int r = expect_quoted(parser, "a header such as \"Retry-After: 2\"", &word);
+    if (r < 0)
+        return r;
+
+    const char *text = word->text;
+    size_t name_length = strspn(text, token);
+    if (name_length == 0 || text[name_length] != ':' || strlen(text) != word->length || strpbrk(text, "\r\n"))
+        return fail(parser, "\"%s\" is not a header of the form \"Name: value\"", text);
+    if (strncasecmp(text, "Content-Length:", 15) == 0 || strncasecmp(text, "Transfer-Encoding:", 18) == 0)
+        return fail(parser, "the emulator writes %.*s itself", (int)name_length, text);
+
+    struct emu_header *headers = realloc(rule->headers, (rule->header_count + 1) * sizeof(*headers));
+    if (!headers)
+        return -ENOMEM;
+    rule->headers = headers;
+    struct emu_header *header = &headers[rule->header_count++];
+    const char *value = text + name_length + 1;
+    header->name = strndup(text, name_length);
+    header->value = strdup(value + strspn(value, " \t"));
+    return header->name && header->value ? 0 : -ENOMEM;
+}
+
+static int parse_status(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word *body;
+    const char *path;
+
+    int r = parse_status_code(parser, rule, 200);
+    while (r >= 0 && peek(parser)) {
+        if (accept_keyword(parser, "header")) {
+            r = parse_header(parser, rule);
+        } else if (accept_keyword(parser, "body")) {
+            r = expect_quoted(parser, "the body of the answer", &body);
+            if (r >= 0)
+                r = copy_text(&rule->body, body->text, body->length);
+        } else if (accept_keyword(parser, "body-file")) {
+            r = expect_plain(parser, "the path of a file", &path);
+            rule->body.length = 0;
+            int read = r < 0 ? 0 : emu_buf_append_file(&rule->body, path);
+            if (read < 0)
+                r = fail(parser, "cannot read %s: %s", path, strerror(-read));
+        } else {
+            r = fail(parser, "unknown word \"%s\" behind the status; known: header body body-file", peek(parser)->text);
+        }
+    }
+    if (r >= 0 && rule->body.length > 0 && (rule->status == 204 || rule->status == 304))
+        return fail(parser, "HTTP gives a %u no body", rule->status);
+    return r;
+}
+
+static int parse_refuse(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word *message = NULL;
+    const char *code = "";
+
+    int r = parse_status_code(parser, rule, 400);
+    if (r >= 0)
+        r = expect_plain(parser, "an error code such as OperationFailed", &code);
+    if (r >= 0 && code[strspn(code, token)] != '\0')
+        r = fail(parser, "\"%s\" is not an error code", code);
+    if (r >= 0 && !(rule->code = strdup(code)))
+        r = -ENOMEM;
+    if (r >= 0)
+        r = expect_quoted(parser, "the error message", &message);
+    if (r >= 0)
+        r = copy_text(&rule->body, message->text, message->length);
+    while (r >= 0 && accept_keyword(parser, "header"))
+        r = parse_header(parser, rule);
+    return r;
+}
+
+static int parse_stall(struct parser *parser, struct emu_rule *rule)
+{
+    return parse_duration(parser, &rule->stall_msec);
+}
+
+static int parse_partial_success(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word nothing = {.text = (char *)"", .length = 0};
+    const struct emu_word *message = &nothing;
+    const char *text;
+    uint64_t rejected = 0;
+
+    int r = expect_plain(parser, "the number of rejected records", &text);
+    if (r < 0)
+        return r;
+    const char *at = text;
+    if (!read_number(&at, INT64_MAX, &rejected) || *at != '\0')
+        return fail(parser, "\"%s\" is not a number of records", text);
+    rule->rejected = (int64_t)rejected;
+    if (peek(parser))
+        r = expect_quoted(parser, "the error message", &message);
+    return r < 0 ? r : copy_text(&rule->body, message->text, message->length);
+}
+
+static int parse_nothing(struct parser *parser, struct emu_rule *rule)
+{
+    (void)parser;
+    (void)rule;
+    return 0;
+}
+
+/* A new fault is one row here, one case in server.c and one paragraph in README.md. */
+static const struct {
+    const char *word;
+    enum emu_action action;
+    int (*parse)(struct parser *, struct emu_rule *); /* what follows the word */
+} actions[] = {
+    {"normal", EMU_ACTION_NORMAL, parse_nothing},
+    {"status", EMU_ACTION_STATUS, parse_status},
+    {"refuse", EMU_ACTION_REFUSE, parse_refuse},
+    {"reset", EMU_ACTION_RESET, parse_nothing},
+    {"close", EMU_ACTION_CLOSE, parse_nothing},
+    {"stall", EMU_ACTION_STALL, parse_stall},
+    {"stored-then-reset", EMU_ACTION_STORED_THEN_RESET, parse_nothing},
+    {"partial-success", EMU_ACTION_PARTIAL_SUCCESS, parse_partial_success},
+};
+
+static int unknown_action(struct parser *parser, const char *word)
+{
+    char known[EMU_PROBLEM_BYTES / 2] = "";
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        strcat(known, " ");
+        strcat(known, actions[i].word);
+    }
+    return fail(parser, "unknown word \"%.100s\"; known: containing delay%s", word, known);
+}
+
+/* The label repeats the words of the fault without its texts: "delay 250ms status 503". */
+static int set_label(const struct parser *parser, size_t start, struct emu_rule *rule)
+{
+    size_t end = parser->label_end ? parser->label_end : parser->next;
+    struct emu_buf text = {0};
+    int r = 0;
+    for (size_t i = start; r >= 0 && i < end && !parser->words->items[i].quoted; i++) {
+        r = text.length ? emu_buf_append(&text, " ", 1) : 0;
+        if (r >= 0)
+            r = emu_buf_append(&text, parser->words->items[i].text, parser->words->items[i].length);
+    }
+    if (r >= 0)
+        r = emu_buf_append(&text, "", 1);
+    rule->label = text.data;
+    return r;
+}
+
+static int parse_action(struct parser *parser, struct emu_rule *rule)
+{
+    const char *word;
+    int r = expect_plain(parser, "what to do with the request", &word);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+        if (strcmp(word, actions[i].word) == 0) {
+            rule->action = actions[i].action;
+            return actions[i].parse(parser, rule);
+        }
+    return unknown_action(parser, word);
+}
+
+static int parse_rule(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word *needle;
+    int r;
+
+    if (!accept_keyword(parser, "request"))
+        return fail(parser, "unknown word \"%s\"; a rule begins with: request", parser->words->items[0].text);
+    r = parse_range(parser, rule);
+    if (r >= 0 && accept_keyword(parser, "containing")) {
+        r = expect_quoted(parser, "the text that the request must contain", &needle);
+        if (r >= 0)
+            r = emu_buf_append(&rule->containing, needle->text, needle->length);
+    }
+    if (r < 0)
+        return r;
+
+    size_t fault = parser->next;
+    bool delayed = accept_keyword(parser, "delay");
+    if (delayed)
+        r = parse_duration(parser, &rule->delay_msec);
+    if (r >= 0 && !(delayed && !peek(parser)))
+        r = parse_action(parser, rule);
+    if (r >= 0 && peek(parser))
+        r = fail(parser, "\"%s\" is too much; the rule was complete before it", peek(parser)->text);
+    return r < 0 ? r : set_label(parser, fault, rule);
+}
+
+static int parse_line(struct emu_script *script, const char *line, size_t length, struct emu_script_error *error)
+{
+    _cleanup_(emu_words_free) struct emu_words words = {0};
+    struct parser parser = {.words = &words, .error = error};
+
+    int r = emu_words_split(line, length, &words, error->problem);
+    if (r < 0 || words.count == 0)
+        return r;
+
+    struct emu_rule *rules = realloc(script->rules, (script->count + 1) * sizeof(*rules));
+    if (!rules)
+        return -ENOMEM;
+    script->rules = rules;
+    rules[script->count] = (struct emu_rule){0};
+    return parse_rule(&parser, &rules[script->count++]);
+}
+
+int emu_script_parse(const char *text, size_t length, struct emu_script **ret, struct emu_script_error *error)
+{
+    *error = (struct emu_script_error){0};
+    struct emu_script *script = calloc(1, sizeof(*script));
+    if (!script)
+        return -ENOMEM;
+
+    const char *end = text + length;
+    for (const char *line = text; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *line_end = newline ? newline : end;
+        error->line++;
+        int r = parse_line(script, line, (size_t)(line_end - line), error);
+        if (r < 0) {
+            emu_script_free(script);
+            return r;
+        }
+        line = newline ? newline + 1 : end;
+    }
+    *ret = script;
+    return 0;
+}
+
+const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number, const void *body,
+                                       size_t length)
+{
+    for (size_t i = 0; i < script->count; i++) {
+        const struct emu_rule *rule = &script->rules[i];
+        if (number < rule->first || number > rule->last)
+            continue;
+        if (rule->containing.length == 0 ||
+            (body && memmem(body, length, rule->containing.data, rule->containing.length)))
+            return rule;
+    }
+    return NULL;
+}
+
+static void free_rule(struct emu_rule *rule)
+{
+    emu_buf_free(&rule->containing);
+    emu_buf_free(&rule->body);
+    free(rule->code);
+    free(rule->label);
+    for (size_t i = 0; i < rule->header_count; i++) {
+        free(rule->headers[i].name);
+        free(rule->headers[i].value);
+    }
+    free(rule->headers);
+}
+
+void emu_script_free(struct emu_script *script)
+{
+    if (!script)
+        return;
+    for (size_t i = 0; i < script->count; i++)
+        free_rule(&script->rules[i]);
+    free(script->rules);
+    free(script);
+}

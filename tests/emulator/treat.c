@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "reply.h"
+#include "treat.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct treatment {
+    const struct emu_service *service;
+    struct MHD_Connection *connection;
+    const struct emu_request *request;
+    const struct emu_rule *rule; /* NULL = none */
+    enum emu_dialect dialect;
+    struct emu_verdict verdict;
+    struct emu_receipt receipt;
+};
+
+static int connection_fd(const struct treatment *treatment)
+{
+    return MHD_get_connection_info(treatment->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static int64_t now_msec(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Sleeps until the time is over (true), or until the emulator is to end or the client hangs up (false). With fd -1
+ * nobody looks whether the client is still there. */
+static bool sleep_unless_over(const struct emu_service *service, int fd, unsigned msec)
+{
+    const int64_t end = now_msec() + msec;
+    for (int64_t left = msec; left > 0; left = end - now_msec()) {
+        struct pollfd events[] = {
+            {.fd = service->stop_fd, .events = POLLIN},
+            {.fd = fd, .events = POLLRDHUP}, /* poll ignores an entry with -1 */
+        };
+        if (poll(events, 2, (int)left) > 0)
+            return false;
+    }
+    return true;
+}
+
+/* Makes the client see ECONNRESET. SO_LINGER with 0 seconds turns the close of a connection into a reset, but
+ * libmicrohttpd calls shutdown(SHUT_WR) first, and the client would read an orderly end before the reset arrives.
+ * Dissolving the association with connect(AF_UNSPEC), which Linux answers with a reset at once, leaves it nothing to
+ * shut down. */
+static void reset_connection(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0 ||
+        connect(fd, &nobody, sizeof(nobody)) < 0)
+        fprintf(stderr, "azmonlog-emulator: cannot reset a connection: %s\n", strerror(errno));
+}
+
+/* Counts the request, with the status that is about to be sent (0 = none). */
+static void account(struct treatment *treatment, enum emu_outcome outcome, unsigned status)
+{
+    const struct emu_verdict *verdict = &treatment->verdict;
+    struct emu_receipt *receipt = &treatment->receipt;
+
+    receipt->outcome = outcome;
+    receipt->status = status;
+    receipt->path = treatment->request->path;
+    receipt->user_agent = treatment->request->user_agent;
+    receipt->fault = treatment->rule ? treatment->rule->label : NULL;
+    receipt->wire_bytes = treatment->request->wire_bytes;
+    receipt->plain_bytes = verdict->plain_bytes;
+    receipt->records = verdict->records;
+    receipt->resources = verdict->resources;
+    emu_store_account(treatment->service->store, receipt);
+}
+
+static enum MHD_Result send_answer(struct treatment *treatment, enum emu_outcome outcome,
+                                   const struct emu_answer *answer)
+{
+    const struct emu_rule *rule = treatment->rule;
+    account(treatment, outcome, answer->status);
+    return emu_reply(treatment->connection, treatment->dialect, answer, rule ? rule->headers : NULL,
+                     rule ? rule->header_count : 0);
+}
+
+/* The end of a request that is not answered. */
+static enum MHD_Result hang_up(struct treatment *treatment, bool reset)
+{
+    account(treatment, EMU_SCRIPTED, 0);
+    if (reset)
+        reset_connection(connection_fd(treatment));
+    return MHD_NO;
+}
+
+static enum MHD_Result out_of_memory(struct treatment *treatment)
+{
+    fprintf(stderr, "azmonlog-emulator: out of memory, request %" PRIu64 " is not answered\n",
+            treatment->receipt.number);
+    emu_store_forget(treatment->service->store);
+    return MHD_NO;
+}
+
+/* Stores the first `count` records of an accepted request. When that fails, the verdict turns into a refusal: a
+ * success is never answered for what is not stored. 0 or -ENOMEM. */
+static int store(struct treatment *treatment, size_t count)
+{
+    struct emu_verdict *verdict = &treatment->verdict;
+    if (!verdict->accepted)
+        return 0;
+
+    int r = emu_store_append(treatment->service->store, &verdict->lines, count);
+    if (r >= 0) {
+        treatment->receipt.stored = count;
+        return 0;
+    }
+    verdict->accepted = false;
+    return emu_answer_error(&verdict->answer, treatment->dialect, 503, "ServiceUnavailable",
+                            "The records could not be stored: %s", strerror(-r));
+}
+
+static enum MHD_Result answer_normally(struct treatment *treatment)
+{
+    struct emu_verdict *verdict = &treatment->verdict;
+    if (store(treatment, verdict->lines.count) < 0)
+        return out_of_memory(treatment);
+    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+}
+
+static enum MHD_Result answer_status(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->rule;
+    const struct emu_answer answer = {.status = rule->status, .body = rule->body}; /* borrowed, not freed */
+    return send_answer(treatment, EMU_SCRIPTED, &answer);
+}
+
+static enum MHD_Result answer_refusal(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->rule;
+    struct emu_answer *answer = &treatment->verdict.answer;
+    if (emu_answer_error(answer, treatment->dialect, rule->status, rule->code, "%s", rule->body.data) < 0)
+        return out_of_memory(treatment);
+    return send_answer(treatment, EMU_SCRIPTED, answer);
+}
+
+static enum MHD_Result answer_partial_success(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->rule;
+    struct emu_verdict *verdict = &treatment->verdict;
+    uint64_t rejected = (uint64_t)rule->rejected;
+    size_t kept = rejected < verdict->records ? verdict->records - (size_t)rejected : 0;
+
+    int r = store(treatment, kept);
+    if (r >= 0 && verdict->accepted)
+        r = emu_answer_partial_success(&verdict->answer, rule->rejected, rule->body.data);
+    if (r < 0)
+        return out_of_memory(treatment);
+    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+}
+
+static enum MHD_Result act(struct treatment *treatment)
+{
+    switch (treatment->rule ? treatment->rule->action : EMU_ACTION_NORMAL) {
+    case EMU_ACTION_STATUS:
+        return answer_status(treatment);
+    case EMU_ACTION_REFUSE:
+        return answer_refusal(treatment);
+    case EMU_ACTION_PARTIAL_SUCCESS:
+        return answer_partial_success(treatment);
+    case EMU_ACTION_RESET:
+        return hang_up(treatment, true);
+    case EMU_ACTION_CLOSE:
+        return hang_up(treatment, false);
+    case EMU_ACTION_STALL:
+        sleep_unless_over(treatment->service, connection_fd(treatment), treatment->rule->stall_msec);
+        return hang_up(treatment, false);
+    case EMU_ACTION_STORED_THEN_RESET:
+        if (store(treatment, treatment->verdict.lines.count) < 0)
+            return out_of_memory(treatment);
+        return hang_up(treatment, true);
+    case EMU_ACTION_NORMAL:
+        break;
+    }
+    return answer_normally(treatment);
+}
+
+static void free_treatment(struct treatment *treatment)
+{
+    emu_verdict_free(&treatment->verdict);
+}
+
+enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connection *connection,
+                          const struct emu_request *request)
+{
+    _cleanup_(free_treatment) struct treatment treatment = {
+        .service = service,
+        .connection = connection,
+        .request = request,
+        .receipt.number = emu_store_next_number(service->store),
+    };
+    clock_gettime(CLOCK_REALTIME, &treatment.receipt.received);
+    _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
+
+    enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
+    if (emu_ingest(request, treatment.receipt.number, &treatment.verdict) < 0)
+        return out_of_memory(&treatment);
+    if (target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0)
+        drawn = emu_faults_draw(service->faults, treatment.verdict.plain, treatment.verdict.plain_bytes);
+    treatment.rule = drawn.rule;
+
+    /* A client that gives up while its request is delayed is not noticed: a slow server stores what it has read. */
+    if (treatment.rule && !sleep_unless_over(service, -1, treatment.rule->delay_msec)) {
+        emu_store_forget(service->store);
+        return MHD_NO;
+    }
+    return act(&treatment);
+}

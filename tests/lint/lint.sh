@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The sources are as clang-format, cppcheck and shellcheck want them.
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh" || exit 99
+cd "$srcdir" || exit 99
+mapfile -t c_files < <(find src plugin tests -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t checked < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/unit/') # Check's macros are beyond cppcheck
+mapfile -t shell_files < <(grep -rlE '^#!/bin/(ba)?sh' bootstrap .ci src tests packaging examples 2>/dev/null | sort)
+shell_files+=(tests/lib/tap.sh)
+
+with() { # with TOOL DESCRIPTION COMMAND...
+  if command -v "$1" >/dev/null; then
+    check "$2" "${@:3}"
+  else
+    skip "$2" "$1 is not installed"
+  fi
+}
+
+with clang-format "clang-format has nothing to change" clang-format --dry-run --Werror "${c_files[@]}"
+with cppcheck "cppcheck has nothing to say" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 \
+  --enable=warning,performance,portability --inline-suppr --suppress=missingInclude --suppress=missingIncludeSystem \
+  --suppress=unknownMacro -D_GNU_SOURCE -DHAVE_ISAL=1 -I src -I . "${checked[@]}"
+with shellcheck "shellcheck has nothing to say" shellcheck -x -S warning "${shell_files[@]}"
+done_testing
