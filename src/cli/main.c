@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +32,6 @@ static void print_help(FILE *f)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_TIME, "");
     signal(SIGPIPE, SIG_IGN); /* a closed connection is an error code, not an end */
     azm_log_init(AZM_LOG_INFO);
 

@@ -14,6 +14,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/timespan.h"
+#include "core/utf8.h"
 
 /* One assignment on its way into a field of struct azm_config. */
 struct assignment {
@@ -44,29 +45,29 @@ static int parse_path(struct azm_config *c, void *field, const struct assignment
 
 static int parse_endpoint(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err)
 {
-    char *scheme = NULL, *user = NULL, *path = NULL;
+    char *scheme = NULL, *path = NULL;
+    int shown = (int)strcspn(a->value, "?#"), r; /* the query may hold a secret */
     CURLU *u;
-    int r;
 
     if (*a->value == '\0')
         return parse_string(c, field, a, err);
     u = curl_url();
     if (!u)
         return azm_error_set(err, ENOMEM, "out of memory");
-    if (curl_url_set(u, CURLUPART_URL, a->value, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK ||
-        (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-        r = azm_error_set(err, EINVAL, "'%s' is not an http or https URL", a->value);
-    else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
+    /* A URL with a password must not get into an error, not even when it is wrong for another reason. */
+    if (strchr(a->value, '@'))
         r = azm_error_set(err, EINVAL, "a URL with a user name or password shows up in logs; use header= for them");
+    else if (curl_url_set(u, CURLUPART_URL, a->value, 0) != CURLUE_OK ||
+             curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+             curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK ||
+             (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
+        r = azm_error_set(err, EINVAL, "'%.*s' is not an http or https URL", shown, a->value);
     else if (strcmp(path, "/") == 0 && a->value[strlen(a->value) - 1] != '/')
-        r = azm_error_set(err, EINVAL, "'%s' has no path; OTLP/HTTP logs are usually taken at %s/v1/logs", a->value,
-                          a->value);
+        r = azm_error_set(err, EINVAL, "'%.*s' has no path; OTLP/HTTP logs are usually taken at %.*s/v1/logs", shown,
+                          a->value, shown, a->value);
     else
         r = parse_string(c, field, a, err);
     curl_free(scheme);
-    curl_free(user);
     curl_free(path);
     curl_url_cleanup(u);
     return r;
@@ -178,6 +179,8 @@ static int parse_start(struct azm_config *c, void *field, const struct assignmen
 static int parse_resource(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err)
 {
     (void)c;
+    if (!*a->key || azm_utf8_valid_prefix(a->key, strlen(a->key)) < strlen(a->key))
+        return azm_error_set(err, EINVAL, "the name of a resource attribute is UTF-8 text and not empty");
     if (strlen(a->key) > 256 || strlen(a->value) > 4096)
         return azm_error_set(err, EINVAL, "a resource attribute has at most 256 bytes of key and 4096 of value");
     if (azm_key_values_set(field, a->key, a->value) < 0)
@@ -223,6 +226,10 @@ static int add_header(struct azm_key_values *headers, const char *line, bool is_
                              "the header %s looks like a secret and everybody can read this file; "
                              "take read permission from others (chmod o-r) or use headers_file=",
                              name);
+    /* Names of headers have no case: a later one replaces an earlier one however it is written. */
+    for (size_t i = 0; i < headers->n; i++)
+        if (strcasecmp(headers->items[i].key, name) == 0)
+            memcpy(name, headers->items[i].key, len);
     if (azm_key_values_set(headers, name, value) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
     return 0;
@@ -248,6 +255,8 @@ static int parse_headers_file(struct azm_config *c, void *field, const struct as
     f = fopen(a->value, "re");
     if (!f || fstat(fileno(f), &st) < 0)
         return azm_error_set(err, errno, "cannot read %s: %m", a->value);
+    if (!S_ISREG(st.st_mode))
+        return azm_error_set(err, EINVAL, "%s is not a file", a->value);
     if (st.st_mode & 0007)
         return azm_error_set(err, EPERM, "everybody can read %s; secrets belong into a file of mode 0600 or 0640",
                              a->value);
@@ -255,6 +264,8 @@ static int parse_headers_file(struct azm_config *c, void *field, const struct as
         struct azm_error why;
         int r;
 
+        if (memchr(line, '\0', (size_t)n))
+            return azm_error_set(err, EINVAL, "%s:%u: this line is not text", a->value, number);
         while (n > 0 && strchr("\r\n", line[n - 1]))
             line[--n] = '\0';
         if (*line == '\0' || *line == '#')
@@ -263,6 +274,8 @@ static int parse_headers_file(struct azm_config *c, void *field, const struct as
         if (r < 0)
             return azm_error_set(err, r, "%s:%u: %s", a->value, number, why.words);
     }
+    if (ferror(f))
+        return azm_error_set(err, EIO, "cannot read %s", a->value);
     return 0;
 }
 
@@ -399,8 +412,9 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
 
 int azm_config_check(const struct azm_config *c, struct azm_error *err)
 {
-    if (c->max_request_bytes < 64 * 1024)
-        return azm_error_set(err, EINVAL, "[batch] max_request_bytes=%zu is below 64K", c->max_request_bytes);
+    if (c->max_request_bytes < 64 * 1024 || c->max_request_bytes > 64 * 1024 * 1024)
+        return azm_error_set(err, EINVAL, "[batch] max_request_bytes=%zu is not between 64K and 64M (OTLP's own limit)",
+                             c->max_request_bytes);
     if (c->max_export_batch_size < 1)
         return azm_error_set(err, EINVAL, "[batch] max_export_batch_size=0 would send nothing; use 1 or more");
     if (c->max_body_bytes > c->max_request_bytes / 2)

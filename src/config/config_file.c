@@ -36,15 +36,21 @@ static int read_logical_line(FILE *f, struct azm_buf *line, unsigned *number)
         bool more;
         char *s;
 
-        any = true;
         (*number)++;
         if (memchr(raw, '\0', (size_t)n))
             return -EBADMSG;
         s = strip(raw);
+        if (any && (*s == '#' || *s == ';')) /* a comment between continued lines */
+            continue;
         n = (ssize_t)strlen(s);
         more = n > 0 && s[n - 1] == '\\' && *s != '#' && *s != ';';
-        if (azm_buf_append(line, s, (size_t)n - more) < 0)
+        if (more) {
+            s[n - 1] = '\0';
+            s = strip(s);
+        }
+        if ((any && azm_buf_append(line, " ", 1) < 0) || azm_buf_append(line, s, strlen(s)) < 0)
             return -ENOMEM;
+        any = true;
         if (!more)
             break;
     }

@@ -42,6 +42,8 @@ static int apply_pairs(struct azm_config *c, const char *list, const char *where
         size_t len = strcspn(list, ",");
         const char *equals = memchr(list, '=', len);
 
+        if (memmem(list, len, "%00", 3)) /* it would end the value without a word */
+            return azm_error_set(err, EINVAL, "%s: %%00 is not text", where);
         if (equals) {
             _cleanup_free_ char *key = decode(list, (size_t)(equals - list));
             _cleanup_free_ char *value = decode(equals + 1, len - (size_t)(equals + 1 - list));

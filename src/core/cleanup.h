@@ -13,8 +13,20 @@
 #define _unused_ __attribute__((unused))
 
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* Each argument is evaluated once. */
+#define MIN(a, b)                                                                                                      \
+    ({                                                                                                                 \
+        __typeof__(a) min_a = (a);                                                                                     \
+        __typeof__(b) min_b = (b);                                                                                     \
+        min_a < min_b ? min_a : min_b;                                                                                 \
+    })
+#define MAX(a, b)                                                                                                      \
+    ({                                                                                                                 \
+        __typeof__(a) max_a = (a);                                                                                     \
+        __typeof__(b) max_b = (b);                                                                                     \
+        max_a > max_b ? max_a : max_b;                                                                                 \
+    })
 
 static inline void azm_freep(void *p)
 {

@@ -49,8 +49,13 @@ void azm_log(enum azm_log_level level, const char *format, ...)
     errno = saved; /* for %m */
     n = vsnprintf(line + used, sizeof line - used - 1, format, ap);
     va_end(ap);
-    if (n > 0)
-        used += MIN((size_t)n, sizeof line - used - 2);
+    if (n > 0) {
+        n = (int)MIN((size_t)n, sizeof line - used - 2);
+        for (char *p = line + used; p < line + used + n; p++)
+            if (*p == '\n') /* one message is one line, whatever words it was given */
+                *p = ' ';
+        used += (size_t)n;
+    }
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, used) < 0) {
         /* Nobody is left to tell. */

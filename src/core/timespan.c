@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -82,71 +81,104 @@ int azm_parse_timespan(const char *s, uint64_t bare_unit_usec, uint64_t *ret_use
     return 0;
 }
 
-/* The zone at the end of a date: "Z" or "+HH:MM"; false if there is something else. */
-static bool parse_zone(const char *s, bool *ret_local, long *ret_offset_sec)
+/* Reads exactly n digits and moves on: false if they are not there. */
+static bool take_digits(const char **s, int n, int *ret)
 {
-    int hours, minutes, n = 0;
+    int value = 0;
+
+    for (int i = 0; i < n; i++, (*s)++) {
+        if (!isdigit((unsigned char)**s))
+            return false;
+        value = value * 10 + (**s - '0');
+    }
+    *ret = value;
+    return true;
+}
+
+static bool take_char(const char **s, char c)
+{
+    if (**s != c)
+        return false;
+    (*s)++;
+    return true;
+}
+
+/* The zone at the end of a date: nothing, "Z", "UTC" or "+HH:MM". */
+static bool take_zone(const char *s, bool *ret_local, long *ret_offset_sec)
+{
+    int sign = *s == '-' ? -1 : 1, hours, minutes;
 
     *ret_local = *s == '\0';
     *ret_offset_sec = 0;
     if (*s == '\0' || strcmp(s, "Z") == 0 || strcmp(s, "UTC") == 0)
         return true;
-    if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2d:%2d%n", &hours, &minutes, &n) != 2 || s[1 + n] != '\0' ||
-        hours < 0 || hours > 14 || minutes < 0 || minutes > 59)
+    if (!take_char(&s, '+') && !take_char(&s, '-'))
         return false;
-    *ret_offset_sec = (hours * 60L + minutes) * 60L * (*s == '-' ? -1 : 1);
+    if (!take_digits(&s, 2, &hours) || !take_char(&s, ':') || !take_digits(&s, 2, &minutes) || *s != '\0' ||
+        hours > 14 || minutes > 59)
+        return false;
+    *ret_offset_sec = (hours * 60L + minutes) * 60L * sign;
     return true;
+}
+
+/* ".123456" and any number of digits; what is below a microsecond is cut off. */
+static bool take_fraction(const char **s, uint64_t *ret_usec)
+{
+    uint64_t place = AZM_USEC_PER_SEC, usec = 0;
+
+    if (!take_char(s, '.'))
+        return true;
+    if (!isdigit((unsigned char)**s))
+        return false;
+    for (; isdigit((unsigned char)**s); (*s)++) {
+        place /= 10;
+        usec += place * (uint64_t)(**s - '0');
+    }
+    *ret_usec = usec;
+    return true;
+}
+
+static bool take_time_of_day(const char **s, struct tm *tm, uint64_t *ret_usec)
+{
+    if (!take_digits(s, 2, &tm->tm_hour) || !take_char(s, ':') || !take_digits(s, 2, &tm->tm_min))
+        return false;
+    if (!take_char(s, ':'))
+        return true;
+    return take_digits(s, 2, &tm->tm_sec) && take_fraction(s, ret_usec);
 }
 
 static int parse_date(const char *s, uint64_t *ret_usec)
 {
-    int year, month, day, hour = 0, minute = 0, second = 0, n = 0;
+    struct tm tm = {.tm_isdst = -1};
     uint64_t usec = 0;
-    struct tm tm;
-    bool local;
+    bool local, leap;
     long offset;
     time_t t;
+    int day;
 
-    if (sscanf(s, "%4d-%2d-%2d%n", &year, &month, &day, &n) != 3 || n == 0)
+    if (!take_digits(&s, 4, &tm.tm_year) || !take_char(&s, '-') || !take_digits(&s, 2, &tm.tm_mon) ||
+        !take_char(&s, '-') || !take_digits(&s, 2, &tm.tm_mday))
         return -EINVAL;
-    s += n;
     if ((*s == 'T' || *s == ' ') && isdigit((unsigned char)s[1])) {
-        n = 0;
-        if (sscanf(s + 1, "%2d:%2d%n", &hour, &minute, &n) != 2 || n == 0)
+        s++;
+        if (!take_time_of_day(&s, &tm, &usec))
             return -EINVAL;
-        s += 1 + n;
-        if (*s == ':') {
-            n = 0;
-            if (sscanf(s + 1, "%2d%n", &second, &n) != 1 || n == 0)
-                return -EINVAL;
-            s += 1 + n;
-            if (*s == '.') {
-                uint64_t place = AZM_USEC_PER_SEC;
-
-                for (s++; isdigit((unsigned char)*s); s++) {
-                    place /= 10;
-                    usec += place * (uint64_t)(*s - '0');
-                }
-            }
-        }
     }
-    if (!parse_zone(skip_space(s), &local, &offset))
+    if (!take_zone(skip_space(s), &local, &offset))
         return -EINVAL;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 ||
-        minute > 59 || second < 0 || second > 60)
+    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_hour > 23 || tm.tm_min > 59 ||
+        tm.tm_sec > 60)
         return -EINVAL;
 
-    tm = (struct tm){.tm_year = year - 1900,
-                     .tm_mon = month - 1,
-                     .tm_mday = day,
-                     .tm_hour = hour,
-                     .tm_min = minute,
-                     .tm_sec = second,
-                     .tm_isdst = -1};
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    day = tm.tm_mday;
+    leap = tm.tm_sec == 60; /* the clock knows no leap seconds: the next second, then */
+    tm.tm_sec -= leap;
     t = local ? mktime(&tm) : timegm(&tm) - offset;
     if (tm.tm_mday != day || t < 0) /* the 31st of a shorter month was carried over */
         return -EINVAL;
-    *ret_usec = (uint64_t)t * AZM_USEC_PER_SEC + usec;
+    *ret_usec = ((uint64_t)t + leap) * AZM_USEC_PER_SEC + usec;
     return 0;
 }
 
@@ -160,7 +192,8 @@ static int midnight(uint64_t now_usec, int days_back, uint64_t *ret_usec)
     tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
     tm.tm_mday -= days_back;
     tm.tm_isdst = -1;
-    *ret_usec = (uint64_t)mktime(&tm) * AZM_USEC_PER_SEC;
+    t = mktime(&tm);
+    *ret_usec = t > 0 ? (uint64_t)t * AZM_USEC_PER_SEC : 0; /* a clock that is not set stands near 1970 */
     return 0;
 }
 

@@ -8,16 +8,29 @@
 #include "encode/scope.h"
 #include "proto/otlp_logs.pb-c.h"
 
-/* Every helper returns NULL on failure; jansson's _new setters take the reference, also of NULL. */
+/* Every function here returns NULL on failure (out of memory, text that is not UTF-8), and takes NULL for the failure
+ * of another one; references given are always taken. */
 
-static json_t *text(const char *s)
+/* `o` with one member more */
+static json_t *with(json_t *o, const char *key, json_t *v)
 {
-    return json_string(s);
+    if (o && v && json_object_set_new(o, key, v) == 0)
+        return o;
+    if (!o)
+        json_decref(v);
+    json_decref(o);
+    return NULL;
 }
 
-static json_t *uint64_text(uint64_t v)
+/* `a` with one item more */
+static json_t *with_item(json_t *a, json_t *v)
 {
-    return json_sprintf("%" PRIu64, v);
+    if (a && v && json_array_append_new(a, v) == 0)
+        return a;
+    if (!a)
+        json_decref(v);
+    json_decref(a);
+    return NULL;
 }
 
 static json_t *hex(ProtobufCBinaryData b)
@@ -43,44 +56,42 @@ static json_t *base64(ProtobufCBinaryData b)
 }
 
 static json_t *attributes(Otlp__KeyValue **kv, size_t n);
+static json_t *value(const Otlp__AnyValue *v);
+
+static json_t *array(const Otlp__ArrayValue *v)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < v->n_values; i++)
+        a = with_item(a, value(v->values[i]));
+    return with(json_object(), "values", a);
+}
 
 static json_t *value(const Otlp__AnyValue *v)
 {
     json_t *o = json_object();
-    json_t *values;
 
-    if (!v || !o)
+    if (!v)
         return o;
     switch (v->value_case) {
     case OTLP__ANY_VALUE__VALUE_STRING_VALUE:
-        json_object_set_new(o, "stringValue", text(v->string_value));
-        break;
+        return with(o, "stringValue", json_string(v->string_value));
     case OTLP__ANY_VALUE__VALUE_BOOL_VALUE:
-        json_object_set_new(o, "boolValue", json_boolean(v->bool_value));
-        break;
+        return with(o, "boolValue", json_boolean(v->bool_value));
     case OTLP__ANY_VALUE__VALUE_INT_VALUE:
-        json_object_set_new(o, "intValue", json_sprintf("%" PRIi64, v->int_value));
-        break;
+        return with(o, "intValue", json_sprintf("%" PRIi64, v->int_value));
     case OTLP__ANY_VALUE__VALUE_DOUBLE_VALUE:
-        json_object_set_new(o, "doubleValue", json_real(v->double_value));
-        break;
+        return with(o, "doubleValue", json_real(v->double_value));
     case OTLP__ANY_VALUE__VALUE_BYTES_VALUE:
-        json_object_set_new(o, "bytesValue", base64(v->bytes_value));
-        break;
+        return with(o, "bytesValue", base64(v->bytes_value));
     case OTLP__ANY_VALUE__VALUE_ARRAY_VALUE:
-        values = json_array();
-        for (size_t i = 0; i < v->array_value->n_values; i++)
-            json_array_append_new(values, value(v->array_value->values[i]));
-        json_object_set_new(o, "arrayValue", json_pack("{s:o}", "values", values));
-        break;
+        return with(o, "arrayValue", array(v->array_value));
     case OTLP__ANY_VALUE__VALUE_KVLIST_VALUE:
-        values = attributes(v->kvlist_value->values, v->kvlist_value->n_values);
-        json_object_set_new(o, "kvlistValue", json_pack("{s:o}", "values", values));
-        break;
+        return with(o, "kvlistValue",
+                    with(json_object(), "values", attributes(v->kvlist_value->values, v->kvlist_value->n_values)));
     default:
-        break;
+        return o; /* no value: an empty object */
     }
-    return o;
 }
 
 static json_t *attributes(Otlp__KeyValue **kv, size_t n)
@@ -88,33 +99,45 @@ static json_t *attributes(Otlp__KeyValue **kv, size_t n)
     json_t *a = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(a, json_pack("{s:o,s:o}", "key", text(kv[i]->key), "value", value(kv[i]->value)));
+        a = with_item(a, with(with(json_object(), "key", json_string(kv[i]->key)), "value", value(kv[i]->value)));
     return a;
 }
 
 static json_t *log_record(const Otlp__LogRecord *r)
 {
-    json_t *o = json_object();
+    json_t *o = with(json_object(), "timeUnixNano", json_sprintf("%" PRIu64, r->time_unix_nano));
 
-    json_object_set_new(o, "timeUnixNano", uint64_text(r->time_unix_nano));
     if (r->observed_time_unix_nano)
-        json_object_set_new(o, "observedTimeUnixNano", uint64_text(r->observed_time_unix_nano));
+        o = with(o, "observedTimeUnixNano", json_sprintf("%" PRIu64, r->observed_time_unix_nano));
     if (r->severity_number)
-        json_object_set_new(o, "severityNumber", json_integer(r->severity_number));
+        o = with(o, "severityNumber", json_integer(r->severity_number));
     if (*r->severity_text)
-        json_object_set_new(o, "severityText", text(r->severity_text));
+        o = with(o, "severityText", json_string(r->severity_text));
     if (r->body)
-        json_object_set_new(o, "body", value(r->body));
-    json_object_set_new(o, "attributes", attributes(r->attributes, r->n_attributes));
+        o = with(o, "body", value(r->body));
+    o = with(o, "attributes", attributes(r->attributes, r->n_attributes));
     if (r->dropped_attributes_count)
-        json_object_set_new(o, "droppedAttributesCount", json_integer(r->dropped_attributes_count));
+        o = with(o, "droppedAttributesCount", json_integer(r->dropped_attributes_count));
     if (r->flags)
-        json_object_set_new(o, "flags", json_integer(r->flags));
+        o = with(o, "flags", json_integer(r->flags));
     if (r->trace_id.len)
-        json_object_set_new(o, "traceId", hex(r->trace_id));
+        o = with(o, "traceId", hex(r->trace_id));
     if (r->span_id.len)
-        json_object_set_new(o, "spanId", hex(r->span_id));
+        o = with(o, "spanId", hex(r->span_id));
     return o;
+}
+
+static json_t *request(const Otlp__Resource *resource, const Otlp__LogRecord *record)
+{
+    json_t *scope = json_pack("{s:s,s:s}", "name", AZM_SCOPE_NAME, "version", AZM_SCOPE_VERSION);
+    json_t *scope_logs =
+        with(with(json_object(), "scope", scope), "logRecords", with_item(json_array(), log_record(record)));
+    json_t *resource_attributes =
+        with(json_object(), "attributes", attributes(resource->attributes, resource->n_attributes));
+    json_t *resource_logs =
+        with(with(json_object(), "resource", resource_attributes), "scopeLogs", with_item(json_array(), scope_logs));
+
+    return with(json_object(), "resourceLogs", with_item(json_array(), resource_logs));
 }
 
 static void free_record(Otlp__LogRecord **r)
@@ -142,11 +165,9 @@ int azm_otlp_json_line(struct azm_text resource, const struct azm_buf *record, s
 
     if (!r || !res)
         return -EBADMSG;
-    line = json_pack("{s:[{s:{s:o},s:[{s:{s:s,s:s},s:[o]}]}]}", "resourceLogs", "resource", "attributes",
-                     attributes(res->attributes, res->n_attributes), "scopeLogs", "scope", "name", AZM_SCOPE_NAME,
-                     "version", AZM_SCOPE_VERSION, "logRecords", log_record(r));
+    line = request(res, r);
     if (!line)
-        return -ENOMEM;
+        return -EBADMSG;
     s = json_dumps(line, JSON_COMPACT);
     if (!s)
         return -ENOMEM;

@@ -19,8 +19,7 @@ void azm_pace_success(struct azm_pace *p, uint64_t sent_usec)
     if (p->failures > 0) {
         if (sent_usec < p->failed_usec)
             return;
-        p->failures = 0;
-        p->not_before_usec = 0;
+        p->failures = 0; /* not_before stays: a Retry-After that came meanwhile counts */
     } else
         p->window = MIN(p->window * 2, p->window_max);
 }
@@ -41,7 +40,7 @@ void azm_pace_failure(struct azm_pace *p, const struct azm_clock *clock, uint64_
         p->failures++;
         p->failed_usec = now_usec;
         p->window = 1;
-        p->not_before_usec = now_usec + azm_random_up_to(clock, backoff_limit(p, hold));
+        p->not_before_usec = MAX(p->not_before_usec, now_usec + azm_random_up_to(clock, backoff_limit(p, hold)));
     }
     if (retry_after_usec > 0) /* jitter on top, so that a fleet does not come back in one instant */
         p->not_before_usec =

@@ -246,8 +246,8 @@ static int add_other(struct azm_entry_reader *e, const char *name, size_t name_l
     if (!key)
         return -ENOMEM;
     memcpy(key, prefix, prefix_len);
-    for (size_t i = 0; i < name_len; i++)
-        key[prefix_len + i] = (char)tolower((unsigned char)name[i]);
+    for (size_t i = 0; i < name_len; i++) /* journald's names are A-Z0-9_; files need not come from journald */
+        key[prefix_len + i] = isalnum((unsigned char)name[i]) ? (char)tolower((unsigned char)name[i]) : '_';
     return add_attribute(e, (struct azm_text){key, prefix_len + name_len}, value, false);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,26 +121,58 @@ int azm_uid_state_print(const struct azm_uid_state *u, struct azm_buf *out)
     return r;
 }
 
+/* A decimal number, then `end`: moves on, or false. */
+static bool take_number(const char **s, char end, uint64_t *ret)
+{
+    char *rest;
+
+    if (**s < '0' || **s > '9')
+        return false;
+    errno = 0;
+    *ret = strtoull(*s, &rest, 10);
+    if (errno || *rest != end)
+        return false;
+    *s = rest + (end != '\0');
+    return true;
+}
+
+/* 128 bits as 32 hexadecimal digits, then a space: moves on, or false. */
+static bool take_id(const char **s, sd_id128_t *ret)
+{
+    char digits[33];
+
+    if (strspn(*s, "0123456789abcdef") != 32 || (*s)[32] != ' ')
+        return false;
+    memcpy(digits, *s, 32);
+    digits[32] = '\0';
+    *s += 33;
+    return sd_id128_from_string(digits, ret) >= 0;
+}
+
+static uint64_t half_of(sd_id128_t id, size_t half)
+{
+    uint64_t v;
+
+    memcpy(&v, id.bytes + 8 * half, sizeof v);
+    return be64toh(v);
+}
+
 int azm_uid_state_parse(struct azm_uid_state *u, const char *key, const char *value)
 {
-    if (strcmp(key, "uid_group") == 0) {
-        uint64_t monotonic, realtime;
-        char text[33];
-        sd_id128_t boot;
+    uint64_t first, second;
+    sd_id128_t id;
 
-        if (sscanf(value, "%32[0-9a-f] %" SCNu64 " %" SCNu64, text, &monotonic, &realtime) != 3 ||
-            sd_id128_from_string(text, &boot) < 0)
+    if (strcmp(key, "uid_group") == 0) {
+        if (!take_id(&value, &id) || !take_number(&value, ' ', &first) || !take_number(&value, '\0', &second))
             return -EBADMSG;
-        begin_group(u, boot, monotonic, realtime);
+        begin_group(u, id, first, second);
         return 1;
     }
     if (strcmp(key, "uid_seen") == 0) {
-        XXH128_hash_t hash;
-        uint64_t count;
-
-        if (sscanf(value, "%16" SCNx64 "%16" SCNx64 " %" SCNu64, &hash.high64, &hash.low64, &count) != 3 || count == 0)
+        if (!take_id(&value, &id) || !take_number(&value, '\0', &first) || first == 0 || first > INT64_MAX)
             return -EBADMSG;
-        return count_one(u, hash, count) < 0 ? -ENOMEM : 1;
+        return count_one(u, (XXH128_hash_t){.high64 = half_of(id, 0), .low64 = half_of(id, 1)}, first) < 0 ? -ENOMEM
+                                                                                                           : 1;
     }
     return 0;
 }

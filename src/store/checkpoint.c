@@ -99,22 +99,21 @@ static int read_all(int fd, struct azm_buf *out)
     return 0;
 }
 
-/* Takes the last line off if it is the checksum: 1 good, 0 none there, -EBADMSG wrong. */
+/* Takes the last line off, which must be a checksum that is right, or "none": 0 or -EBADMSG. */
 static int check_checksum(struct azm_buf *file)
 {
     const char *text = (const char *)file->data;
     size_t start = file->len - 1; /* of the last line; the file ends with a newline */
-    uint64_t sum;
+    char expected[40];
 
     while (start > 0 && text[start - 1] != '\n')
         start--;
-    if (strncmp(text + start, CHECKSUM, sizeof(CHECKSUM) - 1) != 0)
-        return 0;
-    if (sscanf(text + start + sizeof(CHECKSUM) - 1, "%16" SCNx64, &sum) != 1 || sum != XXH64(text, start, 0))
+    snprintf(expected, sizeof expected, CHECKSUM "%016" PRIx64 "\n", (uint64_t)XXH64(text, start, 0));
+    if (strcmp(text + start, expected) != 0 && strcmp(text + start, CHECKSUM "none\n") != 0)
         return -EBADMSG;
     file->len = start;
     file->data[start] = '\0';
-    return 1;
+    return 0;
 }
 
 int azm_checkpoint_load(int dir_fd, const char *name, struct azm_buf *lines, struct azm_error *err)
@@ -139,8 +138,7 @@ int azm_checkpoint_load(int dir_fd, const char *name, struct azm_buf *lines, str
         return azm_error_set(err, EBADMSG, "%s is damaged: it is cut off or not text", name);
     if (check_checksum(lines) < 0)
         return azm_error_set(err, EBADMSG,
-                             "%s is damaged: its checksum is wrong (delete the checksum line after editing by hand)",
-                             name);
+                             "%s is damaged: its checksum is wrong (after editing by hand write checksum=none)", name);
     lines->len -= header;
     memmove(lines->data, lines->data + header, lines->len + 1);
     return 1;

@@ -12,7 +12,7 @@
  *     ...
  *     checksum=<XXH64 of all before this line, 16 hexadecimal digits>
  *
- * A person may edit the file while azmonlog is stopped; the checksum line must then be deleted. */
+ * A person may edit the file while azmonlog is stopped; the last line must then say checksum=none. */
 
 /* Writes `len` bytes of lines under `name` in the directory: 0 or -errno. On failure the old
  * file is untouched. */

@@ -73,16 +73,17 @@ static int read_value(struct cursor *cursor, unsigned wire_type, const uint8_t *
     return skip(cursor, length);
 }
 
-/* The name of a field is put together from the inside out, and only once something is wrong with it. */
+/* The name of a field is put together from the inside out, and only once something is wrong with it; of an absurdly
+ * long one the innermost part is cut. */
 static void prepend(char *where, const ProtobufCFieldDescriptor *field, unsigned index)
 {
     char tail[EMU_PROBLEM_BYTES];
     strcpy(tail, where);
     const char *dot = tail[0] ? "." : "";
     if (field->label == PROTOBUF_C_LABEL_REPEATED)
-        snprintf(where, EMU_PROBLEM_BYTES, "%s[%u]%s%s", field->name, index, dot, tail);
+        snprintf(where, EMU_PROBLEM_BYTES, "%s[%u]%s%.400s", field->name, index, dot, tail);
     else
-        snprintf(where, EMU_PROBLEM_BYTES, "%s%s%s", field->name, dot, tail);
+        snprintf(where, EMU_PROBLEM_BYTES, "%s%s%.400s", field->name, dot, tail);
 }
 
 static int check_message(const ProtobufCMessageDescriptor *type, struct cursor cursor, unsigned depth, char *where)

@@ -129,6 +129,7 @@ damage() { # damage DESCRIPTION WORDS COMMAND...: damages the checkpoint, runs a
 damage "empty" "it does not begin" truncate -s 0 "$work/state/cursor"
 damage "cut off" "it is cut off" truncate -s 60 "$work/state/cursor"
 damage "a byte changed" "its checksum is wrong" sed -i 's/^cursor=s=/cursor=s=0/' "$work/state/cursor"
-damage "no cursor in it" "it has no cursor= line" sed -i '/^c/d' "$work/state/cursor"
-damage "a cursor that is none" "its cursor makes no sense" sed -i 's/^cursor=.*/cursor=abc/;/^checksum/d' "$work/state/cursor"
+damage "no cursor in it" "it has no cursor= line" sed -i '/^cursor=/d;s/^checksum=.*/checksum=none/' "$work/state/cursor"
+damage "a cursor that is none" "its cursor makes no sense" \
+  sed -i 's/^cursor=.*/cursor=abc/;s/^checksum=.*/checksum=none/' "$work/state/cursor"
 done_testing

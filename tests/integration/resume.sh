@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Going on after the checkpoint, whatever became of the journal in between.
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh" || exit 99
+[ -x /lib/systemd/systemd-journal-remote ] || skip_all "needs /lib/systemd/systemd-journal-remote"
+start_emulator
+mkdir "$work/journal"
+
+append() { # append FILE FIRST N: entries FIRST .. FIRST+N-1 at the end of a journal file
+  python3 "$srcdir/tests/lib/make_export.py" "$3" "$2" |
+    /lib/systemd/systemd-journal-remote -o "$work/$1" - >/dev/null 2>&1
+}
+run() { # exports what is there; what arrived just now is in $work/new, the log in $work/log
+  local before
+  before=$(received)
+  "$AZMONLOG" run --endpoint "$endpoint" --state-directory "$work/state" --directory "$work/journal" --start oldest --once \
+    2>"$work/log" || return
+  # a request groups its records by service, so put them back into order
+  tail -n "+$((before + 1))" "$work/received" | sed -n 's/.*"body":"entry \([0-9]*\) .*/\1/p' | sort -n >"$work/new"
+}
+arrived() { # arrived FIRST LAST: just these, each once
+  seq "$1" "$2" | diff - "$work/new" >/dev/null || { echo "got:"; cat "$work/new"; return 1; }
+}
+
+append journal/a.journal 0 100
+check "the first run" run
+check "delivers everything" arrived 0 99
+append journal/a.journal 100 50
+check "the second one" run
+check "goes on exactly after the checkpoint" arrived 100 149
+
+# power loss: the end of the file never got to disk, and journald uses its sequence numbers again
+cp "$work/journal/a.journal" "$work/durable"
+append journal/a.journal 150 50
+check "50 more" run
+check "are delivered" arrived 150 199
+cp "$work/durable" "$work/journal/a.journal"
+append journal/a.journal 300 20
+check "after a power loss the saved cursor hides new entries" run
+check "yet they are delivered, and none before them" arrived 300 319
+check "and it is said" grep -q "rolled back or recreated" "$work/log"
+
+# another journal altogether
+append next.journal 320 5
+rm "$work/journal"/*.journal
+mv "$work/next.journal" "$work/journal/b.journal"
+check "after the whole journal was replaced" run
+check "the new one is delivered from its beginning" arrived 320 324
+check "and it is said" grep -q "rolled back or recreated" "$work/log"
+check "a run with nothing new" run
+check "delivers nothing" test ! -s "$work/new"
+done_testing

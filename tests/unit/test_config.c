@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "core/clock.h"
+#include "tests/unit/test.h"
+
+#define S AZM_USEC_PER_SEC
+#define MS AZM_USEC_PER_MSEC
+#define WHERE "/etc/x.conf:7"
+
+#define NUMBER(field) offsetof(struct azm_config, field), sizeof(((struct azm_config *)NULL)->field)
+#define STRING(field) offsetof(struct azm_config, field)
+
+static uint64_t number_at(const struct azm_config *c, size_t offset, size_t size)
+{
+    const char *p = (const char *)c + offset;
+
+    return size == sizeof(bool) ? *(const bool *)p : size == 4 ? *(const uint32_t *)p : *(const uint64_t *)p;
+}
+
+static const char *string_at(const struct azm_config *c, size_t offset)
+{
+    return *(char *const *)((const char *)c + offset);
+}
+
+static void assert_set(struct azm_config *c, const char *section, const char *key, const char *value)
+{
+    struct azm_error err = {""};
+
+    ck_assert_msg(azm_config_set(c, section, key, value, WHERE, false, &err) == 0, "[%s] %s=%s: %s", section, key,
+                  value, err.words);
+}
+
+/* Every key that holds a number, a choice or a duration: the preset, and good values. */
+static const struct {
+    const char *section, *key, *value;
+    size_t offset, size;
+    uint64_t expected;
+} numbers[] = {
+    {"batch", "schedule_delay", "", NUMBER(schedule_delay_usec), S},
+    {"batch", "schedule_delay", "500ms", NUMBER(schedule_delay_usec), 500 * MS},
+    {"batch", "schedule_delay", "5", NUMBER(schedule_delay_usec), 5 * S}, /* bare numbers are seconds */
+    {"batch", "schedule_delay", "0", NUMBER(schedule_delay_usec), 0},
+    {"batch", "max_export_batch_size", "", NUMBER(max_export_batch_size), 8192},
+    {"batch", "max_export_batch_size", "512", NUMBER(max_export_batch_size), 512},
+    {"batch", "max_request_bytes", "", NUMBER(max_request_bytes), 1000000},
+    {"batch", "max_request_bytes", "64K", NUMBER(max_request_bytes), 65536},
+    {"batch", "max_request_bytes", "4m", NUMBER(max_request_bytes), 4 * 1024 * 1024},
+    {"batch", "max_request_bytes", "1G", NUMBER(max_request_bytes), 1024 * 1024 * 1024},
+    {"export", "compression", "", NUMBER(gzip), true},
+    {"export", "compression", "none", NUMBER(gzip), false},
+    {"export", "compression", "gzip", NUMBER(gzip), true},
+    {"export", "concurrency", "", NUMBER(concurrency), 4},
+    {"export", "concurrency", "1", NUMBER(concurrency), 1},
+    {"export", "concurrency", "64", NUMBER(concurrency), 64},
+    {"export", "timeout", "", NUMBER(timeout_usec), 10 * S},
+    {"export", "timeout", "1.5s", NUMBER(timeout_usec), 1500 * MS},
+    {"export", "retry_initial_delay", "", NUMBER(retry_initial_delay_usec), S},
+    {"export", "retry_initial_delay", "250ms", NUMBER(retry_initial_delay_usec), 250 * MS},
+    {"export", "retry_max_delay", "", NUMBER(retry_max_delay_usec), 30 * S},
+    {"export", "retry_max_delay", "2min", NUMBER(retry_max_delay_usec), 120 * S},
+    {"export", "hold_max_delay", "", NUMBER(hold_max_delay_usec), 300 * S},
+    {"export", "hold_max_delay", "1h", NUMBER(hold_max_delay_usec), 3600 * S},
+    {"export", "shutdown_timeout", "", NUMBER(shutdown_timeout_usec), 5 * S},
+    {"export", "shutdown_timeout", "1min 30s", NUMBER(shutdown_timeout_usec), 90 * S},
+    {"journal", "start", "", NUMBER(start), AZM_START_BOOT},
+    {"journal", "start", "now", NUMBER(start), AZM_START_NOW},
+    {"journal", "start", "oldest", NUMBER(start), AZM_START_OLDEST},
+    {"journal", "start", "boot", NUMBER(start), AZM_START_BOOT},
+    {"journal", "start", "yesterday", NUMBER(start), AZM_START_TIME},
+    {"journal", "start", "@1700000000", NUMBER(start_usec), UINT64_C(1700000000) * S},
+    {"journal", "fields", "", NUMBER(fields), AZM_FIELDS_STANDARD},
+    {"journal", "fields", "minimal", NUMBER(fields), AZM_FIELDS_MINIMAL},
+    {"journal", "fields", "full", NUMBER(fields), AZM_FIELDS_FULL},
+    {"journal", "fields", "standard", NUMBER(fields), AZM_FIELDS_STANDARD},
+    {"journal", "max_body_bytes", "", NUMBER(max_body_bytes), 65536},
+    {"journal", "max_body_bytes", "1K", NUMBER(max_body_bytes), 1024},
+    {"journal", "service_name_field", "", NUMBER(service_name_field), true},
+    {"journal", "service_name_field", "no", NUMBER(service_name_field), false},
+    {"journal", "service_name_field", "TRUE", NUMBER(service_name_field), true},
+    {"journal", "service_name_field", "off", NUMBER(service_name_field), false},
+    {"journal", "service_name_field", "1", NUMBER(service_name_field), true},
+    {"journal", "service_name_field", "0", NUMBER(service_name_field), false},
+};
+
+/* Every key that holds a string. */
+static const struct {
+    const char *section, *key, *value;
+    size_t offset;
+    const char *expected;
+} strings[] = {
+    {"destination", "endpoint", "", STRING(endpoint), ""},
+    {"destination", "endpoint", "http://127.0.0.1:4318/v1/logs", STRING(endpoint), "http://127.0.0.1:4318/v1/logs"},
+    {"destination", "endpoint", "HTTPS://h.example/a?b=c", STRING(endpoint), "HTTPS://h.example/a?b=c"},
+    {"destination", "endpoint", "http://[::1]:4318/x", STRING(endpoint), "http://[::1]:4318/x"},
+    {"destination", "endpoint", "http://h/", STRING(endpoint), "http://h/"}, /* the path "/", and meant so */
+    {"destination", "tls_ca_file", "", STRING(tls_ca_file), ""},
+    {"destination", "tls_ca_file", "/etc/ca.pem", STRING(tls_ca_file), "/etc/ca.pem"},
+    {"destination", "tls_cert_file", "", STRING(tls_cert_file), ""},
+    {"destination", "tls_cert_file", "/etc/c.pem", STRING(tls_cert_file), "/etc/c.pem"},
+    {"destination", "tls_key_file", "", STRING(tls_key_file), ""},
+    {"destination", "tls_key_file", "/etc/k.pem", STRING(tls_key_file), "/etc/k.pem"},
+    {"journal", "directory", "", STRING(journal_directory), ""},
+    {"journal", "directory", "/var/log/journal/x y", STRING(journal_directory), "/var/log/journal/x y"},
+    {"state", "directory", "", STRING(state_directory), "/var/lib/azmonlog"},
+    {"state", "directory", "/srv/state", STRING(state_directory), "/srv/state"},
+};
+
+static const char *good_other(const char *key) /* a value that is nobody's preset */
+{
+    for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+        if (strcmp(numbers[i].key, key) == 0 && *numbers[i].value)
+            return numbers[i].value;
+    return "/elsewhere";
+}
+
+START_TEST(good_values_and_presets)
+{
+    for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+        _cleanup_(azm_config_free) struct azm_config c;
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        if (*numbers[i].value == '\0') { /* the preset: after azm_config_init and after an empty assignment */
+            ck_assert_uint_eq(number_at(&c, numbers[i].offset, numbers[i].size), numbers[i].expected);
+            assert_set(&c, numbers[i].section, numbers[i].key, good_other(numbers[i].key));
+            ck_assert_uint_ne(number_at(&c, numbers[i].offset, numbers[i].size), numbers[i].expected);
+        }
+        assert_set(&c, numbers[i].section, numbers[i].key, numbers[i].value);
+        ck_assert_msg(number_at(&c, numbers[i].offset, numbers[i].size) == numbers[i].expected, "%s=%s gave %llu",
+                      numbers[i].key, numbers[i].value,
+                      (unsigned long long)number_at(&c, numbers[i].offset, numbers[i].size));
+    }
+    for (size_t i = 0; i < ELEMENTSOF(strings); i++) {
+        _cleanup_(azm_config_free) struct azm_config c;
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        if (*strings[i].value == '\0') {
+            ck_assert_str_eq(string_at(&c, strings[i].offset), strings[i].expected);
+            assert_set(&c, strings[i].section, strings[i].key,
+                       strcmp(strings[i].key, "endpoint") == 0 ? "http://h/x" : "/elsewhere");
+            ck_assert_str_ne(string_at(&c, strings[i].offset), strings[i].expected);
+        }
+        assert_set(&c, strings[i].section, strings[i].key, strings[i].value);
+        ck_assert_str_eq(string_at(&c, strings[i].offset), strings[i].expected);
+    }
+}
+END_TEST
+
+START_TEST(the_presets_pass_the_check)
+{
+    _cleanup_(azm_config_free) struct azm_config c;
+    struct azm_error err = {""};
+
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    ck_assert_msg(azm_config_check(&c, &err) == 0, "%s", err.words);
+}
+END_TEST
+
+START_TEST(bad_values_name_the_place_and_the_key)
+{
+    static const struct {
+        const char *section, *key, *value, *words; /* words: what else the error says */
+    } table[] = {
+        {"destination", "endpoint", "localhost:4318/v1/logs", "not an http or https URL"},
+        {"destination", "endpoint", "ftp://h/x", "not an http or https URL"},
+        {"destination", "endpoint", "file:///etc/passwd", "not an http or https URL"},
+        {"destination", "endpoint", "unix:///run/x", "not an http or https URL"},
+        {"destination", "endpoint", "/v1/logs", "not an http or https URL"},
+        {"destination", "endpoint", "http://h:99999/x", "not an http or https URL"},
+        {"destination", "endpoint", "http://a b/x", "not an http or https URL"},
+        {"destination", "endpoint", "http://h", "at http://h/v1/logs"},
+        {"destination", "endpoint", "https://h:4318", "at https://h:4318/v1/logs"},
+        {"destination", "endpoint", "http://user@h/x", "use header="},
+        {"destination", "header", "Authorization", "Name: value"},
+        {"destination", "header", ": x", "Name: value"},
+        {"destination", "header", "A B: x", "Name: value"},
+        {"destination", "header", "A\xC3\xA9: x", "Name: value"},
+        {"destination", "header", "A: x\ny", "control characters"},
+        {"destination", "header", "A: x\ry", "control characters"},
+        {"destination", "header", "A: x\x01", "control characters"},
+        {"destination", "header", "Content-Type: text/plain", "set by azmonlog itself"},
+        {"destination", "header", "content-LENGTH: 5", "set by azmonlog itself"},
+        {"destination", "header", "Content-Encoding: br", "set by azmonlog itself"},
+        {"destination", "header", "Transfer-Encoding: chunked", "set by azmonlog itself"},
+        {"destination", "header", "Expect: 100-continue", "set by azmonlog itself"},
+        {"destination", "header", "Host: h", "set by azmonlog itself"},
+        {"destination", "headers_file", "/nonexistent/headers", "cannot read /nonexistent/headers: No such file"},
+        {"destination", "tls_ca_file", "ca.pem", "not an absolute path"},
+        {"destination", "tls_cert_file", "./c.pem", "not an absolute path"},
+        {"destination", "tls_key_file", "~/k.pem", "not an absolute path"},
+        {"batch", "schedule_delay", "1 fortnight", "not a duration"},
+        {"batch", "schedule_delay", "-1s", "not a duration"},
+        {"batch", "max_export_batch_size", "many", "not a number"},
+        {"batch", "max_export_batch_size", "-1", "not a number"},
+        {"batch", "max_export_batch_size", " 1", "not a number"},
+        {"batch", "max_export_batch_size", "99999999999999999999", "not a number"},
+        {"batch", "max_request_bytes", "64KB", "not a number"},
+        {"batch", "max_request_bytes", "64T", "not a number"},
+        {"batch", "max_request_bytes", "1.5M", "not a number"},
+        {"batch", "max_request_bytes", "99999999999G", "too large"},
+        {"export", "compression", "zstd", "neither gzip nor none"},
+        {"export", "compression", "GZIP", "neither gzip nor none"},
+        {"export", "concurrency", "0", "between 1 and 64"},
+        {"export", "concurrency", "65", "between 1 and 64"},
+        {"export", "concurrency", "4294967300", "between 1 and 64"}, /* 2^32 + 4 */
+        {"export", "concurrency", "x", "not a number"},
+        {"export", "timeout", "soon", "not a duration"},
+        {"export", "retry_initial_delay", "1x", "not a duration"},
+        {"export", "retry_max_delay", "0x10", "not a duration"},
+        {"export", "hold_max_delay", "inf", "not a duration"},
+        {"export", "shutdown_timeout", "99999999999999999w", "not a duration"},
+        {"journal", "start", "tomorrow", "none of boot, now, oldest, nor a time"},
+        {"journal", "start", "2026-02-30", "none of boot, now, oldest, nor a time"},
+        {"journal", "directory", "var/log", "not an absolute path"},
+        {"journal", "fields", "all", "none of minimal, standard, full"},
+        {"journal", "max_body_bytes", "64 K", "not a number"},
+        {"journal", "service_name_field", "maybe", "neither yes nor no"},
+        {"state", "directory", "state", "not an absolute path"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        _cleanup_(azm_config_free) struct azm_config c;
+        struct azm_error err = {""};
+        char start[128];
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        ck_assert_msg(azm_config_set(&c, table[i].section, table[i].key, table[i].value, WHERE, false, &err) < 0,
+                      "%s=%s was taken", table[i].key, table[i].value);
+        snprintf(start, sizeof start, WHERE ": %s: ", table[i].key);
+        ck_assert_msg(strncmp(err.words, start, strlen(start)) == 0, "%s", err.words);
+        ck_assert_msg(strstr(err.words, table[i].words) != NULL, "%s=%s: %s", table[i].key, table[i].value, err.words);
+    }
+}
+END_TEST
+
+START_TEST(unknown_keys_and_sections_list_the_known_ones)
+{
+    _cleanup_(azm_config_free) struct azm_config c;
+    struct azm_error err;
+
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    ck_assert_int_eq(azm_config_set(&c, "export", "time_out", "1", WHERE, false, &err), -EINVAL);
+    ck_assert_str_eq(err.words, WHERE ": unknown key 'time_out' in [export]; known there: compression, concurrency, "
+                                      "timeout, retry_initial_delay, retry_max_delay, hold_max_delay, "
+                                      "shutdown_timeout");
+    ck_assert_int_eq(azm_config_set(&c, "exporter", "timeout", "1", WHERE, false, &err), -EINVAL);
+    ck_assert_str_eq(err.words, WHERE ": unknown section [exporter]; known are: destination, batch, export, journal, "
+                                      "resource, state");
+    ck_assert_int_eq(azm_config_set(&c, "batch", "timeout", "1", WHERE, false, &err), -EINVAL); /* of another section */
+    ck_assert_int_eq(azm_config_set(&c, "Batch", "schedule_delay", "1", WHERE, false, &err), -EINVAL);
+}
+END_TEST
+
+START_TEST(resource_takes_any_key)
+{
+    _cleanup_(azm_config_free) struct azm_config c;
+    struct azm_error err;
+    char *long_text = calloc(1, 5000);
+
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    assert_set(&c, "resource", "deployment.environment", "test");
+    assert_set(&c, "resource", "service.name", "a");
+    assert_set(&c, "resource", "service.name", "b"); /* a key set later wins */
+    assert_set(&c, "resource", "empty", "");         /* an attribute may be empty */
+    ck_assert_uint_eq(c.resource.n, 3);
+    ck_assert_str_eq(azm_key_values_get(&c.resource, "deployment.environment"), "test");
+    ck_assert_str_eq(azm_key_values_get(&c.resource, "service.name"), "b");
+    ck_assert_str_eq(azm_key_values_get(&c.resource, "empty"), "");
+    ck_assert_ptr_null(azm_key_values_get(&c.resource, "service"));
+
+    memset(long_text, 'x', 4096);
+    assert_set(&c, "resource", "long", long_text);
+    long_text[4096] = 'x';
+    ck_assert_int_eq(azm_config_set(&c, "resource", "long", long_text, WHERE, false, &err), -EINVAL);
+    long_text[257] = '\0';
+    ck_assert_int_eq(azm_config_set(&c, "resource", long_text, "x", WHERE, false, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.words, WHERE));
+    long_text[256] = '\0';
+    assert_set(&c, "resource", long_text, "x");
+    free(long_text);
+}
+END_TEST
+
+START_TEST(check_sees_what_does_not_fit_together)
+{
+    static const struct {
+        const char *section, *key, *value, *other_section, *other_key, *other_value, *words; /* NULL: passes */
+    } table[] = {
+        {"batch", "max_request_bytes", "65535", "journal", "max_body_bytes", "1K", "max_request_bytes=65535"},
+        {"batch", "max_request_bytes", "65536", "journal", "max_body_bytes", "1K", NULL},
+        {"batch", "max_request_bytes", "64M", NULL, NULL, NULL, NULL},
+        {"batch", "max_request_bytes", "67108865", NULL, NULL, NULL, "max_request_bytes=67108865"},
+        {"batch", "max_export_batch_size", "0", NULL, NULL, NULL, "max_export_batch_size=0"},
+        {"batch", "max_export_batch_size", "1", NULL, NULL, NULL, NULL},
+        {"journal", "max_body_bytes", "500001", NULL, NULL, NULL, "max_body_bytes=500001"},
+        {"journal", "max_body_bytes", "500000", NULL, NULL, NULL, NULL},
+        {"export", "timeout", "99ms", NULL, NULL, NULL, "timeout"},
+        {"export", "timeout", "100ms", NULL, NULL, NULL, NULL},
+        {"export", "retry_initial_delay", "999us", NULL, NULL, NULL, "retry_initial_delay"},
+        {"export", "retry_initial_delay", "1ms", NULL, NULL, NULL, NULL},
+        {"export", "retry_initial_delay", "31s", NULL, NULL, NULL, "retry_max_delay"},
+        {"export", "retry_initial_delay", "30s", NULL, NULL, NULL, NULL},
+        {"destination", "tls_key_file", "/k", NULL, NULL, NULL, "tls_cert_file="},
+        {"destination", "tls_key_file", "/k", "destination", "tls_cert_file", "/c", NULL},
+        {"destination", "tls_cert_file", "/c", NULL, NULL, NULL, NULL}, /* one file with both */
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        _cleanup_(azm_config_free) struct azm_config c;
+        struct azm_error err = {""};
+        int r;
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        assert_set(&c, table[i].section, table[i].key, table[i].value);
+        if (table[i].other_key)
+            assert_set(&c, table[i].other_section, table[i].other_key, table[i].other_value);
+        r = azm_config_check(&c, &err);
+        ck_assert_msg(r == (table[i].words ? -EINVAL : 0), "%s=%s: %d %s", table[i].key, table[i].value, r, err.words);
+        ck_assert_ptr_nonnull(strstr(err.words, table[i].words ? table[i].words : ""));
+    }
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "good_values_and_presets", good_values_and_presets);
+    add_test(s, "the_presets_pass_the_check", the_presets_pass_the_check);
+    add_test(s, "bad_values_name_the_place_and_the_key", bad_values_name_the_place_and_the_key);
+    add_test(s, "unknown_keys_and_sections_list_the_known_ones", unknown_keys_and_sections_list_the_known_ones);
+    add_test(s, "resource_takes_any_key", resource_takes_any_key);
+    add_test(s, "check_sees_what_does_not_fit_together", check_sees_what_does_not_fit_together);
+}
+
+TEST_MAIN("config", add_tests)

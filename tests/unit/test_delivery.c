@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include <curl/curl.h>
+
+#include "core/clock.h"
+#include "export/delivery.h"
+#include "tests/unit/test.h"
+
+#define SEC AZM_USEC_PER_SEC
+#define NOW (UINT64_C(1794614400) * SEC) /* Sat, 14 Nov 2026 00:00:00 GMT */
+#define MARK "S3CRET"                    /* stands in every body; must never be shown */
+
+#define PROTOBUF "application/x-protobuf"
+#define BODY(literal) (const uint8_t *)(literal), sizeof(literal) - 1
+
+/* ExportLogsServiceResponse { partial_success { rejected_log_records, error_message } } */
+#define REJECTED_0 BODY("\x0A\x00")
+#define REJECTED_3 BODY("\x0A\x02\x08\x03")
+#define REJECTED_3_AND_WORDS BODY("\x0A\x0A\x08\x03\x12\x06" MARK)
+#define REJECTED_MINUS_1 BODY("\x0A\x0B\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01")
+#define ONLY_WORDS BODY("\x0A\x08\x12\x06" MARK)
+#define GARBAGE BODY("\xFF\xFF" MARK)
+
+/* One answer, and what is to be done. */
+struct row {
+    const char *name;
+    int curl_code;
+    long status;
+    const char *content_type;
+    const uint8_t *body;
+    size_t body_len;
+    bool body_cut;
+    const char *error_code;
+    enum azm_decision decision;
+    const char *reason; /* all of it; NULL: none is expected */
+    bool remedy;
+};
+
+/* clang-format off */
+static const struct row table[] = {
+    /* taken */
+    {"Azure's answer",          0, 204, "", NULL, 0, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"OTLP's answer",           0, 200, PROTOBUF, NULL, 0, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"accepted",                0, 202, "", NULL, 0, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"the end of 2xx",          0, 299, "", NULL, 0, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"plain text",              0, 200, "text/plain", BODY("ok " MARK), false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"JSON",                    0, 200, "application/json", BODY("{\"" MARK "\":{}}"), false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"an error code with 2xx",  0, 200, "", NULL, 0, false, "Odd", AZM_ACKNOWLEDGE, NULL, false},
+
+    /* partial success */
+    {"0 rejected",              0, 200, PROTOBUF, REJECTED_0, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"a warning",               0, 200, PROTOBUF, ONLY_WORDS, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"-1 rejected",             0, 200, PROTOBUF, REJECTED_MINUS_1, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"3 rejected",              0, 200, PROTOBUF, REJECTED_3, false, "", AZM_HOLD, "HTTP 200, but 3 records rejected", true},
+    {"3 rejected, why",         0, 202, PROTOBUF, REJECTED_3_AND_WORDS, false, "", AZM_HOLD, "HTTP 202, but 3 records rejected", true},
+    {"type with parameters",    0, 200, PROTOBUF "; charset=utf-8", REJECTED_3, false, "", AZM_HOLD, "HTTP 200, but 3 records rejected", true},
+    {"type in other letters",   0, 200, "Application/X-Protobuf", REJECTED_3, false, "", AZM_HOLD, "HTTP 200, but 3 records rejected", true},
+    {"bytes of another type",   0, 200, "text/plain", REJECTED_3, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"garbage as protobuf",     0, 200, PROTOBUF, GARBAGE, false, "", AZM_ACKNOWLEDGE, NULL, false},
+
+    /* 2xx from something that is no receiver */
+    {"a login page",            0, 200, "text/html", BODY("<html>" MARK), false, "", AZM_HOLD, "HTTP 200 with a web page", true},
+    {"a page with charset",     0, 200, "text/html; charset=utf-8", BODY(MARK), false, "", AZM_HOLD, "HTTP 200 with a web page", true},
+    {"a page, loudly",          0, 203, "TEXT/HTML", BODY(MARK), false, "", AZM_HOLD, "HTTP 203 with a web page", true},
+    {"an endless answer",       CURLE_WRITE_ERROR, 200, "", BODY(MARK), true, "", AZM_HOLD, "HTTP 200 with an endless answer", true},
+    {"endless, of protobuf",    CURLE_WRITE_ERROR, 200, PROTOBUF, REJECTED_0, true, "", AZM_HOLD, "HTTP 200 with an endless answer", true},
+
+    /* it may work soon */
+    {"request timeout",         0, 408, "", NULL, 0, false, "", AZM_RETRY, "HTTP 408", false},
+    {"throttled",               0, 429, PROTOBUF, BODY(MARK), false, "", AZM_RETRY, "HTTP 429", false},
+    {"server error",            0, 500, "text/html", BODY(MARK), false, "", AZM_RETRY, "HTTP 500", false},
+    {"bad gateway",             0, 502, "text/html", BODY(MARK), false, "", AZM_RETRY, "HTTP 502", false},
+    {"unavailable",             0, 503, "", NULL, 0, false, "ServerBusy", AZM_RETRY, "HTTP 503 (ServerBusy)", false},
+    {"gateway timeout",         0, 504, "", NULL, 0, false, "", AZM_RETRY, "HTTP 504", false},
+    {"unavailable, endless",    CURLE_WRITE_ERROR, 503, "", BODY(MARK), true, "", AZM_RETRY, "HTTP 503", false},
+    {"no address",              CURLE_COULDNT_RESOLVE_HOST, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
+    {"no address of the proxy", CURLE_COULDNT_RESOLVE_PROXY, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
+    {"no connection",           CURLE_COULDNT_CONNECT, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
+    {"wrong certificate",       CURLE_PEER_FAILED_VERIFICATION, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
+    {"timeout",                 CURLE_OPERATION_TIMEDOUT, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"TLS",                     CURLE_SSL_CONNECT_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"closed without a word",   CURLE_GOT_NOTHING, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"broken pipe",             CURLE_SEND_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"reset",                   CURLE_RECV_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"half an answer",          CURLE_PARTIAL_FILE, 200, PROTOBUF, NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"reset after 200",         CURLE_RECV_ERROR, 200, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"stream error",            CURLE_HTTP2_STREAM, 400, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+
+    /* it needs a person */
+    {"our CA file",             CURLE_SSL_CACERT_BADFILE, 0, "", NULL, 0, false, "", AZM_HOLD, "curl's words", true},
+    {"our certificate",         CURLE_SSL_CERTPROBLEM, 0, "", NULL, 0, false, "", AZM_HOLD, "curl's words", true},
+    {"bad request",             0, 400, PROTOBUF, BODY(MARK), false, "", AZM_HOLD, "HTTP 400", true},
+    {"bad request, endless",    CURLE_WRITE_ERROR, 400, "", BODY(MARK), true, "", AZM_HOLD, "HTTP 400", true},
+    {"no stream",               0, 400, "", NULL, 0, false, "InvalidStream", AZM_HOLD, "HTTP 400 (InvalidStream)", true},
+    {"no credentials",          0, 401, "", NULL, 0, false, "", AZM_HOLD, "HTTP 401", true},
+    {"no permission",           0, 403, "", NULL, 0, false, "", AZM_HOLD, "HTTP 403", true},
+    {"wrong path",              0, 404, "text/html", BODY(MARK), false, "", AZM_HOLD, "HTTP 404", true},
+    {"too large",               0, 413, "", NULL, 0, false, "", AZM_HOLD, "HTTP 413", true},
+    {"not implemented",         0, 501, "", NULL, 0, false, "", AZM_HOLD, "HTTP 501", true},
+    {"moved",                   0, 308, "", NULL, 0, false, "", AZM_HOLD, "HTTP 308", true},
+
+    /* an error code is shown only if it is a plain word; else it could carry contents */
+    {"code with a space",       0, 403, "", NULL, 0, false, "two " MARK, AZM_HOLD, "HTTP 403", true},
+    {"code of two lines",       0, 403, "", NULL, 0, false, "two\n" MARK, AZM_HOLD, "HTTP 403", true},
+    {"code with markup",        0, 403, "", NULL, 0, false, "<" MARK ">", AZM_HOLD, "HTTP 403", true},
+    {"code in UTF-8",           0, 403, "", NULL, 0, false, MARK "\xC3\xA9", AZM_HOLD, "HTTP 403", true},
+    {"code of 64 letters",      0, 403, "", NULL, 0, false, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        AZM_HOLD, "HTTP 403 (0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef)", true},
+    {"code of 65 letters",      0, 403, "", NULL, 0, false, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefg",
+        AZM_HOLD, "HTTP 403", true},
+    {"code of every kind",      0, 429, "", NULL, 0, false, "Az_09.x-y", AZM_RETRY, "HTTP 429 (Az_09.x-y)", false},
+};
+/* clang-format on */
+
+static const struct azm_answer no_answer = {
+    .curl_words = "", .content_type = "", .retry_after = "", .error_code = "", .body = NULL};
+
+static struct azm_verdict decide(const struct azm_answer *a)
+{
+    struct azm_verdict v;
+
+    memset(&v, 0xA5, sizeof v); /* all of it must be set */
+    azm_delivery_decide(a, NOW, &v);
+    ck_assert_ptr_nonnull(memchr(v.reason, '\0', sizeof v.reason));
+    ck_assert_ptr_null(strstr(v.reason, MARK));
+    ck_assert_ptr_null(strchr(v.reason, '\n'));
+    if (v.decision == AZM_ACKNOWLEDGE) {
+        ck_assert_str_eq(v.reason, "");
+        ck_assert_ptr_null(v.remedy);
+        ck_assert_uint_eq(v.retry_after_usec, 0);
+    } else
+        ck_assert_str_ne(v.reason, "");
+    return v;
+}
+
+START_TEST(facts_to_decisions)
+{
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        const struct row *row = &table[i];
+        const struct azm_answer a = {
+            .curl_code = row->curl_code,
+            .curl_words = row->curl_code ? "curl's words" : "",
+            .status = row->status,
+            .content_type = row->content_type,
+            .retry_after = "",
+            .error_code = row->error_code,
+            .body = row->body,
+            .body_len = row->body_len,
+            .body_cut = row->body_cut,
+        };
+        const struct azm_verdict v = decide(&a);
+
+        ck_assert_msg(v.decision == row->decision, "%s: decision %d", row->name, v.decision);
+        ck_assert_msg(strcmp(v.reason, row->reason ? row->reason : "") == 0, "%s: \"%s\"", row->name, v.reason);
+        ck_assert_msg((v.remedy != NULL) == row->remedy, "%s: %s", row->name, v.remedy ? v.remedy : "no remedy");
+        ck_assert_uint_eq(v.retry_after_usec, 0);
+    }
+}
+END_TEST
+
+/* Only 2xx is taken, only six others heal by themselves; nothing else is ever given up or resent quickly. */
+START_TEST(every_status)
+{
+    for (long status = 0; status <= 999; status++) {
+        static const long soon[] = {408, 429, 500, 502, 503, 504};
+        enum azm_decision expected = status / 100 == 2 ? AZM_ACKNOWLEDGE : AZM_HOLD;
+        struct azm_answer a = no_answer;
+        struct azm_verdict v;
+
+        for (size_t i = 0; i < ELEMENTSOF(soon); i++)
+            if (status == soon[i])
+                expected = AZM_RETRY;
+        a.status = status;
+        v = decide(&a);
+        ck_assert_msg(v.decision == expected, "HTTP %ld: decision %d", status, v.decision);
+        ck_assert_msg((v.remedy != NULL) == (expected == AZM_HOLD), "HTTP %ld", status);
+    }
+}
+END_TEST
+
+/* A transfer that failed is never an acknowledgement, whatever status came before it broke. */
+START_TEST(every_curl_code)
+{
+    for (int code = 1; code < CURL_LAST; code++)
+        for (long status = 0; status <= 500; status += 100) {
+            struct azm_answer a = no_answer;
+
+            a.curl_code = code;
+            a.curl_words = curl_easy_strerror((CURLcode)code);
+            a.status = status;
+            ck_assert_int_ne(decide(&a).decision, AZM_ACKNOWLEDGE);
+        }
+}
+END_TEST
+
+START_TEST(long_words_are_cut)
+{
+    struct azm_answer a = no_answer;
+    struct azm_verdict v;
+    char words[1000];
+
+    memset(words, 'w', sizeof words - 1);
+    words[sizeof words - 1] = '\0';
+    a.curl_code = CURLE_COULDNT_CONNECT;
+    a.curl_words = words;
+    v = decide(&a);
+    ck_assert_uint_gt(strlen(v.reason), 100);
+    ck_assert_uint_lt(strlen(v.reason), sizeof v.reason);
+}
+END_TEST
+
+START_TEST(retry_after)
+{
+    static const struct {
+        const char *value;
+        uint64_t usec;
+    } values[] = {
+        {"", 0},
+        {"0", 0},
+        {"1", 1 * SEC},
+        {"120", 120 * SEC},
+        {"  7", 7 * SEC},
+        {"7 ", 7 * SEC},
+        {"3600", 3600 * SEC},
+        {"3601", 3600 * SEC}, /* more is an error, or as good as a hold */
+        {"86400", 3600 * SEC},
+        {"4294967297", 3600 * SEC}, /* not 1: nothing wraps around */
+        {"18446744073709551617", 3600 * SEC},
+        {"99999999999999999999999999999999999999", 3600 * SEC},
+        {"-5", 0},
+        {"1.5", 0},
+        {"12abc", 0},
+        {"0x10", 0},
+        {"soon", 0},
+        {"Sat, 14 Nov 2026 00:00:10 GMT", 10 * SEC},
+        {"Saturday, 14-Nov-26 00:00:10 GMT", 10 * SEC}, /* RFC 850 */
+        {"Sat Nov 14 00:00:10 2026", 10 * SEC},         /* asctime */
+        {"Sat, 14 Nov 2026 00:00:00 GMT", 0},           /* now */
+        {"Fri, 13 Nov 2026 23:59:59 GMT", 0},
+        {"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+        {"Sat, 14 Nov 2026 00:59:59 GMT", 3599 * SEC},
+        {"Sun, 14 Nov 2027 00:00:00 GMT", 3600 * SEC},
+        {"Fri, 31 Dec 9999 23:59:59 GMT", 3600 * SEC},
+        {"Sat, 99 Nov 2026 00:00:10 GMT", 0},
+    };
+    static const struct {
+        int curl_code;
+        long status;
+    } failures[] = {{0, 429}, {0, 503}, {0, 400}, {0, 308}, {CURLE_RECV_ERROR, 503}};
+
+    for (size_t i = 0; i < ELEMENTSOF(values); i++) {
+        struct azm_answer a = no_answer;
+
+        a.retry_after = values[i].value;
+        for (size_t k = 0; k < ELEMENTSOF(failures); k++) {
+            struct azm_verdict v;
+
+            a.curl_code = failures[k].curl_code;
+            a.curl_words = a.curl_code ? "reset" : "";
+            a.status = failures[k].status;
+            v = decide(&a);
+            ck_assert_msg(v.retry_after_usec == values[i].usec, "\"%s\": %llu us", values[i].value,
+                          (unsigned long long)v.retry_after_usec);
+        }
+        a.curl_code = 0;
+        a.status = 200; /* decide() checks that there is nothing to wait for */
+        decide(&a);
+    }
+}
+END_TEST
+
+/* A date is in whole seconds, now is not. */
+START_TEST(retry_after_date_counts_from_now)
+{
+    struct azm_answer a = no_answer;
+    struct azm_verdict v;
+
+    a.status = 503;
+    a.retry_after = "Sat, 14 Nov 2026 00:00:10 GMT";
+    azm_delivery_decide(&a, NOW + 250000, &v);
+    ck_assert_uint_eq(v.retry_after_usec, 9750000);
+    azm_delivery_decide(&a, NOW + 10 * SEC + 1, &v);
+    ck_assert_uint_eq(v.retry_after_usec, 0);
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "facts_to_decisions", facts_to_decisions);
+    add_test(s, "every_status", every_status);
+    add_test(s, "every_curl_code", every_curl_code);
+    add_test(s, "long_words_are_cut", long_words_are_cut);
+    add_test(s, "retry_after", retry_after);
+    add_test(s, "retry_after_date_counts_from_now", retry_after_date_counts_from_now);
+}
+
+TEST_MAIN("delivery", add_tests)

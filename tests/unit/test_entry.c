@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/utf8.h"
+#include "tests/unit/entry_help.h"
+#include "tests/unit/test.h"
+
+/* What becomes of each field of an entry. test_entry_record.c has the parts of the record that are no attributes. */
+
+enum { M = AZM_FIELDS_MINIMAL, S = AZM_FIELDS_STANDARD, F = AZM_FIELDS_FULL };
+
+/* Every field that has a meaning of its own, and the two kinds of others: the attribute, and the profiles that send it.
+ */
+START_TEST(every_field_in_every_profile)
+{
+    static const struct {
+        const char *field, *key, *value;
+        unsigned profiles;
+        bool integer;
+    } table[] = {
+        {"MESSAGE=hello", NULL, NULL, 0, false},
+        {"PRIORITY=6", NULL, NULL, 0, false},
+        {"TRACE_ID=5b8efff798038103d269b633813fc60c", NULL, NULL, 0, false},
+        {"SPAN_ID=eee19b7ec3c1b174", NULL, NULL, 0, false},
+        {"TRACE_FLAGS=01", NULL, NULL, 0, false},
+        {"OTEL_SERVICE_NAME=shop", NULL, NULL, 0, false}, /* these are in the resource */
+        {"_HOSTNAME=web1", NULL, NULL, 0, false},
+        {"_MACHINE_ID=0123456789abcdef0123456789abcdef", NULL, NULL, 0, false},
+        {"_SOURCE_REALTIME_TIMESTAMP=1699999999000000", NULL, NULL, 0, false},
+        {"SYSLOG_RAW=<13>hello", NULL, NULL, 0, false},
+        {"SYSLOG_TIMESTAMP=Nov 14 00:00:00 ", NULL, NULL, 0, false},
+        {"_PID=4711", "process.pid", "4711", S | F, true},
+        {"_COMM=nginx", "process.executable.name", "nginx", S | F, false},
+        {"SYSLOG_IDENTIFIER=sshd", "syslog.identifier", "sshd", S | F, false},
+        {"SYSLOG_FACILITY=10", "syslog.facility", "10", S | F, true},
+        {"SYSLOG_PID=99", "syslog.procid", "99", S | F, false},
+        {"SYSLOG_MSGID=ID47", "syslog.msgid", "ID47", S | F, false},
+        {"_SYSTEMD_UNIT=ssh.service", "systemd.unit", "ssh.service", S | F, false},
+        {"_SYSTEMD_USER_UNIT=app.service", "systemd.user_unit", "app.service", S | F, false},
+        {"CODE_FILE=main.c", "code.file.path", "main.c", S | F, false},
+        {"CODE_LINE=42", "code.line.number", "42", S | F, true},
+        {"CODE_FUNC=main", "code.function.name", "main", S | F, false},
+        {"MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1", "journald.message_id", "fc2e22bc6ee647b6b90729ab34a250b1",
+         S | F, false},
+        {"_BOOT_ID=01", "journald.boot_id", "01", F, false},
+        {"_TRANSPORT=journal", "journald.transport", "journal", F, false},
+        {"_SYSTEMD_INVOCATION_ID=ab", "journald.systemd_invocation_id", "ab", F, false},
+        {"_CAP_EFFECTIVE=0", "journald.cap_effective", "0", F, false}, /* any trusted field */
+        {"_EXE=/usr/sbin/sshd", "journald.exe", "/usr/sbin/sshd", F, false},
+        {"ORDER_ID=A-17", "order_id", "A-17", S | F, false}, /* any field of the application */
+        {"ERRNO=2", "errno", "2", S | F, false},
+        {"X=", "x", "", S | F, false},
+        {"MESSAGES=2", "messages", "2", S | F, false}, /* nearly one with a meaning */
+        {"_PIDS=2", "journald.pids", "2", F, false},
+        {"CODE_LINE=many", "code.line.number", "many", S | F, false}, /* no number: the text as it is */
+        {"CODE_LINE=-1", "code.line.number", "-1", S | F, true},
+        {"CODE_LINE=4.2", "code.line.number", "4.2", S | F, false},
+        {"CODE_LINE= 42", "code.line.number", " 42", S | F, false},
+        {"CODE_LINE=", "code.line.number", "", S | F, false},
+        {"CODE_LINE=9223372036854775807", "code.line.number", "9223372036854775807", S | F, true},
+        {"CODE_LINE=9223372036854775808", "code.line.number", "9223372036854775808", S | F, false},
+    };
+    static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
+
+    for (size_t p = 0; p < ELEMENTSOF(profiles); p++) {
+        begin(profiles[p]);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+            bool expected = table[i].profiles & profiles[p];
+
+            READ(table[i].field);
+            ck_assert_msg(record.n_attributes == expected, "%s has %zu attributes with fields=%d", table[i].field,
+                          record.n_attributes, profiles[p]);
+            if (!expected)
+                continue;
+            if (table[i].integer) {
+                ck_assert_ptr_nonnull(attribute(table[i].key));
+                ck_assert_int_eq(attribute(table[i].key)->type, AZM_VALUE_INT);
+                ck_assert_int_eq(attribute(table[i].key)->integer, strtoll(table[i].value, NULL, 10));
+            } else
+                assert_text(text_of(table[i].key), table[i].value);
+        }
+        end();
+    }
+}
+END_TEST
+
+/* journald's names are A-Z, 0-9 and _; a damaged or foreign journal file may hold others. An attribute's key is a
+ * protobuf string: one that is no UTF-8 makes receivers refuse the whole request, again and again. */
+START_TEST(keys_are_valid_whatever_the_name)
+{
+    static const char *const fields[] = {"\xFF"
+                                         "A=1",
+                                         "\xC3=1", "_\xFF=1", "A\xF0\x9F=1", "\xED\xA0\x80=1"};
+
+    begin(AZM_FIELDS_FULL);
+    for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
+        READ(fields[i]);
+        for (size_t k = 0; k < record.n_attributes; k++)
+            ck_assert_uint_eq(azm_utf8_valid_prefix(record.attributes[k].key.s, record.attributes[k].key.len),
+                              record.attributes[k].key.len);
+    }
+    end();
+}
+END_TEST
+
+/* Several fields of one name become an array: all values are kept. (Their order in a journal is not the one in which
+ * they were sent.) */
+START_TEST(a_field_that_comes_several_times)
+{
+    static const struct {
+        const char *name, *key;
+    } names[] = {{"TAG", "tag"}, {"CODE_LINE", "code.line.number"}, {"SYSLOG_IDENTIFIER", "syslog.identifier"}};
+    char field[64];
+
+    begin(AZM_FIELDS_STANDARD);
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        for (size_t n = 2; n <= 20; n++) {
+            const struct azm_attribute *a;
+
+            azm_entry_begin(reader);
+            for (size_t k = 0; k < n; k++) {
+                snprintf(field, sizeof field, "%s=%zu", names[i].name, 100 + k);
+                add_field(field, strlen(field));
+                add_field("OTHER=x", 7);
+            }
+            ck_assert_int_eq(finish(), 1);
+            ck_assert_uint_eq(record.n_attributes, 2);
+            a = attribute(names[i].key);
+            ck_assert_ptr_nonnull(a);
+            ck_assert_int_eq(a->type, AZM_VALUE_TEXTS);
+            ck_assert_uint_eq(a->texts.n, n);
+            for (size_t k = 0; k < n; k++) {
+                snprintf(field, sizeof field, "%zu", 100 + k);
+                assert_text(a->texts.items[k], field);
+            }
+        }
+
+    READ("MESSAGE=first", "MESSAGE=second", "PRIORITY=3", "PRIORITY=5"); /* the record has room for one only */
+    assert_text(record.body, "first");
+    ck_assert_int_eq(record.severity, 3);
+    assert_text(text_of("message"), "second");
+    assert_text(text_of("priority"), "5");
+    ck_assert_uint_eq(record.n_attributes, 2);
+    end();
+}
+END_TEST
+
+START_TEST(as_many_fields_as_journald_allows)
+{
+    char field[32], key[32];
+
+    begin(AZM_FIELDS_STANDARD);
+    for (int round = 0; round < 2; round++) {
+        azm_entry_begin(reader);
+        for (unsigned i = 0; i < 1024; i++) {
+            snprintf(field, sizeof field, "FIELD_%u=value %u", i, i);
+            add_field(field, strlen(field));
+        }
+        ck_assert_int_eq(finish(), 1);
+        ck_assert_uint_eq(record.n_attributes, 1024);
+        for (unsigned i = 0; i < 1024; i++) {
+            snprintf(key, sizeof key, "field_%u", i);
+            snprintf(field, sizeof field, "value %u", i);
+            assert_text(text_of(key), field);
+        }
+    }
+    READ("MESSAGE=next"); /* nothing is left of it */
+    ck_assert_uint_eq(record.n_attributes, 0);
+    end();
+}
+END_TEST
+
+START_TEST(odd_fields)
+{
+    static const char name[] = "A23456789_123456789_123456789_123456789_123456789_123456789_1234_67890";
+    char field[sizeof name + 2], key[sizeof name];
+
+    begin(AZM_FIELDS_STANDARD);
+    for (size_t len = 1; len < sizeof name; len++) { /* names up to journald's limit and above */
+        snprintf(field, sizeof field, "%.*s=v", (int)len, name);
+        snprintf(key, sizeof key, "a%.*s", (int)len - 1, name + 1);
+        READ(field);
+        ck_assert_uint_eq(record.n_attributes, 1);
+        assert_text(text_of(key), "v");
+    }
+    READ("no equals sign", "");
+    ck_assert_uint_eq(record.n_attributes, 0);
+    READ("A=b=c==");
+    assert_text(text_of("a"), "b=c==");
+    azm_entry_begin(reader);
+    add_field("BINARY=\0\xFF\n=\0", 12);
+    ck_assert_int_eq(finish(), 1);
+    assert_text_equal(text_of("binary"), AZM_TEXT("\0\xFF\n=\0"));
+    end();
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "every_field_in_every_profile", every_field_in_every_profile);
+    add_test(s, "keys_are_valid_whatever_the_name", keys_are_valid_whatever_the_name);
+    add_test(s, "a_field_that_comes_several_times", a_field_that_comes_several_times);
+    add_test(s, "as_many_fields_as_journald_allows", as_many_fields_as_journald_allows);
+    add_test(s, "odd_fields", odd_fields);
+}
+
+TEST_MAIN("entry", add_tests)

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "export/pace.h"
+#include "tests/unit/prng.h"
+#include "tests/unit/test.h"
+
+#define MSEC AZM_USEC_PER_MSEC
+#define SEC AZM_USEC_PER_SEC
+#define INITIAL (1 * SEC)
+#define RETRY_MAX (30 * SEC)
+#define HOLD_MAX (300 * SEC)
+#define SEEDS 400
+
+/* Only the dice of the clock are thrown: times are arguments everywhere. */
+static uint64_t dice(void *userdata)
+{
+    return prng_next(userdata);
+}
+
+static uint64_t lowest(void *userdata)
+{
+    (void)userdata;
+    return 0;
+}
+
+static struct azm_clock clock_of(struct prng *p)
+{
+    return (struct azm_clock){.random = dice, .userdata = p};
+}
+
+static const struct azm_clock lowest_clock = {.random = lowest};
+
+static struct azm_pace pace_of(unsigned window)
+{
+    struct azm_pace p;
+
+    azm_pace_init(&p, window, INITIAL, RETRY_MAX, HOLD_MAX);
+    return p;
+}
+
+static uint64_t backoff_bound(unsigned failures, uint64_t max)
+{
+    uint64_t bound = INITIAL << (failures - 1);
+
+    return MIN(bound, max);
+}
+
+START_TEST(begins_wide_open)
+{
+    struct azm_pace p = pace_of(4);
+
+    ck_assert_uint_eq(p.window, 4);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 0), 0);
+    azm_pace_success(&p, 0);
+    ck_assert_uint_eq(p.window, 4);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 0), 0);
+}
+END_TEST
+
+/* The n-th failure in a row: uniform in 0 .. min(max, initial * 2^(n-1)), so that a fleet spreads over all of it. */
+static void check_backoff(bool hold, uint64_t max)
+{
+    uint64_t least[12], most[12];
+
+    for (unsigned n = 0; n < 12; n++) {
+        least[n] = UINT64_MAX;
+        most[n] = 0;
+    }
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct prng dice_of_seed = {seed};
+        struct azm_clock clock = clock_of(&dice_of_seed);
+        struct azm_pace p = pace_of(4);
+        uint64_t now = 1000 * SEC;
+
+        for (unsigned n = 0; n < 12; n++) {
+            uint64_t sent = now, wait;
+
+            now += 10 * MSEC;
+            azm_pace_failure(&p, &clock, sent, now, hold, 0);
+            wait = azm_pace_wait_usec(&p, now);
+            ck_assert_uint_le(wait, backoff_bound(n + 1, max));
+            ck_assert_uint_eq(azm_pace_wait_usec(&p, now + wait), 0);
+            ck_assert(wait == 0 || azm_pace_wait_usec(&p, now + wait - 1) == 1);
+            least[n] = MIN(least[n], wait);
+            most[n] = MAX(most[n], wait);
+            now += wait;
+        }
+    }
+    for (unsigned n = 0; n < 12; n++) {
+        ck_assert_uint_lt(least[n], backoff_bound(n + 1, max) / 20);
+        ck_assert_uint_gt(most[n], backoff_bound(n + 1, max) / 20 * 19);
+    }
+}
+
+START_TEST(backoff_doubles_up_to_the_maximum)
+{
+    check_backoff(false, RETRY_MAX);
+}
+END_TEST
+
+START_TEST(hold_goes_up_to_the_slower_maximum)
+{
+    check_backoff(true, HOLD_MAX);
+}
+END_TEST
+
+START_TEST(backoff_starts_anew_after_a_success)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct prng dice_of_seed = {seed};
+        struct azm_clock clock = clock_of(&dice_of_seed);
+        struct azm_pace p = pace_of(4);
+
+        for (uint64_t t = 0; t < 10; t++)
+            azm_pace_failure(&p, &clock, t * 1000 * SEC, t * 1000 * SEC + 1, false, 0);
+        azm_pace_success(&p, 20000 * SEC);
+        ck_assert_uint_eq(azm_pace_wait_usec(&p, 20000 * SEC), 0);
+        azm_pace_failure(&p, &clock, 20001 * SEC, 20002 * SEC, false, 0);
+        ck_assert_uint_le(azm_pace_wait_usec(&p, 20002 * SEC), INITIAL);
+    }
+}
+END_TEST
+
+/* After an outage: one probe; when it is acknowledged one request at a time, then two, four, ... up to what is
+ * configured. */
+START_TEST(the_window_opens_step_by_step)
+{
+    static const struct {
+        unsigned configured, steps[6];
+    } table[] = {
+        {1, {1, 1, 1, 1, 1, 1}},
+        {4, {1, 2, 4, 4, 4, 4}},
+        {6, {1, 2, 4, 6, 6, 6}},
+        {64, {1, 2, 4, 8, 16, 32}},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct azm_pace p = pace_of(table[i].configured);
+        uint64_t now = 100 * SEC;
+
+        azm_pace_failure(&p, &lowest_clock, now, now, false, 0);
+        ck_assert_uint_eq(p.window, 1);
+        for (size_t k = 0; k < ELEMENTSOF(table[i].steps); k++) {
+            now += SEC;
+            azm_pace_success(&p, now);
+            ck_assert_uint_eq(p.window, table[i].steps[k]);
+        }
+        azm_pace_failure(&p, &lowest_clock, now, now + SEC, false, 0);
+        ck_assert_uint_eq(p.window, 1);
+    }
+}
+END_TEST
+
+/* Four requests run into the same outage: that is one failure, not four. */
+START_TEST(failures_of_requests_under_way_count_once)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct prng dice_of_seed = {seed};
+        struct azm_clock clock = clock_of(&dice_of_seed);
+        struct azm_pace p = pace_of(4);
+        uint64_t until;
+
+        azm_pace_failure(&p, &clock, 90 * SEC, 100 * SEC, false, 0);
+        until = 100 * SEC + azm_pace_wait_usec(&p, 100 * SEC);
+        for (uint64_t i = 1; i <= 3; i++) {
+            azm_pace_failure(&p, &clock, 90 * SEC + i, 100 * SEC + i, false, 0);
+            ck_assert_uint_eq(p.failures, 1);
+            ck_assert_uint_eq(100 * SEC + i + azm_pace_wait_usec(&p, 100 * SEC + i), MAX(until, 100 * SEC + i));
+        }
+        azm_pace_failure(&p, &clock, until, until + SEC, false, 0); /* the probe */
+        ck_assert_uint_eq(p.failures, 2);
+    }
+}
+END_TEST
+
+/* --- Retry-After --- */
+
+/* Not a microsecond too early, and not much too late: a second of jitter at most where the backoff is shorter. */
+START_TEST(retry_after_is_obeyed)
+{
+    static const uint64_t values[] = {1, 20 * MSEC, SEC, 10 * SEC, 3600 * SEC};
+
+    for (size_t i = 0; i < ELEMENTSOF(values); i++)
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            struct prng dice_of_seed = {seed};
+            struct azm_clock clock = clock_of(&dice_of_seed);
+            struct azm_pace p = pace_of(4);
+
+            for (unsigned n = 1; n < 8; n++) {
+                uint64_t now = n * 10000 * SEC, wait;
+
+                azm_pace_failure(&p, &clock, now, now, seed % 2 == 0, values[i]);
+                wait = azm_pace_wait_usec(&p, now);
+                ck_assert_uint_ge(wait, values[i]);
+                ck_assert_uint_le(
+                    wait, MAX(backoff_bound(n, seed % 2 == 0 ? HOLD_MAX : RETRY_MAX), values[i] + MIN(values[i], SEC)));
+            }
+        }
+}
+END_TEST
+
+/* It counts also when it comes with the failure of a request that was already under way. */
+START_TEST(a_late_retry_after_lengthens_and_never_shortens)
+{
+    struct azm_pace p = pace_of(4);
+
+    azm_pace_failure(&p, &lowest_clock, 90 * SEC, 100 * SEC, false, 0);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 100 * SEC), 0);
+    azm_pace_failure(&p, &lowest_clock, 91 * SEC, 101 * SEC, false, 60 * SEC);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 101 * SEC), 60 * SEC);
+    azm_pace_failure(&p, &lowest_clock, 92 * SEC, 102 * SEC, false, 5 * SEC);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 102 * SEC), 59 * SEC);
+    azm_pace_failure(&p, &lowest_clock, 93 * SEC, 103 * SEC, false, 0);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 103 * SEC), 58 * SEC);
+    ck_assert_uint_eq(p.failures, 1);
+}
+END_TEST
+
+/* The same with dice: whatever jitter each answer draws, the later of two deadlines stands. */
+START_TEST(jitter_never_brings_a_deadline_forward)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct prng dice_of_seed = {seed};
+        struct azm_clock clock = clock_of(&dice_of_seed);
+        struct azm_pace p = pace_of(4);
+        uint64_t wait;
+
+        azm_pace_failure(&p, &clock, 90 * SEC, 100 * SEC, false, 10 * SEC);
+        wait = azm_pace_wait_usec(&p, 100 * SEC);
+        azm_pace_failure(&p, &clock, 91 * SEC, 100 * SEC, false, 9500 * MSEC);
+        ck_assert_uint_ge(azm_pace_wait_usec(&p, 100 * SEC), wait);
+    }
+}
+END_TEST
+
+START_TEST(an_old_success_proves_nothing)
+{
+    struct azm_pace p = pace_of(4);
+
+    azm_pace_failure(&p, &lowest_clock, 90 * SEC, 100 * SEC, false, 60 * SEC);
+    azm_pace_success(&p, 91 * SEC); /* it was under way */
+    azm_pace_success(&p, 100 * SEC - 1);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 100 * SEC), 60 * SEC);
+    ck_assert_uint_eq(p.window, 1);
+    ck_assert_uint_eq(p.failures, 1);
+
+    azm_pace_success(&p, 160 * SEC); /* the probe */
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 160 * SEC), 0);
+    ck_assert_uint_eq(p.failures, 0);
+}
+END_TEST
+
+/* The exporter in small, for an hour, against a server that fails at will: it sends only when the pace lets it and
+ * fewer than `window` are under way. Whatever the order of the answers, nothing goes out before a Retry-After has
+ * passed. */
+START_TEST(no_order_of_answers_undercuts_retry_after)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct prng throws = {seed};
+        struct azm_clock clock = clock_of(&throws);
+        struct azm_pace p = pace_of(4);
+        uint64_t sent[4], now = 0, not_before = 0;
+        size_t in_flight = 0;
+
+        while (now < 3600 * SEC) {
+            now += 1 + prng_below(&throws, SEC);
+            while (in_flight < p.window && azm_pace_wait_usec(&p, now) == 0) {
+                ck_assert_msg(now >= not_before, "seed %d: sent %d us too early", (int)seed, (int)(not_before - now));
+                ck_assert_uint_lt(in_flight, ELEMENTSOF(sent));
+                sent[in_flight++] = now++;
+            }
+            if (in_flight > 0 && prng_below(&throws, 2)) { /* one of them is answered */
+                size_t i = prng_below(&throws, in_flight);
+                uint64_t after = prng_below(&throws, 3) ? 0 : prng_below(&throws, 20 * SEC);
+
+                if (prng_below(&throws, 3))
+                    azm_pace_success(&p, sent[i]);
+                else {
+                    azm_pace_failure(&p, &clock, sent[i], now, prng_below(&throws, 2), after);
+                    if (after > 0)
+                        not_before = MAX(not_before, now + after);
+                }
+                sent[i] = sent[--in_flight];
+            }
+        }
+    }
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "begins_wide_open", begins_wide_open);
+    add_test(s, "backoff_doubles_up_to_the_maximum", backoff_doubles_up_to_the_maximum);
+    add_test(s, "hold_goes_up_to_the_slower_maximum", hold_goes_up_to_the_slower_maximum);
+    add_test(s, "backoff_starts_anew_after_a_success", backoff_starts_anew_after_a_success);
+    add_test(s, "the_window_opens_step_by_step", the_window_opens_step_by_step);
+    add_test(s, "failures_of_requests_under_way_count_once", failures_of_requests_under_way_count_once);
+    add_test(s, "retry_after_is_obeyed", retry_after_is_obeyed);
+    add_test(s, "a_late_retry_after_lengthens_and_never_shortens", a_late_retry_after_lengthens_and_never_shortens);
+    add_test(s, "jitter_never_brings_a_deadline_forward", jitter_never_brings_a_deadline_forward);
+    add_test(s, "an_old_success_proves_nothing", an_old_success_proves_nothing);
+    add_test(s, "no_order_of_answers_undercuts_retry_after", no_order_of_answers_undercuts_retry_after);
+}
+
+TEST_MAIN("pace", add_tests)
