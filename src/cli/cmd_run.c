@@ -269,7 +269,8 @@ static int run(struct daemon *d, bool once)
     else
         azm_error_set(&err, r, "the event loop has failed: %m");
     azm_exporter_get_status(d->exporter, &s);
-    azm_log(AZM_LOG_INFO, "%" PRIu64 " records delivered in %" PRIu64 " requests%s", s.records, s.requests,
+    azm_log(AZM_LOG_INFO, "%" PRIu64 " record%s delivered in %" PRIu64 " request%s%s", s.records,
+            s.records == 1 ? "" : "s", s.requests, s.requests == 1 ? "" : "s",
             r > 0 ? "; the next start goes on with the rest" : "");
     if (r < 0)
         return cli_fail(r, &err);

@@ -93,6 +93,7 @@ static size_t check_request(const struct trial *t, size_t first, size_t n)
     _cleanup_(otlp_free_request) Otlp__ExportLogsServiceRequest *m = NULL;
     size_t found = 0;
 
+    ck_assert_int_eq(azm_buf_append(&out, "what was there before", 21), 0);
     ck_assert_int_eq(azm_batch_serialize(t->batch, first, n, &out), 0);
     m = otlp_decode_request(&out);
     for (size_t i = 0; i < m->n_resource_logs; i++) {

@@ -119,7 +119,9 @@ START_TEST(what_is_no_checkpoint)
         BYTES("cut off or not text", "azmonlog-checkpoint 1\ncursor=\0x\n"),
         BYTES("cut off or not text", "azmonlog-checkpoint 1\n\0\0\0\0\0\0\0\0"), /* as some file systems leave it */
         BYTES("cut off or not text", "azmonlog-checkpoint 1\ncursor=x"),
+        BYTES("checksum is wrong", "azmonlog-checkpoint 1\n"),
         BYTES("checksum is wrong", "azmonlog-checkpoint 1\nchecksum=\n"),
+        BYTES("checksum is wrong", "azmonlog-checkpoint 1\nchecksum=none\ncursor=x\n"), /* none is not the last line */
         BYTES("checksum is wrong", "azmonlog-checkpoint 1\nchecksum=zzzzzzzzzzzzzzzz\n"),
     };
 

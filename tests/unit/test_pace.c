@@ -243,9 +243,26 @@ START_TEST(an_old_success_proves_nothing)
     ck_assert_uint_eq(p.window, 1);
     ck_assert_uint_eq(p.failures, 1);
 
-    azm_pace_success(&p, 160 * SEC); /* the probe */
-    ck_assert_uint_eq(azm_pace_wait_usec(&p, 160 * SEC), 0);
+    azm_pace_success(&p, 100 * SEC); /* one that began then or later does */
     ck_assert_uint_eq(p.failures, 0);
+    ck_assert_uint_eq(p.window, 1);
+}
+END_TEST
+
+/* What a server has asked for stands, whatever else is known by then. */
+START_TEST(neither_success_nor_failure_cancels_a_retry_after)
+{
+    struct azm_pace p = pace_of(4);
+
+    azm_pace_failure(&p, &lowest_clock, 90 * SEC, 100 * SEC, false, 0);
+    azm_pace_failure(&p, &lowest_clock, 91 * SEC, 150 * SEC, false, 60 * SEC);
+    azm_pace_success(&p, 120 * SEC); /* the probe: the server lives, and yet */
+    ck_assert_uint_eq(p.failures, 0);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 150 * SEC), 60 * SEC);
+    azm_pace_failure(&p, &lowest_clock, 121 * SEC, 160 * SEC, false, 0);
+    ck_assert_uint_eq(p.failures, 1);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 160 * SEC), 50 * SEC);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, 210 * SEC), 0);
 }
 END_TEST
 
@@ -298,6 +315,7 @@ static void add_tests(Suite *s)
     add_test(s, "a_late_retry_after_lengthens_and_never_shortens", a_late_retry_after_lengthens_and_never_shortens);
     add_test(s, "jitter_never_brings_a_deadline_forward", jitter_never_brings_a_deadline_forward);
     add_test(s, "an_old_success_proves_nothing", an_old_success_proves_nothing);
+    add_test(s, "neither_success_nor_failure_cancels_a_retry_after", neither_success_nor_failure_cancels_a_retry_after);
     add_test(s, "no_order_of_answers_undercuts_retry_after", no_order_of_answers_undercuts_retry_after);
 }
 
