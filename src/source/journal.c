@@ -93,14 +93,19 @@ static int read_fields(struct azm_journal *s)
     return r;
 }
 
+static int read_times(struct azm_journal *s, struct azm_entry_times *ret)
+{
+    int r = sd_journal_get_realtime_usec(s->j, &ret->realtime_usec);
+
+    return r < 0 ? r : sd_journal_get_monotonic_usec(s->j, &ret->monotonic_usec, &ret->boot);
+}
+
 static int read_entry(struct azm_journal *s, struct azm_record *rec)
 {
     struct azm_entry_times t;
     int r;
 
-    r = sd_journal_get_realtime_usec(s->j, &t.realtime_usec);
-    if (r >= 0)
-        r = sd_journal_get_monotonic_usec(s->j, &t.monotonic_usec, &t.boot);
+    r = read_times(s, &t);
     if (r >= 0)
         r = read_fields(s);
     if (r < 0)
@@ -237,8 +242,63 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
     return 1;
 }
 
+/* Feeds the uid state with the entries that come before the next one and have the same times, so that the next one gets
+ * the uid that it has whoever reads it from wherever. The journal stands on the last of them, before and afterwards. */
+static int rebuild_uid_state(struct azm_journal *s)
+{
+    struct azm_entry_times last, t;
+    struct azm_record rec;
+    size_t before = 0;
+    int r;
+
+    r = read_times(s, &last);
+    while (r >= 0 && (r = sd_journal_previous(s->j)) > 0) {
+        r = read_times(s, &t);
+        if (r < 0 || t.realtime_usec != last.realtime_usec || t.monotonic_usec != last.monotonic_usec ||
+            !sd_id128_equal(t.boot, last.boot)) {
+            r = r < 0 ? r : sd_journal_next(s->j);
+            break;
+        }
+        before++;
+    }
+    for (size_t i = 0; r >= 0; i++) {
+        r = read_entry(s, &rec);
+        if (r == -EBADMSG)
+            r = 0; /* an entry that cannot be read has no uid */
+        if (r < 0 || i == before)
+            break;
+        r = sd_journal_next(s->j);
+    }
+    return r;
+}
+
+/* The journal stands on the last entry that is not to be given, or before the first one: takes over its cursor and what
+ * belongs to it. */
+static int settle(struct azm_journal *s, struct azm_error *err)
+{
+    int r;
+
+    forget_cursor(s);
+    azm_uid_state_free(azm_entry_uid_state(s->reader));
+    r = sd_journal_get_cursor(s->j, &s->cursor);
+    if (r == -EADDRNOTAVAIL)
+        return set_cursor(s, "", err);
+    if (r >= 0)
+        r = rebuild_uid_state(s);
+    return r < 0 ? journal_error(err, r, "cannot read around the starting point") : 0;
+}
+
+/* Makes the place where reading begins the checkpoint: it holds although nothing has been acknowledged yet. */
+static int save_start(struct azm_journal *s, struct azm_error *err)
+{
+    _cleanup_(azm_buf_free) struct azm_buf position = {0};
+    int r = journal_position(&s->source, &position, err);
+
+    return r < 0 ? r : journal_acknowledge(&s->source, &position, err);
+}
+
 /* Goes to just after `cursor`; "" is before the first entry. Returns 0, -EBADMSG if this is no cursor, -errno. */
-static int go_to(struct azm_journal *s, const char *cursor, struct azm_error *err)
+static int go_back_to(struct azm_journal *s, const char *cursor, struct azm_error *err)
 {
     uint64_t lost;
     int r;
@@ -255,22 +315,23 @@ static int go_to(struct azm_journal *s, const char *cursor, struct azm_error *er
         return journal_error(err, r, "cannot go back to the checkpoint");
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
-        break;
+        return 0;
     case AZM_RESUME_GAP:
         s->on_unread = true;
         azm_log(AZM_LOG_WARNING,
                 "the journal was vacuumed past the checkpoint: %" PRIu64 " entries are gone from it "
                 "that were never read; going on with the next one",
                 lost);
-        break;
+        return 0;
     case AZM_RESUME_ROLLBACK:
         azm_log(AZM_LOG_WARNING, "the journal was rolled back or recreated since the checkpoint; going on after the "
                                  "last entry that was surely delivered");
-        break;
+        r = settle(s, err);
+        return r < 0 ? r : save_start(s, err);
     case AZM_RESUME_BAD_CURSOR:
-        return azm_error_set(err, EBADMSG, "%s is damaged: its cursor makes no sense", AZM_JOURNAL_CHECKPOINT);
+        break;
     }
-    return 0;
+    return azm_error_set(err, EBADMSG, "%s is damaged: its cursor makes no sense", AZM_JOURNAL_CHECKPOINT);
 }
 
 /* Goes on after the checkpoint: 1; 0 if there is none (any more); -errno. */
@@ -287,7 +348,7 @@ static int resume(struct azm_journal *s, struct azm_error *err)
     if (r > 0)
         r = parse_checkpoint(s, &lines, &cursor, err);
     if (r > 0)
-        r = go_to(s, cursor, err);
+        r = go_back_to(s, cursor, err);
     if (r == 0 && cursor)
         return 1;
     if (r != -EBADMSG)
@@ -355,27 +416,22 @@ static int find_start(struct azm_journal *s, size_t last)
     return r < 0 ? r : sd_journal_next(s->j);
 }
 
-/* Starts as configured. The place is "after the entry before the first one", so that it can be checkpointed. */
+/* Starts as configured: the journal is made to stand on the entry before the first one. */
 static int start(struct azm_journal *s, size_t last, struct azm_error *err)
 {
-    _cleanup_(azm_buf_free) struct azm_buf position = {0};
-    _cleanup_free_ char *cursor = NULL;
     int r;
 
     r = find_start(s, last);
-    if (r == 0)
+    if (r == 0) /* nothing of what is there */
         r = sd_journal_seek_tail(s->j);
     if (r >= 0)
         r = sd_journal_previous(s->j);
-    if (r > 0)
-        r = sd_journal_get_cursor(s->j, &cursor);
+    if (r == 0)
+        r = sd_journal_seek_head(s->j);
     if (r < 0)
         return journal_error(err, r, "cannot go to the starting point");
-    r = go_to(s, cursor ? cursor : "", err);
-    if (r < 0)
-        return r;
-    r = journal_position(&s->source, &position, err);
-    return r < 0 ? r : journal_acknowledge(&s->source, &position, err);
+    r = settle(s, err);
+    return r < 0 ? r : save_start(s, err);
 }
 
 static struct azm_source *journal_free(struct azm_source *source)

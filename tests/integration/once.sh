@@ -44,4 +44,13 @@ times=$(grep '"body":"same"' "$work/received" | grep -o '"observed_time_unix_nan
 echo "# they had $times different times"
 check "though not with 1,000 different times" [ "$times" -lt 1000 ]
 
+# starting in the middle of such a piece: -n 500 of 1000 equal lines
+uids() { grep -o '"log.record.uid"[^}]*[0-9a-f]\{32\}' | grep -o '[0-9a-f]\{32\}' | sort; }
+same_uids() {
+  "$AZMONLOG" cat -n 500 | uids >"$work/from-the-middle"
+  uids <"$work/received" >"$work/all"
+  [ "$(wc -l <"$work/from-the-middle")" = 500 ] && [ -z "$(comm -23 "$work/from-the-middle" "$work/all")" ]
+}
+check "the uid of an entry does not depend on where reading began" same_uids
+
 done_testing
