@@ -190,7 +190,7 @@ static int parse_resource(struct azm_config *c, void *field, const struct assign
 
 static bool header_is_secret(const char *name)
 {
-    static const char *const words[] = {"authorization", "cookie", "key", "token", "secret", "password"};
+    static const char *const words[] = {"auth", "cookie", "key", "token", "secret", "password"};
 
     for (size_t i = 0; i < ELEMENTSOF(words); i++)
         if (strcasestr(name, words[i]))

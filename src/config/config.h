@@ -71,7 +71,7 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
 
 /* Sets one key; an empty value brings the default back. `where` stands first in an error ("FILE:LINE",
  * "--endpoint", "$OTEL_..."). `public` says that everybody can read the place where the value stands: secrets are then
- * refused. 0 or -EINVAL. */
+ * refused (-EPERM). 0 or another -errno. */
 int azm_config_set(struct azm_config *c, const char *section, const char *key, const char *value, const char *where,
                    bool is_public, struct azm_error *err);
 

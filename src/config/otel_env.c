@@ -107,16 +107,30 @@ static const struct {
     {"OTEL_SERVICE_NAME", "resource", "service.name", AS_IS},
 };
 
+/* The variable's value, NULL if it is empty, or if a later one for the same list of headers is set: the specification
+ * lets that replace the whole list. */
+static const char *value_of(size_t i)
+{
+    const char *value = secure_getenv(variables[i].variable);
+
+    if (!value || !*value)
+        return NULL;
+    if (variables[i].form == HEADERS && i + 1 < ELEMENTSOF(variables) && variables[i + 1].form == HEADERS &&
+        value_of(i + 1))
+        return NULL;
+    return value;
+}
+
 int azm_otel_env_apply(struct azm_config *c, struct azm_error *err)
 {
     for (size_t i = 0; i < ELEMENTSOF(variables); i++) {
         _cleanup_(azm_buf_free) struct azm_buf converted = {0};
-        const char *value = secure_getenv(variables[i].variable);
+        const char *value = value_of(i);
         char where[64];
         size_t len;
         int r = 0;
 
-        if (!value || !*value)
+        if (!value)
             continue;
         snprintf(where, sizeof where, "$%s", variables[i].variable);
         switch (variables[i].form) {

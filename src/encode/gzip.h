@@ -11,5 +11,5 @@ struct azm_gzip;
 int azm_gzip_new(struct azm_gzip **ret);
 struct azm_gzip *azm_gzip_free(struct azm_gzip *z);
 
-/* Replaces the content of `out` by data[0..len) compressed: 0 or -ENOMEM, -EIO if the library fails. */
+/* Replaces the content of `out` by data[0..len) compressed: 0, -ENOMEM, -E2BIG (4 GiB), -EIO if the library fails. */
 int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct azm_buf *out);

@@ -15,7 +15,7 @@
  * A person may edit the file while azmonlog is stopped; the last line must then say checksum=none. */
 
 /* Writes `len` bytes of lines under `name` in the directory: 0 or -errno. On failure the old
- * file is untouched. */
+ * file is untouched, but for the very last step (the fsync of the directory): then the new one is in its place. */
 int azm_checkpoint_save(int dir_fd, const char *name, const void *lines, size_t len, struct azm_error *err);
 
 /* Replaces the content of `lines` by what was saved, NUL-terminated (the NUL is not counted).

@@ -219,6 +219,8 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"journal", "fields", "all", "none of minimal, standard, full"},
         {"journal", "max_body_bytes", "64 K", "not a number"},
         {"journal", "service_name_field", "maybe", "neither yes nor no"},
+        {"resource", "", "x", "UTF-8 text and not empty"},
+        {"resource", "a\xFF", "x", "UTF-8 text and not empty"},
         {"state", "directory", "state", "not an absolute path"},
     };
 

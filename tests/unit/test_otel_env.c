@@ -234,8 +234,10 @@ START_TEST(names_and_headers_by_precedence)
     ck_assert_str_eq(azm_key_values_get(&c.resource, "service.name"), "name");
     ck_assert_str_eq(azm_key_values_get(&c.resource, "team"), "a");
 
-    assert_applied(&d, ENV("OTEL_EXPORTER_OTLP_LOGS_HEADERS=x-a=logs", "OTEL_EXPORTER_OTLP_HEADERS=x-a=general"));
+    assert_applied(
+        &d, ENV("OTEL_EXPORTER_OTLP_LOGS_HEADERS=x-a=logs", "OTEL_EXPORTER_OTLP_HEADERS=x-a=general,x-b=general"));
     ck_assert_str_eq(azm_key_values_get(&d.headers, "x-a"), "logs");
+    ck_assert_ptr_null(azm_key_values_get(&d.headers, "x-b")); /* the whole list is replaced */
 }
 END_TEST
 
