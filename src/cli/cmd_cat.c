@@ -11,6 +11,7 @@
 #include "encode/otlp.h"
 #include "encode/otlp_json.h"
 #include "source/journal.h"
+#include "source/sigbus.h"
 
 static void print_help(void)
 {
@@ -89,6 +90,7 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
     struct azm_error err = {0};
     int r;
 
+    azm_sigbus_install();
     r = azm_journal_open(&o, &source, &err);
     if (r < 0)
         return cli_fail(r, &err);

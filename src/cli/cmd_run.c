@@ -13,6 +13,7 @@
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
 #include "source/journal.h"
+#include "source/sigbus.h"
 #include "store/state_dir.h"
 
 #define STATUS_INTERVAL_USEC AZM_USEC_PER_SEC
@@ -257,6 +258,7 @@ static int run(struct daemon *d, bool once)
     struct azm_error err = {0};
     int r;
 
+    azm_sigbus_install();
     r = set_up(d, once, &err);
     if (r < 0)
         return cli_fail(r, &err);

@@ -14,6 +14,7 @@
 #include "source/journal.h"
 #include "source/journal_access.h"
 #include "source/journal_resume.h"
+#include "source/sigbus.h"
 #include "store/checkpoint.h"
 
 #define FIELD_MAX_BYTES                                                                                                \
@@ -30,6 +31,7 @@ struct azm_journal {
     char *cursor;           /* of the last entry read; "" before the first; NULL: ask the journal */
     uint64_t realtime_usec; /* of the last entry read, 0 before the first */
     uint64_t unreadable;    /* entries that the journal could not give */
+    unsigned truncations;   /* azm_sigbus_count when it was last looked at */
 };
 
 static struct azm_journal *journal_of(struct azm_source *s)
@@ -201,6 +203,13 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     int r;
 
     keep_cursor(s);
+    if (azm_sigbus_count() != s->truncations) {
+        if (s->truncations == 0)
+            azm_log(AZM_LOG_WARNING,
+                    "a journal file was truncated while it was read; entries that were not read yet are "
+                    "lost with it");
+        s->truncations = azm_sigbus_count();
+    }
     r = sd_journal_process(s->j);
     return r < 0 ? journal_error(err, r, "cannot look for changes") : 0;
 }
