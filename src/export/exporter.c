@@ -54,6 +54,7 @@ struct azm_exporter {
     struct slot *inbox, **inbox_end;
     struct azm_buf acked_position;
     int64_t acked_records; /* since the last collect */
+    size_t acked_batches;
     uint64_t ping, pong;
     struct azm_exporter_status status;
 };
@@ -184,8 +185,8 @@ static void retire(struct azm_exporter *x)
             x->acked_position = azm_buf_take(position);
         }
         x->acked_records += (int64_t)azm_batch_records(s->batch);
+        x->acked_batches++;
         x->status.records += azm_batch_records(s->batch);
-        x->status.outstanding--;
         pthread_mutex_unlock(&x->mutex);
         slot_free(s);
         any = true;
@@ -413,6 +414,8 @@ int64_t azm_exporter_collect(struct azm_exporter *x, struct azm_buf *position)
     pthread_mutex_lock(&x->mutex);
     records = x->failed ? -EIO : x->acked_records;
     x->acked_records = 0;
+    x->status.outstanding -= x->acked_batches;
+    x->acked_batches = 0;
     if (x->acked_position.len > 0) {
         azm_buf_free(position);
         *position = azm_buf_take(&x->acked_position);

@@ -36,7 +36,7 @@ struct azm_exporter_status {
     enum azm_exporter_state state;
     char reason[192];            /* the last failure's; "" while delivering */
     uint64_t failing_since_usec; /* monotonic; 0 while delivering */
-    size_t outstanding;          /* batches submitted and not acknowledged */
+    size_t outstanding;          /* batches submitted whose acknowledgement was not collected */
     uint64_t records, bytes;     /* acknowledged, and sent on the wire, since the start */
     uint64_t requests, failures;
 };

@@ -44,6 +44,17 @@ times=$(grep '"body":"same"' "$work/received" | grep -o '"observed_time_unix_nan
 echo "# they had $times different times"
 check "though not with 1,000 different times" [ "$times" -lt 1000 ]
 
+# several requests in flight and a slow server: the end must not overtake the last positions
+printf '[batch]\nmax_export_batch_size=20\n[export]\nconcurrency=64\n' >"$work/small.conf"
+curl -sSf --data-binary 'request * delay 50ms' "http://127.0.0.1:$port/emulator/script" >/dev/null
+for _ in 1 2 3 4 5; do
+  rm -rf "$work/state"
+  azmonlog_run -c "$work/small.conf" --endpoint "$endpoint" --start oldest --once 2>/dev/null
+  azmonlog_run -c "$work/small.conf" --endpoint "$endpoint" --start oldest --once 2>&1 | sed -n 's/.*: //p' | tail -n 1
+done >"$work/seconds"
+check "a clean end leaves nothing to send again" \
+  [ "$(sort -u "$work/seconds")" = "0 records delivered in 0 requests" ]
+
 # starting in the middle of such a piece: -n 500 of 1000 equal lines
 uids() { grep -o '"log.record.uid"[^}]*[0-9a-f]\{32\}' | grep -o '[0-9a-f]\{32\}' | sort; }
 same_uids() {
