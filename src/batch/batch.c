@@ -172,6 +172,8 @@ bool azm_batch_full(const struct azm_batch *b)
 
 size_t azm_batch_room(const struct azm_batch *b)
 {
+    if (b->n_groups == GROUPS_MAX) /* the next record may not fit, however small */
+        return 0;
     return b->bytes < b->limits.bytes ? b->limits.bytes - b->bytes : 0;
 }
 

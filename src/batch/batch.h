@@ -35,7 +35,7 @@ size_t azm_batch_bytes(const struct azm_batch *b);
 /* True when the record limit is reached: nothing more fits. */
 bool azm_batch_full(const struct azm_batch *b);
 
-/* Bytes until the byte limit. */
+/* A record of fewer bytes surely fits: bytes until the byte limit, 0 if there are too many resources. */
 size_t azm_batch_room(const struct azm_batch *b);
 
 /* Replaces the content of `out` by the request with records first .. first + n - 1: 0 or -ENOMEM. */

@@ -21,7 +21,7 @@ int cli_fail(int error, const struct azm_error *err)
     return error == -EACCES || error == -EPERM ? AZM_EXIT_NO_PERMISSION : AZM_EXIT_FAILURE;
 }
 
-static int load(struct azm_config *c, const char *path, const struct cli_overrides *o, struct azm_error *err)
+static int load(struct azm_config *c, const char *path, struct azm_error *err)
 {
     int r;
 
@@ -31,29 +31,46 @@ static int load(struct azm_config *c, const char *path, const struct cli_overrid
     r = azm_config_read(c, path ? path : AZM_DEFAULT_CONFIG, !path, err);
     if (r >= 0)
         r = azm_otel_env_apply(c, err);
-    for (size_t i = 0; i < o->n && r >= 0; i++)
-        r = azm_config_set(c, o->items[i].section, o->items[i].key, o->items[i].value, o->items[i].option, false, err);
-    return r < 0 ? r : azm_config_check(c, err);
+    return r;
+}
+
+static int apply(struct azm_config *c, const struct cli_overrides *o, struct azm_error *err)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        int r =
+            azm_config_set(c, o->items[i].section, o->items[i].key, o->items[i].value, o->items[i].option, false, err);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o)
 {
     struct azm_error err;
-    int r = load(c, path, o, &err);
+    int code = 0;
 
-    if (r < 0) {
+    if (load(c, path, &err) < 0)
+        code = AZM_EXIT_CONFIG;
+    else if (apply(c, o, &err) < 0)
+        code = AZM_EXIT_USAGE;
+    else if (azm_config_check(c, &err) < 0)
+        code = AZM_EXIT_CONFIG;
+    if (code != 0) {
         azm_log(AZM_LOG_ERROR, "%s", err.words);
         azm_config_free(c);
-        return AZM_EXIT_CONFIG;
     }
-    return 0;
+    return code;
 }
 
 struct azm_otlp_limits cli_record_limits(const struct azm_config *c)
 {
+    size_t text_bytes = MIN(c->max_body_bytes, c->max_request_bytes / 2);
+
     return (struct azm_otlp_limits){
-        .body_bytes = c->max_body_bytes,
-        .value_bytes = c->max_body_bytes,
+        .body_bytes = text_bytes,
+        .value_bytes = text_bytes,
         .attributes_bytes = c->max_request_bytes / 4,
     };
 }

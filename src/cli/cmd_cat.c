@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,7 @@ int cmd_cat(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "n:fc:h", options, NULL)) >= 0)
         switch (c) {
         case 'n':
-            last = strtoul(optarg, &end, 10);
+            last = MIN(strtoul(optarg, &end, 10), (unsigned long)INT_MAX); /* sd_journal_previous_skip counts in int */
             if (*optarg < '0' || *optarg > '9' || *end) {
                 azm_log(AZM_LOG_ERROR, "--lines: '%s' is not a number", optarg);
                 return AZM_EXIT_USAGE;

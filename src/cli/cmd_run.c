@@ -162,7 +162,7 @@ static int start_exporter(struct daemon *d, struct azm_error *err)
                 .tls_cert_file = c->tls_cert_file,
                 .tls_key_file = c->tls_key_file,
                 .gzip = c->gzip,
-                .connections = c->concurrency,
+                .connections = (unsigned)c->concurrency,
                 .timeout_usec = c->timeout_usec,
             },
         .destination = d->destination,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "config/config_file.h"
@@ -20,6 +21,7 @@
 struct assignment {
     const char *key, *value;
     bool is_public;
+    uint64_t min, max; /* of a number: from the table */
 };
 
 typedef int (*parse_t)(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err);
@@ -43,6 +45,16 @@ static int parse_path(struct azm_config *c, void *field, const struct assignment
     return parse_string(c, field, a, err);
 }
 
+/* A file that is needed at run time: better said at the start than held for ever. */
+static int parse_file(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err)
+{
+    int r = parse_path(c, field, a, err);
+
+    if (r == 0 && *a->value && access(a->value, R_OK) < 0)
+        return azm_error_set(err, errno, "cannot read %s: %m", a->value);
+    return r;
+}
+
 static int parse_endpoint(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err)
 {
     char *scheme = NULL, *path = NULL;
@@ -61,7 +73,8 @@ static int parse_endpoint(struct azm_config *c, void *field, const struct assign
              curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
              curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK ||
              (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-        r = azm_error_set(err, EINVAL, "'%.*s' is not an http or https URL", shown, a->value);
+        r = azm_error_set(err, EINVAL, "'%.*s' is not an http or https URL (scheme, host, port up to 65535, path)",
+                          shown, a->value);
     else if (strcmp(path, "/") == 0 && a->value[strlen(a->value) - 1] != '/')
         r = azm_error_set(err, EINVAL, "'%.*s' has no path; OTLP/HTTP logs are usually taken at %.*s/v1/logs", shown,
                           a->value, shown, a->value);
@@ -75,9 +88,15 @@ static int parse_endpoint(struct azm_config *c, void *field, const struct assign
 
 static int parse_duration(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err)
 {
+    uint64_t usec;
+
     (void)c;
-    if (azm_parse_timespan(a->value, AZM_USEC_PER_SEC, field) < 0)
+    if (azm_parse_timespan(a->value, AZM_USEC_PER_SEC, &usec) < 0)
         return azm_error_set(err, EINVAL, "'%s' is not a duration such as 500ms, 1s or 5min", a->value);
+    if (usec < a->min || usec > a->max)
+        return azm_error_set(err, ERANGE, "'%s' is not between %" PRIu64 "ms and %" PRIu64 "s", a->value,
+                             a->min / AZM_USEC_PER_MSEC, a->max / AZM_USEC_PER_SEC);
+    *(uint64_t *)field = usec;
     return 0;
 }
 
@@ -98,20 +117,9 @@ static int parse_size(struct azm_config *c, void *field, const struct assignment
         return azm_error_set(err, EINVAL, "'%s' is not a number such as 8192 or 64K", a->value);
     if (suffix && __builtin_mul_overflow(n, 1ULL << (10 * (suffix - suffixes + 1)), &n))
         return azm_error_set(err, ERANGE, "'%s' is too large", a->value);
+    if (n < a->min || n > a->max)
+        return azm_error_set(err, ERANGE, "'%s' is not between %" PRIu64 " and %" PRIu64, a->value, a->min, a->max);
     *(size_t *)field = n;
-    return 0;
-}
-
-static int parse_concurrency(struct azm_config *c, void *field, const struct assignment *a, struct azm_error *err)
-{
-    size_t n;
-    int r = parse_size(c, &n, a, err);
-
-    if (r < 0)
-        return r;
-    if (n < 1 || n > 64)
-        return azm_error_set(err, EINVAL, "'%s' is not between 1 and 64", a->value);
-    *(unsigned *)field = (unsigned)n;
     return 0;
 }
 
@@ -188,13 +196,18 @@ static int parse_resource(struct azm_config *c, void *field, const struct assign
     return 0;
 }
 
+/* Does a word of the name, between hyphens, sound like a secret? */
 static bool header_is_secret(const char *name)
 {
-    static const char *const words[] = {"auth", "cookie", "key", "token", "secret", "password"};
+    static const char *const words[] = {"auth",  "authorization", "cookie", "key",
+                                        "token", "apikey",        "secret", "password"};
 
-    for (size_t i = 0; i < ELEMENTSOF(words); i++)
-        if (strcasestr(name, words[i]))
-            return true;
+    for (size_t len; *name; name += len + (name[len] == '-')) {
+        len = strcspn(name, "-");
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+            if (strlen(words[i]) == len && strncasecmp(words[i], name, len) == 0)
+                return true;
+    }
     return false;
 }
 
@@ -250,8 +263,8 @@ static int parse_headers_file(struct azm_config *c, void *field, const struct as
     ssize_t n;
 
     (void)c;
-    if (*a->value == '\0')
-        return 0;
+    if (*a->value != '/')
+        return azm_error_set(err, EINVAL, "'%s' is not an absolute path", a->value);
     f = fopen(a->value, "re");
     if (!f || fstat(fileno(f), &st) < 0)
         return azm_error_set(err, errno, "cannot read %s: %m", a->value);
@@ -281,37 +294,41 @@ static int parse_headers_file(struct azm_config *c, void *field, const struct as
 
 #define FIELD(name) offsetof(struct azm_config, name)
 #define ANY_KEY "*"
+#define MSEC AZM_USEC_PER_MSEC
+#define HOUR (3600 * AZM_USEC_PER_SEC)
+#define KIB ((uint64_t)1024)
 
-/* Every key, its default, and how it is read. This table is what azmonlog.conf(5) documents. */
+/* Every key, its default, how it is read, and the bounds of a number. This table is what azmonlog.conf(5) documents. */
 static const struct key {
     const char *section, *key;
     parse_t parse;
     size_t offset;
     const char *preset;
+    uint64_t min, max;
 } keys[] = {
-    {"destination", "endpoint", parse_endpoint, FIELD(endpoint), ""},
-    {"destination", "header", parse_header, FIELD(headers), NULL},
-    {"destination", "headers_file", parse_headers_file, FIELD(headers), NULL},
-    {"destination", "tls_ca_file", parse_path, FIELD(tls_ca_file), ""},
-    {"destination", "tls_cert_file", parse_path, FIELD(tls_cert_file), ""},
-    {"destination", "tls_key_file", parse_path, FIELD(tls_key_file), ""},
-    {"batch", "schedule_delay", parse_duration, FIELD(schedule_delay_usec), "1s"},
-    {"batch", "max_export_batch_size", parse_size, FIELD(max_export_batch_size), "8192"},
-    {"batch", "max_request_bytes", parse_size, FIELD(max_request_bytes), "1000000"},
-    {"export", "compression", parse_compression, FIELD(gzip), "gzip"},
-    {"export", "concurrency", parse_concurrency, FIELD(concurrency), "4"},
-    {"export", "timeout", parse_duration, FIELD(timeout_usec), "10s"},
-    {"export", "retry_initial_delay", parse_duration, FIELD(retry_initial_delay_usec), "1s"},
-    {"export", "retry_max_delay", parse_duration, FIELD(retry_max_delay_usec), "30s"},
-    {"export", "hold_max_delay", parse_duration, FIELD(hold_max_delay_usec), "5min"},
-    {"export", "shutdown_timeout", parse_duration, FIELD(shutdown_timeout_usec), "5s"},
-    {"journal", "start", parse_start, FIELD(start), "boot"},
-    {"journal", "directory", parse_path, FIELD(journal_directory), ""},
-    {"journal", "fields", parse_fields, FIELD(fields), "standard"},
-    {"journal", "max_body_bytes", parse_size, FIELD(max_body_bytes), "64K"},
-    {"journal", "service_name_field", parse_bool, FIELD(service_name_field), "yes"},
-    {"resource", ANY_KEY, parse_resource, FIELD(resource), NULL},
-    {"state", "directory", parse_path, FIELD(state_directory), "/var/lib/azmonlog"},
+    {"destination", "endpoint", parse_endpoint, FIELD(endpoint), "", 0, 0},
+    {"destination", "header", parse_header, FIELD(headers), NULL, 0, 0},
+    {"destination", "headers_file", parse_headers_file, FIELD(headers), NULL, 0, 0},
+    {"destination", "tls_ca_file", parse_file, FIELD(tls_ca_file), "", 0, 0},
+    {"destination", "tls_cert_file", parse_file, FIELD(tls_cert_file), "", 0, 0},
+    {"destination", "tls_key_file", parse_file, FIELD(tls_key_file), "", 0, 0},
+    {"batch", "schedule_delay", parse_duration, FIELD(schedule_delay_usec), "1s", 0, HOUR},
+    {"batch", "max_export_batch_size", parse_size, FIELD(max_export_batch_size), "8192", 1, KIB *KIB},
+    {"batch", "max_request_bytes", parse_size, FIELD(max_request_bytes), "1000000", 64 * KIB, 64 * KIB *KIB},
+    {"export", "compression", parse_compression, FIELD(gzip), "gzip", 0, 0},
+    {"export", "concurrency", parse_size, FIELD(concurrency), "4", 1, 64},
+    {"export", "timeout", parse_duration, FIELD(timeout_usec), "10s", 100 * MSEC, HOUR},
+    {"export", "retry_initial_delay", parse_duration, FIELD(retry_initial_delay_usec), "1s", MSEC, HOUR},
+    {"export", "retry_max_delay", parse_duration, FIELD(retry_max_delay_usec), "30s", MSEC, HOUR},
+    {"export", "hold_max_delay", parse_duration, FIELD(hold_max_delay_usec), "5min", MSEC, HOUR},
+    {"export", "shutdown_timeout", parse_duration, FIELD(shutdown_timeout_usec), "5s", 0, HOUR},
+    {"journal", "start", parse_start, FIELD(start), "boot", 0, 0},
+    {"journal", "directory", parse_path, FIELD(journal_directory), "", 0, 0},
+    {"journal", "fields", parse_fields, FIELD(fields), "standard", 0, 0},
+    {"journal", "max_body_bytes", parse_size, FIELD(max_body_bytes), "64K", KIB, 16 * KIB *KIB},
+    {"journal", "service_name_field", parse_bool, FIELD(service_name_field), "yes", 0, 0},
+    {"resource", ANY_KEY, parse_resource, FIELD(resource), NULL, 0, 0},
+    {"state", "directory", parse_path, FIELD(state_directory), "/var/lib/azmonlog", 0, 0},
 };
 
 static const struct key *find_key(const char *section, const char *key)
@@ -356,6 +373,7 @@ int azm_config_set(struct azm_config *c, const char *section, const char *key, c
 {
     const struct key *k = find_key(section, key);
     struct azm_error why = {0};
+    struct assignment a;
     int r;
 
     if (!k)
@@ -366,8 +384,8 @@ int azm_config_set(struct azm_config *c, const char *section, const char *key, c
         key_values_clear((struct azm_key_values *)((char *)c + k->offset));
         return 0;
     }
-    r = k->parse(c, (char *)c + k->offset, &(struct assignment){.key = key, .value = value, .is_public = is_public},
-                 &why);
+    a = (struct assignment){.key = key, .value = value, .is_public = is_public, .min = k->min, .max = k->max};
+    r = k->parse(c, (char *)c + k->offset, &a, &why);
     if (r < 0)
         return azm_error_set(err, r, "%s: %s: %s", where, key, why.words);
     return 0;
@@ -412,20 +430,6 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
 
 int azm_config_check(const struct azm_config *c, struct azm_error *err)
 {
-    if (c->max_request_bytes < 64 * 1024 || c->max_request_bytes > 64 * 1024 * 1024)
-        return azm_error_set(err, EINVAL, "[batch] max_request_bytes=%zu is not between 64K and 64M (OTLP's own limit)",
-                             c->max_request_bytes);
-    if (c->max_export_batch_size < 1)
-        return azm_error_set(err, EINVAL, "[batch] max_export_batch_size=0 would send nothing; use 1 or more");
-    if (c->max_body_bytes > c->max_request_bytes / 2)
-        return azm_error_set(err, EINVAL,
-                             "[journal] max_body_bytes=%zu is more than half of [batch] max_request_bytes=%zu; a "
-                             "record must fit into a request",
-                             c->max_body_bytes, c->max_request_bytes);
-    if (c->timeout_usec < 100 * AZM_USEC_PER_MSEC)
-        return azm_error_set(err, EINVAL, "[export] timeout is below 100ms; no server answers so fast for sure");
-    if (c->retry_initial_delay_usec < AZM_USEC_PER_MSEC || c->retry_initial_delay_usec > c->retry_max_delay_usec)
-        return azm_error_set(err, EINVAL, "[export] retry_initial_delay must lie between 1ms and retry_max_delay");
     if (*c->tls_key_file && !*c->tls_cert_file)
         return azm_error_set(err, EINVAL, "[destination] tls_key_file= needs tls_cert_file=");
     return 0;

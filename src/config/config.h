@@ -45,7 +45,7 @@ struct azm_config {
     size_t max_request_bytes;     /* before compression */
     /* [export] */
     bool gzip;
-    unsigned concurrency;  /* requests in flight */
+    size_t concurrency;    /* requests in flight */
     uint64_t timeout_usec; /* of one request */
     uint64_t retry_initial_delay_usec, retry_max_delay_usec, hold_max_delay_usec;
     uint64_t shutdown_timeout_usec;

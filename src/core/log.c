@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -14,14 +16,21 @@
 static enum azm_log_level max_level = AZM_LOG_INFO;
 static bool to_journal;
 
+/* systemd tells its services in $JOURNAL_STREAM ("device:inode", systemd.exec(5)); for others, as under systemd-cat,
+ * the other end of the socket tells. */
 static bool stderr_is_journal(void)
 {
-    const char *e = getenv("JOURNAL_STREAM"); /* "device:inode", systemd.exec(5) */
+    const char *e = getenv("JOURNAL_STREAM");
+    struct sockaddr_un peer = {0};
+    socklen_t len = sizeof peer;
     uintmax_t dev, ino;
     struct stat st;
 
-    return e && sscanf(e, "%ju:%ju", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) >= 0 && st.st_dev == dev &&
-           st.st_ino == ino;
+    if (e && sscanf(e, "%ju:%ju", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) >= 0 && st.st_dev == dev &&
+        st.st_ino == ino)
+        return true;
+    return getpeername(STDERR_FILENO, (struct sockaddr *)&peer, &len) >= 0 && peer.sun_family == AF_UNIX &&
+           strncmp(peer.sun_path, "/run/systemd/journal", strlen("/run/systemd/journal")) == 0;
 }
 
 void azm_log_init(enum azm_log_level level)

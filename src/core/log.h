@@ -13,8 +13,8 @@ enum azm_log_level {
     AZM_LOG_DEBUG = 7,
 };
 
-/* Messages above `level` are not written. When standard error is the journal (systemd says so in
- * $JOURNAL_STREAM) each line starts with the `<N>` prefix of sd-daemon(3), else with "azmonlog: ". */
+/* Messages above `level` are not written. When standard error is the journal (as for a service, or
+ * under systemd-cat) each line starts with the `<N>` prefix of sd-daemon(3), else with "azmonlog: ". */
 void azm_log_init(enum azm_log_level level);
 
 /* Writes one line with one write(2), so that lines of two threads never mix. */

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,8 @@
 #include "proto/otlp_logs.pb-c.h"
 
 #define RETRY_AFTER_MAX_USEC (3600 * AZM_USEC_PER_SEC) /* longer is an error, or as good as a hold */
+
+#define REASON_BYTES sizeof(((struct azm_verdict *)NULL)->reason)
 
 static const long retryable[] = {408, 429, 500, 502, 503, 504};
 
@@ -69,6 +72,24 @@ static bool is_word(const char *s)
     return n > 0 && n <= 64 && s[n] == '\0';
 }
 
+/* Azure's error code: header x-ms-error-code, or "code" in the JSON body, flat or within "error". */
+static void describe_status(const struct azm_answer *a, char reason[static REASON_BYTES])
+{
+    json_t *body = NULL, *error;
+    const char *code = a->error_code;
+
+    if (!*code && a->body_len > 0 && *a->body == '{') {
+        body = json_loadb((const char *)a->body, a->body_len, 0, NULL);
+        error = json_object_get(body, "error");
+        code = json_string_value(json_object_get(error ? error : body, "code"));
+    }
+    if (code && is_word(code))
+        snprintf(reason, REASON_BYTES, "HTTP %ld (%s)", a->status, code);
+    else
+        snprintf(reason, REASON_BYTES, "HTTP %ld", a->status);
+    json_decref(body);
+}
+
 /* The number of records that a 2xx answer rejects. A body that is no ExportLogsServiceResponse says nothing. */
 static int64_t rejected_records(const struct azm_answer *a)
 {
@@ -123,6 +144,10 @@ static void decide_failed_transfer(const struct azm_answer *a, struct azm_verdic
         v->decision = AZM_RETRY;
         v->remedy = "check that the server runs and that endpoint= names it";
         break;
+    case CURLE_GOT_NOTHING:
+        v->decision = AZM_RETRY;
+        v->remedy = "if it goes on: is this an https server, and endpoint= says http?";
+        break;
     default:
         v->decision = AZM_RETRY;
         break;
@@ -142,10 +167,7 @@ void azm_delivery_decide(const struct azm_answer *a, uint64_t now_realtime_usec,
             if (a->status == retryable[i])
                 v.decision = AZM_RETRY;
         v.remedy = v.decision == AZM_HOLD ? remedy_for(a->status) : NULL;
-        if (is_word(a->error_code))
-            snprintf(v.reason, sizeof v.reason, "HTTP %ld (%s)", a->status, a->error_code);
-        else
-            snprintf(v.reason, sizeof v.reason, "HTTP %ld", a->status);
+        describe_status(a, v.reason);
     }
     if (v.decision != AZM_ACKNOWLEDGE)
         v.retry_after_usec = parse_retry_after(a->retry_after, now_realtime_usec);

@@ -125,8 +125,10 @@ static int send_slot(struct azm_exporter *x, struct slot *s)
 
     if (s->body.len == 0) {
         r = make_body(x, s);
-        if (r < 0)
+        if (r < 0) {
+            azm_buf_clear(&s->body); /* half a body must never go out */
             return r;
+        }
     }
     if (!s->request) {
         r = azm_http_request_new(x->http, s, &s->request);

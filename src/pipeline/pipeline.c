@@ -8,10 +8,11 @@
 #include "core/log.h"
 #include "pipeline/pipeline.h"
 
-/* So near to its byte limit a batch notes its position after every record: the record that does not fit any more has
- * already been read, and its predecessor's position can then not be asked for. A larger record than this
- * leaves the batch with an older position or none, which costs duplicates after a crash, never a record. */
-#define NEAR_LIMIT_BYTES ((size_t)16 * 1024)
+/* Near to its limit a batch notes its position after every record: the record that does not fit any more has already
+ * been read, and its predecessor's position can then not be asked for. Near means: a record twice as large as the
+ * largest of late might not fit. A still larger one leaves the batch with an older position or none, which costs
+ * duplicates after a crash, never a record. */
+#define NEAR_LIMIT_BYTES ((size_t)4 * 1024)
 
 #define CHECKPOINT_RETRY_USEC (5 * AZM_USEC_PER_SEC)
 #define TIMER_ACCURACY_USEC (10 * AZM_USEC_PER_MSEC) /* sd-event's default, 250 ms, is much beside a delay of 1 s */
@@ -34,6 +35,7 @@ struct azm_pipeline {
     struct azm_buf record;
     struct azm_text resource;
     bool pending;
+    size_t largest_bytes; /* of the latest records, fading */
 
     struct azm_buf acknowledged; /* the newest acknowledged position */
     bool unsaved, save_failed;
@@ -111,6 +113,7 @@ static int open_batch(struct azm_pipeline *p)
 
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
+    p->largest_bytes = MIN(p->largest_bytes, p->o.batch.bytes / 8) / 2; /* forget a giant with time */
     if (p->first_batch) /* a random phase, so that the hosts of a fleet do not send in step */
         delay = azm_random_up_to(p->o.clock, delay);
     p->first_batch = false;
@@ -139,7 +142,8 @@ static int place(struct azm_pipeline *p)
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
     p->pending = false;
-    if (azm_batch_room(p->batch) < NEAR_LIMIT_BYTES) {
+    p->largest_bytes = MAX(p->largest_bytes, p->record.len);
+    if (azm_batch_room(p->batch) < MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES)) {
         r = p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
         if (r < 0)
             return r;
@@ -156,8 +160,8 @@ static int make_room(struct azm_pipeline *p)
 {
     if (p->pending)
         return place(p);
-    if (p->due)
-        return batch_has_records(p) && azm_batch_full(p->batch) ? seal(p, false) : 1;
+    if (batch_has_records(p) && azm_batch_full(p->batch))
+        return seal(p, false);
     return 1;
 }
 

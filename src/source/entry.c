@@ -12,16 +12,15 @@
 /* What the record needs besides attributes. */
 struct special {
     struct azm_identity identity;
-    struct azm_text message, priority, source_time, trace_id, span_id, trace_flags, invocation_id, syslog_pid;
+    struct azm_text message, priority, source_time, trace_id, span_id, trace_flags, syslog_pid;
 };
 
 struct azm_entry_reader {
     const struct azm_config *config;
     struct azm_resources *resources;
     struct azm_uid_state uid;
-    const char *own_invocation_id; /* NULL: skip nothing */
-    struct azm_text own_pid;
-    char own_pid_text[24];
+    struct azm_own_process own; /* pid 0: skip nothing */
+    char own_comm[16], own_pid[24];
     size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
     uint8_t first_of_len[FIELD_NAME_MAX + 2]; /* index into fields[] */
 
@@ -73,7 +72,6 @@ static const struct field {
     {"OTEL_SERVICE_NAME", SPECIAL(identity.otel_service_name), NULL, NEVER, false},
     {"SYSLOG_IDENTIFIER", SPECIAL(identity.identifier), "syslog.identifier", STANDARD, false},
     {"_SYSTEMD_USER_UNIT", SPECIAL(identity.user_unit), "systemd.user_unit", STANDARD, false},
-    {"_SYSTEMD_INVOCATION_ID", SPECIAL(invocation_id), "journald.systemd_invocation_id", FULL, false},
     {"_SOURCE_REALTIME_TIMESTAMP", SPECIAL(source_time), NULL, NEVER, false},
 };
 
@@ -113,11 +111,19 @@ struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
     return NULL;
 }
 
-void azm_entry_reader_skip_own(struct azm_entry_reader *e, const char *invocation_id, long pid)
+void azm_entry_reader_skip_own(struct azm_entry_reader *e, const struct azm_own_process *own)
 {
-    e->own_invocation_id = invocation_id;
-    snprintf(e->own_pid_text, sizeof e->own_pid_text, "%ld", pid);
-    e->own_pid = azm_text_of(e->own_pid_text);
+    e->own = *own;
+    snprintf(e->own_comm, sizeof e->own_comm, "%s", own->comm);
+    snprintf(e->own_pid, sizeof e->own_pid, "%ld", own->pid);
+}
+
+static bool is_own(const struct azm_entry_reader *e, const struct azm_entry_times *t)
+{
+    const struct azm_identity *id = &e->special.identity;
+
+    return e->own.pid > 0 && t->monotonic_usec >= e->own.started_usec && sd_id128_equal(t->boot, e->own.boot) &&
+           azm_text_equal(id->pid, azm_text_of(e->own_pid)) && azm_text_equal(id->comm, azm_text_of(e->own_comm));
 }
 
 struct azm_uid_state *azm_entry_uid_state(struct azm_entry_reader *e)
@@ -368,8 +374,7 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     k = azm_uid_next(&e->uid, t->boot, t->monotonic_usec, t->realtime_usec, e->sum, r.uid);
     if (k < 0)
         return k;
-    if (e->own_invocation_id && azm_text_equal(s->invocation_id, azm_text_of(e->own_invocation_id)) &&
-        azm_text_equal(s->identity.pid, e->own_pid))
+    if (is_own(e, t))
         return 0;
 
     s->identity.boot = t->boot;

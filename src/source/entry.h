@@ -21,9 +21,16 @@ struct azm_entry_reader;
 int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret);
 struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e);
 
-/* Skip entries that this process logs as this systemd invocation: an exporter that exports its own lines
- * about exporting never comes to rest. */
-void azm_entry_reader_skip_own(struct azm_entry_reader *e, const char *invocation_id, long pid);
+/* Who we are to journald. */
+struct azm_own_process {
+    sd_id128_t boot;
+    uint64_t started_usec; /* monotonic: an earlier process may have had the same pid */
+    long pid;
+    const char *comm; /* in a container the pid is another one than journald sees; the name must fit too */
+};
+
+/* Skip the entries of this process: an exporter that exports its own lines about exporting never comes to rest. */
+void azm_entry_reader_skip_own(struct azm_entry_reader *e, const struct azm_own_process *own);
 
 void azm_entry_begin(struct azm_entry_reader *e);
 

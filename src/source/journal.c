@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
@@ -223,7 +224,8 @@ static int set_cursor(struct azm_journal *s, const char *cursor, struct azm_erro
     return s->cursor ? 0 : azm_error_set(err, ENOMEM, "out of memory");
 }
 
-/* Takes over a checkpoint: 1 with *ret_cursor, -EBADMSG if it makes no sense. */
+/* Takes over a checkpoint: 1 with *ret_cursor, -EUCLEAN if it makes no sense (-EBADMSG would be the journal's own
+ * damage). */
 static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char **ret_cursor, struct azm_error *err)
 {
     _cleanup_free_ char *cursor = NULL;
@@ -233,19 +235,19 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
         char *value = strchr(line, '=');
 
         if (!value)
-            return azm_error_set(err, EBADMSG, "%s is damaged: a line is not key=value", AZM_JOURNAL_CHECKPOINT);
+            return azm_error_set(err, EUCLEAN, "%s is damaged: a line is not key=value", AZM_JOURNAL_CHECKPOINT);
         *value++ = '\0';
         if (strcmp(line, "cursor") == 0) {
             free(cursor);
             cursor = strdup(value);
             if (!cursor)
                 return azm_error_set(err, ENOMEM, "out of memory");
-        } else if (azm_uid_state_parse(azm_entry_uid_state(s->reader), line, value) < 0)
-            return azm_error_set(err, EBADMSG, "%s is damaged: the value of %s makes no sense", AZM_JOURNAL_CHECKPOINT,
+        } else if (azm_uid_state_parse(azm_entry_uid_state(s->reader), line, value) == -EBADMSG)
+            return azm_error_set(err, EUCLEAN, "%s is damaged: the value of %s makes no sense", AZM_JOURNAL_CHECKPOINT,
                                  line);
     }
     if (!cursor)
-        return azm_error_set(err, EBADMSG, "%s is damaged: it has no cursor= line", AZM_JOURNAL_CHECKPOINT);
+        return azm_error_set(err, EUCLEAN, "%s is damaged: it has no cursor= line", AZM_JOURNAL_CHECKPOINT);
     *ret_cursor = cursor;
     cursor = NULL;
     return 1;
@@ -306,7 +308,7 @@ static int save_start(struct azm_journal *s, struct azm_error *err)
     return r < 0 ? r : journal_acknowledge(&s->source, &position, err);
 }
 
-/* Goes to just after `cursor`; "" is before the first entry. Returns 0, -EBADMSG if this is no cursor, -errno. */
+/* Goes to just after `cursor`; "" is before the first entry. Returns 0, -EUCLEAN if this is no cursor, -errno. */
 static int go_back_to(struct azm_journal *s, const char *cursor, struct azm_error *err)
 {
     uint64_t lost;
@@ -320,8 +322,13 @@ static int go_back_to(struct azm_journal *s, const char *cursor, struct azm_erro
         return r < 0 ? journal_error(err, r, "cannot go to the oldest entry") : 0;
     }
     r = azm_journal_resume(s->j, cursor, &lost);
+    for (int i = 1; r == -EBADMSG && i < EBADMSG_TRIES; i++) { /* a vacuum overtakes us */
+        r = sd_journal_process(s->j);
+        if (r >= 0)
+            r = azm_journal_resume(s->j, cursor, &lost);
+    }
     if (r < 0)
-        return journal_error(err, r, "cannot go back to the checkpoint");
+        return journal_error(err, r, "cannot go back to the checkpoint (journalctl --verify shows damage)");
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
         return 0;
@@ -340,7 +347,7 @@ static int go_back_to(struct azm_journal *s, const char *cursor, struct azm_erro
     case AZM_RESUME_BAD_CURSOR:
         break;
     }
-    return azm_error_set(err, EBADMSG, "%s is damaged: its cursor makes no sense", AZM_JOURNAL_CHECKPOINT);
+    return azm_error_set(err, EUCLEAN, "%s is damaged: its cursor makes no sense", AZM_JOURNAL_CHECKPOINT);
 }
 
 /* Goes on after the checkpoint: 1; 0 if there is none (any more); -errno. */
@@ -354,13 +361,15 @@ static int resume(struct azm_journal *s, struct azm_error *err)
     if (s->state_dir_fd < 0)
         return 0;
     r = azm_checkpoint_load(s->state_dir_fd, AZM_JOURNAL_CHECKPOINT, &lines, err);
+    if (r == -EBADMSG)
+        r = -EUCLEAN;
     if (r > 0)
         r = parse_checkpoint(s, &lines, &cursor, err);
     if (r > 0)
         r = go_back_to(s, cursor, err);
     if (r == 0 && cursor)
         return 1;
-    if (r != -EBADMSG)
+    if (r != -EUCLEAN)
         return r;
 
     azm_uid_state_free(azm_entry_uid_state(s->reader));
@@ -466,6 +475,17 @@ static const struct azm_source_ops journal_ops = {
     .free = journal_free,
 };
 
+/* What this process logs from now on is not exported. */
+static void skip_own(struct azm_journal *s)
+{
+    char comm[16] = "";
+    struct azm_own_process own = {
+        .started_usec = azm_monotonic_usec(&azm_system_clock), .pid = (long)getpid(), .comm = comm};
+
+    if (sd_id128_get_boot(&own.boot) >= 0 && prctl(PR_GET_NAME, comm) >= 0)
+        azm_entry_reader_skip_own(s->reader, &own);
+}
+
 static int open_journal(struct azm_journal *s, struct azm_error *err)
 {
     const char *directory = s->config->journal_directory;
@@ -500,7 +520,7 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     if (r < 0)
         azm_error_set(err, r, "out of memory");
     else
-        azm_entry_reader_skip_own(s->reader, secure_getenv("INVOCATION_ID"), (long)getpid());
+        skip_own(s);
     if (r == 0)
         r = open_journal(s, err);
     if (r == 0)

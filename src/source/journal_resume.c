@@ -32,11 +32,24 @@ static int current_place(sd_journal *j, struct place *p)
     return parse_cursor(cursor, p) ? 0 : -EBADMSG;
 }
 
-/* Was `e` certainly delivered when the checkpoint was at `c`? The sequence number alone does not prove it. */
-static bool delivered(const struct place *e, const struct place *c)
+static bool same_boot(const struct place *a, const struct place *b)
 {
-    return strcmp(e->seqnum_id, c->seqnum_id) == 0 && e->seqnum <= c->seqnum && e->realtime <= c->realtime &&
-           (strcmp(e->boot, c->boot) != 0 || e->monotonic <= c->monotonic);
+    return strcmp(a->boot, b->boot) == 0;
+}
+
+/* Was `e` certainly delivered when the checkpoint was at `c`? The sequence number alone does not prove it: after a
+ * power loss journald uses numbers again. Nor does the clock, which may lie behind then; so the monotonic time decides
+ * within one boot, and of other boots only those count that are known to come before the checkpoint's. Within one boot
+ * the monotonic time also does for another seqnum id, which a volatile journal gets when it is flushed to disk. */
+static bool delivered(const struct place *e, const struct place *c, bool earlier_boot)
+{
+    bool same_numbers = strcmp(e->seqnum_id, c->seqnum_id) == 0;
+
+    if (e->realtime > c->realtime || (same_numbers && e->seqnum > c->seqnum))
+        return false;
+    if (!same_boot(e, c))
+        return same_numbers && earlier_boot;
+    return same_numbers ? e->monotonic <= c->monotonic : e->monotonic < c->monotonic;
 }
 
 /* The journal stands on an entry that is not the cursor's. Is it simply the next one of the same history? On success
@@ -58,7 +71,7 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct place *c
         r = current_place(j, &before);
         if (r < 0)
             return r;
-        if (!delivered(&before, c))
+        if (!delivered(&before, c, false))
             return false;
     }
     r = sd_journal_seek_cursor(j, cursor);
@@ -74,6 +87,7 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct place *c
 /* Walks back from the end to the last entry that was certainly delivered, or to before the first entry. */
 static int walk_back(sd_journal *j, const struct place *c)
 {
+    bool met_boot = false; /* what lies before an entry of the checkpoint's boot is not of a later boot */
     int r = sd_journal_seek_tail(j);
 
     if (r < 0)
@@ -84,7 +98,8 @@ static int walk_back(sd_journal *j, const struct place *c)
         r = current_place(j, &p);
         if (r < 0)
             return r;
-        if (delivered(&p, c))
+        met_boot |= same_boot(&p, c);
+        if (delivered(&p, c, met_boot))
             return 0;
     }
     return r < 0 ? r : sd_journal_seek_head(j);

@@ -31,7 +31,7 @@ check "bad value: file, line, key, and what would be good" \
 check "a configuration that is not there" fails 78 "no-such.conf: No such file" -c "$work/no-such.conf"
 check "a configuration that is a directory" fails 78 "cannot read\|is not a file" -c "$work"
 check "no destination" fails 78 "no destination: set endpoint=" -c /dev/null
-check "a bad value on the command line: the option" fails 78 "^azmonlog: --endpoint: " --endpoint ftp://host/
+check "a bad value on the command line: the option" fails 64 "^azmonlog: --endpoint: " --endpoint ftp://host/
 printf 'X-Api-Key: abc' >"$work/secrets"
 chmod 644 "$work/secrets"
 config "[destination]\nheaders_file=$work/secrets\n"

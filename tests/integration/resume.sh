@@ -50,4 +50,31 @@ check "the new one is delivered from its beginning" arrived 320 324
 check "and it is said" grep -q "rolled back or recreated" "$work/log"
 check "a run with nothing new" run
 check "delivers nothing" test ! -s "$work/new"
+# a batch that is closed by too many services, or by a large record, can be checkpointed as well
+odd() { # odd IDENTIFIER-EXPRESSION LENGTH: 600 entries
+  rm -rf "$work/journal" "$work/state"
+  mkdir "$work/journal"
+  python3 - "$1" "$2" <<'END' | /lib/systemd/systemd-journal-remote -o "$work/journal/a.journal" - >/dev/null 2>&1
+import sys
+for i in range(600):
+    print(f"__REALTIME_TIMESTAMP={1790000000000000 + i}\n__MONOTONIC_TIMESTAMP={1000 + i}\n_BOOT_ID={'b' * 32}\n"
+          f"SYSLOG_IDENTIFIER={eval(sys.argv[1])}\nMESSAGE={i} {'x' * int(sys.argv[2])}\n")
+END
+}
+stop_after_first_answer() { # the second answer takes too long; a stop then keeps what the first one said
+  printf 'request 1 normal\nrequest * stall 60s\n' |
+    curl -sSf --data-binary @- "http://127.0.0.1:$port/emulator/script" >/dev/null
+  printf '[export]\nconcurrency=1\nshutdown_timeout=0\n' >"$work/slow.conf"
+  start "$AZMONLOG" run -c "$work/slow.conf" --endpoint "$endpoint" --state-directory "$work/state" \
+    --directory "$work/journal" --start oldest 2>"$work/log"
+  wait_until 30 grep -q '^received=' "$work/state/cursor"
+  local rc=$?
+  stop "$started" KILL
+  return $rc
+}
+odd 'f"service-{i}"' 10
+check "600 services: the first request can be checkpointed" stop_after_first_answer
+odd '"large"' 40000
+check "records of 40 KB: the first request can be checkpointed" stop_after_first_answer
+
 done_testing

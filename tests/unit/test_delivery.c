@@ -78,7 +78,7 @@ static const struct row table[] = {
     {"wrong certificate",       CURLE_PEER_FAILED_VERIFICATION, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
     {"timeout",                 CURLE_OPERATION_TIMEDOUT, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
     {"TLS",                     CURLE_SSL_CONNECT_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
-    {"closed without a word",   CURLE_GOT_NOTHING, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"closed without a word",   CURLE_GOT_NOTHING, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
     {"broken pipe",             CURLE_SEND_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
     {"reset",                   CURLE_RECV_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
     {"half an answer",          CURLE_PARTIAL_FILE, 200, PROTOBUF, NULL, 0, false, "", AZM_RETRY, "curl's words", false},

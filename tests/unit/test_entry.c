@@ -56,6 +56,8 @@ START_TEST(every_field_in_every_profile)
         {"CODE_LINE=", "code.line.number", "", S | F, false},
         {"CODE_LINE=9223372036854775807", "code.line.number", "9223372036854775807", S | F, true},
         {"CODE_LINE=9223372036854775808", "code.line.number", "9223372036854775808", S | F, false},
+        {"CODE_LINE=0000000000000000000000000000000000000042", "code.line.number",
+         "0000000000000000000000000000000000000042", S | F, false},
     };
     static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
 
@@ -150,6 +152,12 @@ START_TEST(a_field_that_comes_several_times)
     assert_text(text_of("message"), "second");
     assert_text(text_of("priority"), "5");
     ck_assert_uint_eq(record.n_attributes, 2);
+    READ("_HOSTNAME=web1", "_HOSTNAME=web2"); /* trusted fields go with fields=full only */
+    ck_assert_uint_eq(record.n_attributes, 0);
+    end();
+    begin(AZM_FIELDS_FULL);
+    READ("_HOSTNAME=web1", "_HOSTNAME=web2");
+    assert_text(text_of("journald.hostname"), "web2");
     end();
 }
 END_TEST
@@ -200,6 +208,10 @@ START_TEST(odd_fields)
     add_field("BINARY=\0\xFF\n=\0", 12);
     ck_assert_int_eq(finish(), 1);
     assert_text_equal(text_of("binary"), AZM_TEXT("\0\xFF\n=\0"));
+    azm_entry_begin(reader);
+    add_field("CODE_LINE=42\0x", 14); /* no number, though it begins like one */
+    ck_assert_int_eq(finish(), 1);
+    assert_text_equal(text_of("code.line.number"), AZM_TEXT("42\0x"));
     end();
 }
 END_TEST

@@ -217,37 +217,58 @@ START_TEST(resource)
         assert_text(otlp_string(otlp_find(m->attributes, m->n_attributes, "host.name")), "web1");
         assert_text(otlp_string(otlp_find(m->attributes, m->n_attributes, "host.id")), "aa");
     }
+    { /* pid 7 was nginx's, but in another boot */
+        const struct azm_entry_times other_boot = {.realtime_usec = 1700000000000000, .boot = {.bytes = {2}}};
+        _cleanup_(otlp_free_resource) Otlp__Resource *m = NULL;
+
+        azm_entry_begin(reader);
+        add_field("_PID=7", 6);
+        add_field("SYSLOG_IDENTIFIER=bash", 22);
+        ck_assert_int_eq(azm_entry_finish(reader, &other_boot, &record), 1);
+        m = otlp_decode_resource(record.resource);
+        assert_text(otlp_string(otlp_find(m->attributes, m->n_attributes, "service.name")), "bash");
+    }
     end();
 }
 END_TEST
 
 /* --- own entries and uids --- */
 
-/* Only this process under this invocation: not an older run of the unit, not a child, not somebody who claims an id. */
+/* The process that `azm_entry_reader_skip_own` is told about here, as far as the entries of entry_help.h are concerned.
+ */
+static struct azm_own_process own_process(long pid)
+{
+    return (struct azm_own_process){
+        .boot = times.boot, .started_usec = times.monotonic_usec, .pid = pid, .comm = "azmonlog"};
+}
+
+/* Only this very process: not a child, not another one with this pid, not one before it, not one of another boot. */
 START_TEST(own_entries_are_skipped)
 {
     static const struct {
         const char *fields[4];
         int expected;
     } table[] = {
-        {{"_SYSTEMD_INVOCATION_ID=ab", "_PID=4711", "MESSAGE=x"}, 0},
-        {{"_SYSTEMD_INVOCATION_ID=ab", "_PID=471", "MESSAGE=x"}, 1},
-        {{"_SYSTEMD_INVOCATION_ID=ab", "MESSAGE=x"}, 1},
-        {{"_SYSTEMD_INVOCATION_ID=abc", "_PID=4711", "MESSAGE=x"}, 1},
+        {{"_PID=4711", "_COMM=azmonlog", "MESSAGE=x"}, 0},
+        {{"_PID=471", "_COMM=azmonlog", "MESSAGE=x"}, 1},
+        {{"_PID=4711", "_COMM=systemd", "MESSAGE=x"}, 1}, /* we are in a container, and it is not */
+        {{"_COMM=azmonlog", "MESSAGE=x"}, 1},
         {{"_PID=4711", "MESSAGE=x"}, 1},
-        {{"_PID=4711", "SYSTEMD_INVOCATION_ID=ab", "MESSAGE=x"}, 1},
+        {{"PID=4711", "COMM=azmonlog", "MESSAGE=x"}, 1},
     };
+    struct azm_own_process own[] = {own_process(4711), own_process(4712), own_process(4711), own_process(4711)};
 
+    own[2].started_usec++;
+    own[3].boot.bytes[0] ^= 1;
     begin(AZM_FIELDS_STANDARD);
-    for (int round = 0; round < 3; round++) {
-        const char *invocation = round == 0 ? NULL : "ab"; /* NULL: not started by systemd, nothing is skipped */
-
-        azm_entry_reader_skip_own(reader, invocation, round == 2 ? 4712 : 4711);
+    READ("_PID=4711", "_COMM=azmonlog"); /* nothing is skipped unless asked */
+    for (size_t round = 0; round < ELEMENTSOF(own); round++) {
+        azm_entry_reader_skip_own(reader, &own[round]);
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
             azm_entry_begin(reader);
             for (const char *const *f = table[i].fields; f < table[i].fields + 4 && *f; f++)
                 add_field(*f, strlen(*f));
-            ck_assert_int_eq(finish(), round == 1 ? table[i].expected : 1);
+            ck_assert_int_eq(finish(), round == 0 ? table[i].expected : 1);
         }
     }
     end();
@@ -259,11 +280,13 @@ END_TEST
 START_TEST(the_uid_is_of_the_whole_entry)
 {
     static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
+    const struct azm_own_process own = own_process(7);
     uint8_t first[16], second[16];
 
     for (size_t i = 0; i < ELEMENTSOF(profiles); i++) {
         begin(profiles[i]);
-        azm_entry_reader_skip_own(reader, i == 0 ? NULL : "ab", 7);
+        if (i > 0)
+            azm_entry_reader_skip_own(reader, &own);
         READ("MESSAGE=x", "_EXE=/bin/a");
         if (i == 0)
             memcpy(first, record.uid, 16);
@@ -272,7 +295,7 @@ START_TEST(the_uid_is_of_the_whole_entry)
         ck_assert_mem_ne(record.uid, first, 16);
 
         azm_entry_begin(reader);
-        add_field("_SYSTEMD_INVOCATION_ID=ab", 25);
+        add_field("_COMM=azmonlog", 14);
         add_field("_PID=7", 6);
         ck_assert_int_eq(finish(), i == 0);
         READ("_EXE=/bin/a", "MESSAGE=x");

@@ -131,8 +131,11 @@ static void recreated(void)
         {.first = 1, .n = 20, .second = 2000, .uptime = 5, .boot = '2'},   /* later */
         {.first = 1, .n = 20, .second = 500, .uptime = 5, .boot = '2'},    /* earlier */
         {.first = 1, .n = 20, .second = 1010, .uptime = 110, .boot = '1'}, /* the same boot, later */
-        {.first = 1, .n = 20, .second = 900, .uptime = 90, .boot = '1'},   /* the same boot, earlier */
+        /* the same boot, and it begins earlier: a volatile journal that was flushed to disk. What is older than the
+         * checkpoint by the monotonic time was delivered. */
+        {.first = 1, .n = 20, .second = 900, .uptime = 90, .boot = '1'},
     };
+    static const unsigned next[] = {1, 1, 1, 21};
     struct cursor cursor;
 
     write_journal((struct entries){.first = 1, .n = 10, .second = 1000, .uptime = 100, .boot = '1'});
@@ -140,7 +143,7 @@ static void recreated(void)
     for (size_t i = 0; i < ELEMENTSOF(others); i++) {
         empty_dir();
         write_journal(others[i]);
-        check_resume(cursor, AZM_RESUME_ROLLBACK, 0, 1);
+        check_resume(cursor, AZM_RESUME_ROLLBACK, 0, next[i]);
     }
 }
 
@@ -211,6 +214,8 @@ static void numbers_used_again(void)
         return;
     find_hole(&begin, &end);
     check_resume(with_value(cursors[begin - 5], 'i', end - 1), AZM_RESUME_ROLLBACK, 0, begin - 4);
+    /* all that follows is older than the cursor's entry was */
+    check_resume(with_value(cursors[begin], 't', UINT64_C(1800000000000000)), AZM_RESUME_ROLLBACK, 0, end);
 }
 
 static void empty_journal(void)

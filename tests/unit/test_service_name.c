@@ -165,6 +165,8 @@ START_TEST(a_pid_used_again_belongs_to_the_newest)
     SERVICE("i", .pid = "77", .identifier = "i");
     SERVICE("c", .pid = "77", .boot = 1, .unit = "c.service");
     SERVICE("c", .pid = "77", .boot = 1, .identifier = "i");
+    SERVICE("c", .pid = "77", .boot = 2, .unit = "c.service"); /* the same service after the next boot */
+    SERVICE("c", .pid = "77", .boot = 2, .identifier = "i");
     end();
 }
 END_TEST
@@ -196,13 +198,22 @@ START_TEST(many_processes)
         }
     }
     ck_assert_uint_ge(remembered, 1000);
+
+    for (unsigned distance = 1; distance < 1 << 22;
+         distance *= 2) { /* two workers of one service: the newest is known */
+        SERVICE("shop", .pid = "77", .unit = "shop.service");
+        snprintf(pid, sizeof pid, "%u", 77 + distance);
+        SERVICE("shop", .pid = pid, .unit = "shop.service");
+        SERVICE("shop", .pid = pid, .identifier = "i");
+    }
     end();
 }
 END_TEST
 
 START_TEST(pids_that_are_none)
 {
-    static const char *const pids[] = {"", "0", "-77", "77x", "x", " 77", "4294967373", "99999999999999999999"};
+    static const char *const pids[] = {
+        "", "0", "-77", "77x", "x", " 77", "4294967373", "10000000000", "99999999999999999999"};
 
     begin();
     SERVICE("shop", .pid = "77", .unit = "shop.service");

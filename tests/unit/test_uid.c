@@ -108,12 +108,13 @@ END_TEST
 START_TEST(the_same_entry_has_the_same_uid)
 {
     struct azm_uid_state u = {0};
-    struct line later = line_a;
-    struct uid first[3];
+    struct line later = line_a, other_boot = line_a;
+    struct uid first[4];
 
     later.monotonic++;
+    other_boot.boot++;
     for (int round = 0; round < 3; round++) {
-        struct uid now[3] = {next(&u, &line_a), next(&u, &line_a), next(&u, &later)};
+        struct uid now[4] = {next(&u, &line_a), next(&u, &line_a), next(&u, &other_boot), next(&u, &later)};
 
         if (round == 0)
             memcpy(first, now, sizeof first);
@@ -121,7 +122,8 @@ START_TEST(the_same_entry_has_the_same_uid)
     }
     azm_uid_state_free(&u);
     ck_assert(equal(uid_of(&line_a), first[0]));
-    ck_assert(equal(uid_of(&later), first[2]));
+    ck_assert(equal(uid_of(&other_boot), first[2]));
+    ck_assert(equal(uid_of(&later), first[3]));
 }
 END_TEST
 
