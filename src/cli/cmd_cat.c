@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/timespan.h"
 #include "encode/otlp.h"
 #include "encode/otlp_json.h"
 #include "source/journal.h"
@@ -23,7 +24,7 @@ static void print_help(void)
            "      --since TIME     only from this time on: -1h, yesterday, 2026-01-31 12:00\n"
            "  -f, --follow         go on with new ones (without -n or --since: the last 10)\n"
            "      --directory DIR  a folder of journal files instead of this machine's\n"
-           "  -c, --config FILE    configuration (default " AZM_DEFAULT_CONFIG ")\n"
+           "  -c, --config FILE    configuration (" AZM_DEFAULT_CONFIG ")\n"
            "  -h, --help           this text\n\n"
            "Example: azmonlog cat -n 1 | jq .\n");
 }
@@ -132,6 +133,11 @@ int cmd_cat(int argc, char **argv)
             lines = true;
             break;
         case OPT_SINCE:
+            if (azm_parse_time(optarg, azm_realtime_usec(&azm_system_clock), &(uint64_t){0}) < 0) {
+                azm_log(AZM_LOG_ERROR, "--since: '%s' is not a time such as -1h, yesterday or 2026-01-31T12:00:00Z",
+                        optarg);
+                return AZM_EXIT_USAGE;
+            }
             cli_override(&overrides, "journal", "start", optarg, "--since");
             since = true;
             break;
@@ -147,7 +153,8 @@ int cmd_cat(int argc, char **argv)
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default:
+        default: /* getopt has said what is wrong */
+            azm_log(AZM_LOG_ERROR, "azmonlog cat --help lists the options");
             return AZM_EXIT_USAGE;
         }
     if (optind < argc) {

@@ -51,9 +51,10 @@ static void print_help(void)
     printf("Usage: azmonlog run [OPTION...]\n\n"
            "Exports the journal to an OTLP endpoint, goes on where it left off, and follows\n"
            "for ever. SIGTERM ends it in good order.\n\n"
-           "  -c, --config FILE           configuration (default " AZM_DEFAULT_CONFIG ")\n"
-           "      --once                  export what is in the journal now, wait until it is\n"
-           "                              acknowledged, exit 0\n"
+           "  -c, --config FILE           configuration (default\n"
+           "                              " AZM_DEFAULT_CONFIG ")\n"
+           "      --once                  export what is in the journal now, wait until all\n"
+           "                              of it is acknowledged, exit 0\n"
            "      --endpoint URL          [destination] endpoint=\n"
            "      --directory DIR         [journal] directory=\n"
            "      --start WHERE           [journal] start=: boot, now, oldest or a time\n"
@@ -205,7 +206,7 @@ static int start_pipeline(struct daemon *d, bool once, struct azm_error *err)
 
 static int start_event_loop(struct daemon *d, struct azm_error *err)
 {
-    static const int signals[] = {SIGTERM, SIGINT};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     sigset_t mask;
     uint64_t now;
     int r;
@@ -325,8 +326,9 @@ int cmd_run(int argc, char **argv)
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default:
-            return AZM_EXIT_USAGE; /* getopt has said what is wrong */
+        default: /* getopt has said what is wrong */
+            azm_log(AZM_LOG_ERROR, "azmonlog run --help lists the options");
+            return AZM_EXIT_USAGE;
         }
     if (optind < argc) {
         azm_log(AZM_LOG_ERROR, "run takes no argument '%s'; azmonlog run --help", argv[optind]);

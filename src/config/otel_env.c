@@ -121,8 +121,23 @@ static const char *value_of(size_t i)
     return value;
 }
 
+/* There is one protocol here; whoever asks for another one should hear of it. */
+static int check_protocol(const char *variable, struct azm_error *err)
+{
+    const char *value = secure_getenv(variable);
+
+    if (!value || !*value || strcmp(value, "http/protobuf") == 0)
+        return 0;
+    return azm_error_set(err, EINVAL, "$%s: '%s' is not supported; azmonlog speaks http/protobuf (usually port 4318)",
+                         variable, value);
+}
+
 int azm_otel_env_apply(struct azm_config *c, struct azm_error *err)
 {
+    if (check_protocol("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", err) < 0)
+        return -EINVAL;
+    if (!secure_getenv("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL") && check_protocol("OTEL_EXPORTER_OTLP_PROTOCOL", err) < 0)
+        return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(variables); i++) {
         _cleanup_(azm_buf_free) struct azm_buf converted = {0};
         const char *value = value_of(i);

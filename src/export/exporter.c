@@ -202,6 +202,8 @@ static void on_acknowledged(struct azm_exporter *x, struct slot *s)
     uint64_t since = 0;
 
     s->state = SLOT_DONE;
+    azm_log(AZM_LOG_DEBUG, "%zu records acknowledged in %.3f s, %zu bytes on the wire", azm_batch_records(s->batch),
+            (double)(azm_monotonic_usec(x->options.clock) - s->sent_usec) / (double)AZM_USEC_PER_SEC, s->body.len);
     s->request = azm_http_request_free(s->request); /* the connection stays alive in libcurl's pool */
     azm_pace_success(&x->pace, s->sent_usec);
     if (x->pace.failures == 0) {
@@ -223,8 +225,8 @@ static void log_failure(const struct azm_exporter *x, const struct azm_verdict *
     bool held = v->decision == AZM_HOLD;
 
     azm_log(held ? AZM_LOG_ERROR : AZM_LOG_WARNING, "%s %s: %s; nothing is lost, trying again%s%s%s",
-            held ? "delivery is held by" : "cannot deliver to", x->destination, v->reason, held ? " slowly" : "",
-            v->remedy ? "; " : "", v->remedy ? v->remedy : "");
+            held ? "delivery is held by" : "cannot deliver to", x->destination, v->reason,
+            held ? " more and more slowly" : "", v->remedy ? "; " : "", v->remedy ? v->remedy : "");
 }
 
 static void on_failed(struct azm_exporter *x, struct slot *s, const struct azm_verdict *v)
@@ -235,6 +237,8 @@ static void on_failed(struct azm_exporter *x, struct slot *s, const struct azm_v
 
     s->state = SLOT_READY;
     azm_pace_failure(&x->pace, x->options.clock, s->sent_usec, now, v->decision == AZM_HOLD, v->retry_after_usec);
+    azm_log(AZM_LOG_DEBUG, "%zu records: %s; next try in %.3f s", azm_batch_records(s->batch), v->reason,
+            (double)azm_pace_wait_usec(&x->pace, now) / (double)AZM_USEC_PER_SEC);
     pthread_mutex_lock(&x->mutex);
     /* A change of state is worth a line; the hundredth failure of one outage is not. */
     changed = x->status.state != state;

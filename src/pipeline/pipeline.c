@@ -206,8 +206,10 @@ static void finish(struct azm_pipeline *p, enum state state)
 
 void azm_pipeline_stop(struct azm_pipeline *p)
 {
-    if (p->state == STOPPING)
+    if (p->state == STOPPING) {
+        end_loop(p);
         return;
+    }
     arm(p->shutdown_timer, p->o.shutdown_timeout_usec);
     finish(p, STOPPING);
 }

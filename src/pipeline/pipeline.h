@@ -36,7 +36,7 @@ int azm_pipeline_new(const struct azm_pipeline_options *o, struct azm_pipeline *
 struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p);
 
 /* Ends in good order: reads no more, sends what is read, waits for acknowledgements until shutdown_timeout, then ends
- * the event loop. Calling it again does nothing. */
+ * the event loop. Calling it again ends the waiting. */
 void azm_pipeline_stop(struct azm_pipeline *p);
 
 /* After the event loop has ended: 0: everything read is acknowledged and checkpointed; 1: something is not, the

@@ -367,8 +367,10 @@ static int resume(struct azm_journal *s, struct azm_error *err)
         r = parse_checkpoint(s, &lines, &cursor, err);
     if (r > 0)
         r = go_back_to(s, cursor, err);
-    if (r == 0 && cursor)
+    if (r == 0 && cursor) {
+        azm_log(AZM_LOG_INFO, "going on after the checkpoint ([journal] start= counts for the first run only)");
         return 1;
+    }
     if (r != -EUCLEAN)
         return r;
 

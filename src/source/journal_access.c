@@ -94,6 +94,9 @@ int azm_journal_check_access(const char *directory, struct azm_error *err)
     if (c.closed == 0 || (c.readable > 0 && !c.system_closed))
         return c.readable > 0;
     user = getpwuid(geteuid());
+    if (*directory)
+        return azm_error_set(err, EACCES, "%s may not be read by user %s; change its permissions, or the user",
+                             c.example, user ? user->pw_name : "?");
     return azm_error_set(err, EACCES,
                          "%s may not be read by user %s; add the user to group systemd-journal (usermod -a -G "
                          "systemd-journal %s) and log in again, or run as root",

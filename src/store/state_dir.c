@@ -33,7 +33,10 @@ int azm_state_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, stru
     int r;
 
     if (mkdir(path, 0750) < 0 && errno != EEXIST)
-        return azm_error_set(err, errno, "cannot create the state directory %s: %m", path);
+        return azm_error_set(err, errno,
+                             "cannot create the state directory %s: %m (its parent must exist and be writable; another "
+                             "place: [state] directory=, --state-directory)",
+                             path);
     dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return azm_error_set(err, errno, "cannot open the state directory %s: %m", path);

@@ -47,7 +47,7 @@ wrong() { # wrong WORDS OPTION...: exit code 64 or 78, and these words
   cat "$work/err"
   { [ $rc = 64 ] || [ $rc = 78 ]; } && grep -q -- "$words" "$work/err"
 }
-check "a time that is none" wrong "--since: start: 'soonish' is none of" --since soonish
+check "a time that is none" wrong "--since: 'soonish' is not a time such as" --since soonish
 check "a number that is none" wrong "--lines: 'x' is not a number" -n x
 check "both" wrong "either --lines or --since" -n 1 --since now
 check "a reader that has seen enough" sh -c '"$AZMONLOG" cat -c /dev/null --directory "$1" | head -n 1 >/dev/null; exit 0' sh \

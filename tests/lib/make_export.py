@@ -5,6 +5,8 @@
 Deterministic. Entry i says "entry i"; a few services, one per second going back from a fixed time. Standard library only."""
 import sys
 
+if len(sys.argv) < 2 or not sys.argv[1].isdigit():
+    sys.exit(__doc__)
 n = int(sys.argv[1])
 first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
 out = sys.stdout.buffer
