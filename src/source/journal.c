@@ -21,6 +21,8 @@
 #define FIELD_MAX_BYTES                                                                                                \
     ((size_t)16 * 1024 * 1024) /* of a compressed field; libsystemd's own default depends on its version */
 #define EBADMSG_TRIES 3
+#define YOUNG_USEC                                                                                                     \
+    (10 * AZM_USEC_PER_SEC) /* far longer than journald takes from an entry's time stamp to its writing */
 
 struct azm_journal {
     struct azm_source source;
@@ -33,6 +35,9 @@ struct azm_journal {
     uint64_t realtime_usec; /* of the last entry read, 0 before the first */
     uint64_t unreadable;    /* entries that the journal could not give */
     unsigned truncations;   /* azm_sigbus_count when it was last looked at */
+    sd_id128_t boot;        /* the running one */
+    uint64_t looked_usec;   /* monotonic: the last look for new files */
+    bool last_was_young;    /* the last entry read: see advance */
 };
 
 static struct azm_journal *journal_of(struct azm_source *s)
@@ -61,21 +66,92 @@ static void forget_cursor(struct azm_journal *s)
 
 /* --- reading --- */
 
-/* The next entry: 1, 0, or -errno. A vacuum that overtakes us shows as EBADMSG until libsystemd has looked at
- * the files anew. */
-static int advance(struct azm_journal *s, struct azm_error *err)
+/* Looks for new, changed and deleted files: an sd_journal event or -errno. */
+static int look_at_files(struct azm_journal *s, struct azm_error *err)
+{
+    int r;
+
+    s->looked_usec = azm_monotonic_usec(&azm_system_clock);
+    r = sd_journal_process(s->j);
+    return r < 0 ? journal_error(err, r, "cannot look for changes") : r;
+}
+
+/* sd_journal_next on top of a vacuum that overtakes us, which shows as EBADMSG until the files are looked at anew. */
+static int step(struct azm_journal *s, struct azm_error *err)
 {
     for (int i = 0; i < EBADMSG_TRIES; i++) {
         int r = sd_journal_next(s->j);
 
         if (r != -EBADMSG)
             return r < 0 ? journal_error(err, r, "cannot read the next entry") : r;
-        keep_cursor(s);
-        r = sd_journal_process(s->j);
+        r = look_at_files(s, err);
         if (r < 0)
-            return journal_error(err, r, "cannot look for changes");
+            return r;
     }
     return journal_error(err, EBADMSG, "cannot read the next entry; journalctl --verify shows which file is damaged");
+}
+
+/* Was the current entry written at about the time of the last look at the files, or later? */
+static bool is_young(struct azm_journal *s)
+{
+    uint64_t monotonic_usec;
+    sd_id128_t boot;
+
+    return sd_journal_get_monotonic_usec(s->j, &monotonic_usec, &boot) >= 0 && sd_id128_equal(boot, s->boot) &&
+           monotonic_usec + YOUNG_USEC >= s->looked_usec;
+}
+
+/* Goes back to just after the entry read last: 0, 1 if that one is gone and the journal stands on the one after it,
+ * -errno. */
+static int return_to_last(struct azm_journal *s, struct azm_error *err)
+{
+    int r;
+
+    if (*s->cursor == '\0')
+        r = sd_journal_seek_head(s->j);
+    else {
+        r = sd_journal_seek_cursor(s->j, s->cursor);
+        if (r >= 0)
+            r = step(s, err);
+        if (r > 0)
+            return sd_journal_test_cursor(s->j, s->cursor) <= 0;
+    }
+    return r < 0 ? journal_error(err, r, "cannot go back to the last entry") : 0;
+}
+
+/* The next entry: 1, 0, or -errno.
+ *
+ * A file may have appeared since the last look (a user's first line makes one), with entries that come before this one;
+ * once we are past them libsystemd never gives them. Journald writes in order, so a file with earlier entries exists
+ * when this one does: one more look tells, and if it finds a file, the step is done again. */
+static int advance(struct azm_journal *s, struct azm_error *err)
+{
+    int r;
+
+    if (s->last_was_young)
+        keep_cursor(s);
+    for (;;) {
+        r = step(s, err);
+        if (r <= 0)
+            return r;
+        s->last_was_young = is_young(s);
+        if (!s->last_was_young)
+            return 1;
+        if (!s->cursor) { /* the first young one: the way back is not known yet */
+            if (sd_journal_previous(s->j) <= 0)
+                return 1;
+            keep_cursor(s);
+            r = step(s, err);
+            if (r <= 0 || !s->cursor)
+                return r;
+        }
+        r = look_at_files(s, err);
+        if (r != SD_JOURNAL_INVALIDATE)
+            return r < 0 ? r : 1;
+        r = return_to_last(s, err);
+        if (r != 0)
+            return r;
+    }
 }
 
 /* One pass over all fields; asking for them by name costs several times more. 0, -EBADMSG for an entry that
@@ -211,8 +287,8 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
                     "lost with it");
         s->truncations = azm_sigbus_count();
     }
-    r = sd_journal_process(s->j);
-    return r < 0 ? journal_error(err, r, "cannot look for changes") : 0;
+    r = look_at_files(s, err);
+    return MIN(r, 0);
 }
 
 /* --- starting --- */
@@ -385,14 +461,11 @@ static int resume(struct azm_journal *s, struct azm_error *err)
 /* Goes onto the first entry of the running boot: 1; 0 if there is none; -errno. */
 static int find_boot(struct azm_journal *s)
 {
-    char match[64];
-    sd_id128_t boot;
     _cleanup_free_ char *cursor = NULL;
-    int r = sd_id128_get_boot(&boot);
+    char match[64];
+    int r;
 
-    if (r < 0)
-        return r;
-    snprintf(match, sizeof match, "_BOOT_ID=" SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(boot));
+    snprintf(match, sizeof match, "_BOOT_ID=" SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(s->boot));
     r = sd_journal_add_match(s->j, match, 0);
     if (r >= 0)
         r = sd_journal_seek_head(s->j);
@@ -482,9 +555,9 @@ static void skip_own(struct azm_journal *s)
 {
     char comm[16] = "";
     struct azm_own_process own = {
-        .started_usec = azm_monotonic_usec(&azm_system_clock), .pid = (long)getpid(), .comm = comm};
+        .boot = s->boot, .started_usec = azm_monotonic_usec(&azm_system_clock), .pid = (long)getpid(), .comm = comm};
 
-    if (sd_id128_get_boot(&own.boot) >= 0 && prctl(PR_GET_NAME, comm) >= 0)
+    if (prctl(PR_GET_NAME, comm) >= 0)
         azm_entry_reader_skip_own(s->reader, &own);
 }
 
@@ -521,8 +594,13 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     r = azm_entry_reader_new(o->config, &s->reader);
     if (r < 0)
         azm_error_set(err, r, "out of memory");
-    else
-        skip_own(s);
+    if (r == 0) {
+        r = sd_id128_get_boot(&s->boot);
+        if (r < 0)
+            azm_error_set(err, r, "cannot read the boot id: %m");
+        else
+            skip_own(s);
+    }
     if (r == 0)
         r = open_journal(s, err);
     if (r == 0)
