@@ -154,6 +154,14 @@ static int advance(struct azm_journal *s, struct azm_error *err)
     }
 }
 
+/* Is there memory for the largest field that we would read? */
+static bool memory_left(void)
+{
+    _cleanup_free_ void *p = malloc(2 * FIELD_MAX_BYTES);
+
+    return p != NULL;
+}
+
 /* One pass over all fields; asking for them by name costs several times more. 0, -EBADMSG for an entry that
  * cannot be read, -errno. */
 static int read_fields(struct azm_journal *s)
@@ -169,7 +177,8 @@ static int read_fields(struct azm_journal *s)
         if (r < 0)
             return r;
     }
-    return r;
+    /* In a damaged file a field may claim to be larger than all memory. */
+    return r == -ENOMEM && memory_left() ? -EBADMSG : r;
 }
 
 static int read_times(struct azm_journal *s, struct azm_entry_times *ret)
