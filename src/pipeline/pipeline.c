@@ -81,6 +81,12 @@ static bool batch_has_records(const struct azm_pipeline *p)
     return p->batch && azm_batch_records(p->batch) > 0;
 }
 
+/* What may be checkpointed when the batch as it is now is acknowledged. */
+static int note_position(struct azm_pipeline *p)
+{
+    return p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+}
+
 /* Hands the batch over: 1; 0 if the window is full (not asked with `force`); -errno. */
 static int seal(struct azm_pipeline *p, bool force)
 {
@@ -93,7 +99,7 @@ static int seal(struct azm_pipeline *p, bool force)
     if (!force && !azm_exporter_has_room(p->o.exporter))
         return 0;
     if (!p->pending) { /* else the source is one record ahead, and the batch has noted what it could */
-        r = p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+        r = note_position(p);
         if (r < 0)
             return r;
     }
@@ -144,7 +150,7 @@ static int place(struct azm_pipeline *p)
     p->pending = false;
     p->largest_bytes = MAX(p->largest_bytes, p->record.len);
     if (azm_batch_room(p->batch) < MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES)) {
-        r = p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+        r = note_position(p);
         if (r < 0)
             return r;
     }

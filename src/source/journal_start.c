@@ -27,6 +27,7 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
 
     for (char *line = strtok_r((char *)lines->data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         char *value = strchr(line, '=');
+        int r;
 
         if (!value)
             return azm_error_set(err, EUCLEAN, "%s is damaged: a line is not key=value", AZM_JOURNAL_CHECKPOINT);
@@ -34,9 +35,12 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
         if (strcmp(line, "cursor") == 0) {
             free(cursor);
             cursor = strdup(value);
-            if (!cursor)
-                return azm_error_set(err, ENOMEM, "out of memory");
-        } else if (azm_uid_state_parse(azm_entry_uid_state(s->reader), line, value) == -EBADMSG)
+            r = cursor ? 0 : -ENOMEM;
+        } else
+            r = azm_uid_state_parse(azm_entry_uid_state(s->reader), line, value);
+        if (r == -ENOMEM)
+            return azm_error_set(err, ENOMEM, "out of memory");
+        if (r < 0)
             return azm_error_set(err, EUCLEAN, "%s is damaged: the value of %s makes no sense", AZM_JOURNAL_CHECKPOINT,
                                  line);
     }
