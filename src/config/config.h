@@ -18,6 +18,12 @@ enum azm_start {
     AZM_START_TIME,   /* the first entry at or after start_usec */
 };
 
+enum azm_scope { /* which of the machine's journals */
+                 AZM_SCOPE_ALL,
+                 AZM_SCOPE_SYSTEM,
+                 AZM_SCOPE_USER, /* the calling user's own */
+};
+
 enum azm_fields { /* which journal fields become attributes; docs/mapping.md */
                   AZM_FIELDS_MINIMAL = 1,
                   AZM_FIELDS_STANDARD = 2,
@@ -28,6 +34,7 @@ struct azm_key_value {
     char *key, *value;
 };
 
+/* In order, keys unique. As a plain list (of names) only the keys count. */
 struct azm_key_values {
     struct azm_key_value *items;
     size_t n;
@@ -51,8 +58,20 @@ struct azm_config {
     uint64_t shutdown_timeout_usec;
     /* [journal] */
     enum azm_start start;
-    uint64_t start_usec; /* for AZM_START_TIME: realtime */
-    char *journal_directory;
+    uint64_t start_usec;                         /* for AZM_START_TIME: realtime */
+    char *journal_directory, *journal_namespace; /* "": the machine's own, the default one */
+    struct azm_key_values journal_files;         /* a list of paths */
+    enum azm_scope scope;
+    /* What libsystemd selects; values of one list are alternatives, lists are conditions that all must hold. */
+    struct azm_key_values units;       /* with their suffix */
+    struct azm_key_values identifiers; /* SYSLOG_IDENTIFIER */
+    struct azm_key_values facilities;  /* numbers */
+    struct azm_key_values transports;
+    struct azm_key_values matches; /* FIELD=value */
+    int priority;                  /* this severity or a worse one; -1: any, also none */
+    /* What is left out after reading. */
+    struct azm_key_values exclude_units, exclude_identifiers, exclude_matches;
+    bool exclude_own;
     enum azm_fields fields;
     size_t max_body_bytes;
     bool service_name_field; /* believe OTEL_SERVICE_NAME= in an entry */
