@@ -1,117 +1,99 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "core/cleanup.h"
 #include "source/journal_resume.h"
 
-/* What a cursor says of its entry (sd_journal_get_cursor(3) calls it opaque; its form has been the same since
- * systemd 183, and there is no other way to the sequence number before 254). */
-struct place {
-    char seqnum_id[33], boot[33];
-    uint64_t seqnum, monotonic, realtime;
-};
-
-static bool parse_cursor(const char *cursor, struct place *p)
+static bool is_known(const struct azm_history *h, sd_id128_t seqnum_id)
 {
-    return sscanf(cursor, "s=%32[0-9a-f];i=%" SCNx64 ";b=%32[0-9a-f];m=%" SCNx64 ";t=%" SCNx64, p->seqnum_id,
-                  &p->seqnum, p->boot, &p->monotonic, &p->realtime) == 5;
+    for (size_t i = 0; i < h->n_pairs; i++)
+        if (sd_id128_equal(h->pairs[i].seqnum_id, seqnum_id))
+            return true;
+    return azm_history_has_seen(h, seqnum_id);
 }
 
-/* The place of the current entry: 0 or -errno. */
-static int current_place(sd_journal *j, struct place *p)
+/* May `e` simply be what follows `c` when the entries between them are gone? */
+static bool follows(const struct azm_place *e, const struct azm_place *c, const struct azm_history *h)
 {
-    _cleanup_free_ char *cursor = NULL;
-    int r = sd_journal_get_cursor(j, &cursor);
-
-    if (r < 0)
-        return r;
-    return parse_cursor(cursor, p) ? 0 : -EBADMSG;
-}
-
-static bool same_boot(const struct place *a, const struct place *b)
-{
-    return strcmp(a->boot, b->boot) == 0;
-}
-
-/* Was `e` certainly delivered when the checkpoint was at `c`? The sequence number alone does not prove it: after a
- * power loss journald uses numbers again. Nor does the clock, which may lie behind then; so the monotonic time decides
- * within one boot, and of other boots only those count that are known to come before the checkpoint's. Within one boot
- * the monotonic time also does for another seqnum id, which a volatile journal gets when it is flushed to disk. */
-static bool delivered(const struct place *e, const struct place *c, bool earlier_boot)
-{
-    bool same_numbers = strcmp(e->seqnum_id, c->seqnum_id) == 0;
-
-    if (e->realtime > c->realtime || (same_numbers && e->seqnum > c->seqnum))
-        return false;
-    if (!same_boot(e, c))
-        return same_numbers && earlier_boot;
-    return same_numbers ? e->monotonic <= c->monotonic : e->monotonic < c->monotonic;
+    if (sd_id128_equal(e->seqnum_id, c->seqnum_id))
+        return e->seqnum > c->seqnum && e->realtime_usec >= c->realtime_usec;
+    /* Files of users have numbers of their own. */
+    return is_known(h, e->seqnum_id) && sd_id128_equal(e->boot, c->boot) && e->monotonic_usec >= c->monotonic_usec &&
+           e->realtime_usec >= c->realtime_usec;
 }
 
 /* The journal stands on an entry that is not the cursor's. Is it simply the next one of the same history? On success
  * the journal stands there again. */
-static int is_plain_gap(sd_journal *j, const char *cursor, const struct place *c, uint64_t *ret_lost)
+static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_place *c, const struct azm_history *h,
+                        struct azm_place *ret_landed)
 {
-    struct place landed, before;
+    struct azm_place before;
     int r;
 
-    r = current_place(j, &landed);
+    r = azm_place_current(j, ret_landed);
     if (r < 0)
         return r;
-    if (strcmp(landed.seqnum_id, c->seqnum_id) != 0 || landed.seqnum <= c->seqnum || landed.realtime < c->realtime)
+    if (!follows(ret_landed, c, h))
         return false;
     r = sd_journal_previous(j);
     if (r < 0)
         return r;
     if (r > 0) {
-        r = current_place(j, &before);
+        r = azm_place_current(j, &before);
         if (r < 0)
             return r;
-        if (!delivered(&before, c, false))
+        if (!azm_history_delivered(h, &before))
             return false;
     }
     r = sd_journal_seek_cursor(j, cursor);
     if (r < 0)
         return r;
     r = sd_journal_next(j);
-    if (r <= 0)
-        return r < 0 ? r : -EAGAIN;
-    *ret_lost = landed.seqnum - c->seqnum - 1;
-    return true;
+    return r == 0 ? -EAGAIN : r;
 }
 
-/* Walks back from the end to the last entry that was certainly delivered, or to before the first entry. */
-static int walk_back(sd_journal *j, const struct place *c)
+/* The same entry under another number? */
+static bool is_copy(const struct azm_place *a, const struct azm_place *b)
 {
-    bool met_boot = false; /* what lies before an entry of the checkpoint's boot is not of a later boot */
+    return sd_id128_equal(a->boot, b->boot) && a->monotonic_usec == b->monotonic_usec &&
+           a->realtime_usec == b->realtime_usec && a->hash == b->hash && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
+}
+
+/* Walks back from the end to the last entry that was certainly delivered, or to before the first entry: 1 if a copy of
+ * the cursor's entry was met on the way, 0, -errno. */
+static int walk_back(sd_journal *j, const struct azm_place *c, const struct azm_history *h, struct azm_place *ret_last)
+{
+    bool copy = false;
     int r = sd_journal_seek_tail(j);
 
     if (r < 0)
         return r;
     while ((r = sd_journal_previous(j)) > 0) {
-        struct place p;
+        struct azm_place p;
 
-        r = current_place(j, &p);
+        r = azm_place_current(j, &p);
         if (r < 0)
             return r;
-        met_boot |= same_boot(&p, c);
-        if (delivered(&p, c, met_boot))
-            return 0;
+        copy |= is_copy(&p, c);
+        if (azm_history_delivered(h, &p)) {
+            *ret_last = p;
+            return copy;
+        }
     }
-    return r < 0 ? r : sd_journal_seek_head(j);
+    if (r >= 0)
+        r = sd_journal_seek_head(j);
+    return r < 0 ? r : copy;
 }
 
-int azm_journal_resume(sd_journal *j, const char *cursor, uint64_t *ret_lost)
+int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_history *h, struct azm_gap *ret_gap)
 {
-    struct place c;
+    struct azm_gap gap = {0};
+    struct azm_place landed;
     int r;
 
-    *ret_lost = 0;
-    if (!parse_cursor(cursor, &c))
+    *ret_gap = gap;
+    if (!azm_place_parse(cursor, &gap.from))
         return AZM_RESUME_BAD_CURSOR;
     r = sd_journal_seek_cursor(j, cursor);
     if (r == -EINVAL)
@@ -124,10 +106,24 @@ int azm_journal_resume(sd_journal *j, const char *cursor, uint64_t *ret_lost)
     if (r > 0 && sd_journal_test_cursor(j, cursor) > 0)
         return AZM_RESUME_EXACT;
     if (r > 0) {
-        r = is_plain_gap(j, cursor, &c, ret_lost);
-        if (r != 0)
-            return r < 0 ? r : AZM_RESUME_GAP;
+        r = is_plain_gap(j, cursor, &gap.from, h, &landed);
+        if (r < 0)
+            return r;
+        if (r > 0) {
+            gap.reason = AZM_GAP_VACUUMED;
+            gap.to = landed;
+            gap.counted = landed.seqnum > gap.from.seqnum;
+            gap.entries = gap.counted ? landed.seqnum - gap.from.seqnum - 1 : 0;
+            gap.up_to = !sd_id128_equal(landed.seqnum_id, gap.from.seqnum_id);
+            *ret_gap = gap;
+            return AZM_RESUME_VACUUMED;
+        }
     }
-    r = walk_back(j, &c);
-    return r < 0 ? r : AZM_RESUME_ROLLBACK;
+    /* Its `to` stays open: reading goes on after an entry that was delivered, perhaps long before. */
+    gap.reason = AZM_GAP_ROLLED_BACK;
+    r = walk_back(j, &gap.from, h, &landed);
+    if (r != 0)
+        return r < 0 ? r : AZM_RESUME_MOVED;
+    *ret_gap = gap;
+    return AZM_RESUME_ROLLBACK;
 }
