@@ -312,7 +312,11 @@ static int reopen(struct azm_journal *s, struct azm_error *err)
         s->j = old;
         return r;
     }
-    sd_journal_close(old);
+    /* The event loop watches the fd of the first one until it asks again; a number used anew would confuse it. */
+    if (s->retired)
+        sd_journal_close(old);
+    else
+        s->retired = old;
     s->invalidated = true;
     return 0;
 }
@@ -434,6 +438,11 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
         return azm_journal_error(err, r, "cannot watch it");
     if (s->files.young || s->roots < azm_journal_all_roots(s->config)) /* no event tells about these */
         *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
+    if (s->polled_fd == fd) {
+        sd_journal_close(s->retired);
+        s->retired = NULL;
+    }
+    s->polled_fd = fd;
     *ret_fd = fd;
     *ret_events = events;
     return 0;
@@ -502,6 +511,7 @@ static struct azm_source *journal_free(struct azm_source *source)
         return NULL;
     s = azm_journal_of(source);
     sd_journal_close(s->j);
+    sd_journal_close(s->retired);
     azm_journal_late_free(&s->late);
     azm_entry_reader_free(s->reader);
     azm_history_free(&s->history);

@@ -38,8 +38,10 @@ struct azm_late {
 struct azm_journal {
     struct azm_source source;
     const struct azm_config *config;
-    sd_journal *j; /* gives what [journal] selects */
-    bool selects;  /* that is less than everything */
+    sd_journal *j;       /* gives what [journal] selects */
+    sd_journal *retired; /* the one before, while its fd may still be watched */
+    int polled_fd;
+    bool selects; /* that is less than everything */
     struct azm_entry_reader *reader;
     int state_dir_fd;
 
