@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "config/otel_env.h"
@@ -62,6 +65,17 @@ int cli_load_config(struct azm_config *c, const char *path, const struct cli_ove
         azm_config_free(c);
     }
     return code;
+}
+
+char *cli_control_path(const struct azm_config *c)
+{
+    char *path;
+
+    if (*c->control)
+        return strdup(c->control);
+    if (strcmp(c->state_directory, AZM_DEFAULT_STATE_DIRECTORY) == 0)
+        return strdup("/run/azmonlog/control");
+    return asprintf(&path, "%s/control", c->state_directory) < 0 ? NULL : path;
 }
 
 struct azm_otlp_limits cli_record_limits(const struct azm_config *c)

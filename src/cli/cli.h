@@ -10,6 +10,7 @@
 enum {
     AZM_EXIT_OK = 0,
     AZM_EXIT_FAILURE = 1,      /* something broke at run time */
+    AZM_EXIT_NOT_RUNNING = 3,  /* status and flush: no azmonlog is there to be asked */
     AZM_EXIT_USAGE = 64,       /* wrong options */
     AZM_EXIT_UNDELIVERED = 75, /* run --once was stopped before all was acknowledged; run it again */
     AZM_EXIT_NO_PERMISSION = 77,
@@ -35,6 +36,10 @@ void cli_override(struct cli_overrides *o, const char *section, const char *key,
 /* File (`path`, or the default one if it is there and `path` is NULL), drop-ins, environment, command line. Prints the
  * error and returns an exit code; 0 is success, and only then `c` is filled in. */
 int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o);
+
+/* Where the control socket of this configuration is: [state] control=, or else a place that follows from the state
+ * directory, so that every azmonlog has its own. The caller frees it; NULL when memory is out. */
+char *cli_control_path(const struct azm_config *c);
 
 /* The bounds of one record: it never takes more than about three quarters of a request. */
 struct azm_otlp_limits cli_record_limits(const struct azm_config *c);

@@ -328,7 +328,8 @@ static const struct key {
     {"journal", "max_body_bytes", parse_size, FIELD(max_body_bytes), "64K", KIB, 16 * KIB *KIB},
     {"journal", "service_name_field", parse_bool, FIELD(service_name_field), "yes", 0, 0},
     {"resource", ANY_KEY, parse_resource, FIELD(resource), NULL, 0, 0},
-    {"state", "directory", parse_path, FIELD(state_directory), "/var/lib/azmonlog", 0, 0},
+    {"state", "directory", parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0},
+    {"state", "control", parse_path, FIELD(control), "", 0, 0},
 };
 
 static const struct key *find_key(const char *section, const char *key)
@@ -412,6 +413,7 @@ void azm_config_free(struct azm_config *c)
     free(c->tls_key_file);
     free(c->journal_directory);
     free(c->state_directory);
+    free(c->control);
     key_values_clear(&c->headers);
     key_values_clear(&c->resource);
     *c = (struct azm_config){0};
