@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "cli/unix_socket.h"
-#include "core/cleanup.h"
 #include "core/clock.h"
+
+#define RECEIVE_MAX ((size_t)1 << 20)
+#define RECEIVE_STEP 4096
+
+static uint64_t time_left(uint64_t deadline_usec)
+{
+    uint64_t now = azm_monotonic_usec(&azm_system_clock);
+
+    return deadline_usec > now ? deadline_usec - now : 0;
+}
 
 int azm_unix_address(const char *path, struct sockaddr_un *ret, int *ret_dir_fd)
 {
@@ -46,7 +57,7 @@ int azm_unix_connect(const char *path, int type, uint64_t deadline_usec)
         return -errno;
     r = azm_unix_address(path, &address, &dir);
     while (r == 0) {
-        uint64_t now = azm_monotonic_usec(&azm_system_clock), left = deadline_usec > now ? deadline_usec - now : 1;
+        uint64_t left = MAX(time_left(deadline_usec), UINT64_C(1)); /* 0 would mean no limit */
         struct timeval limit = {.tv_sec = (time_t)(left / AZM_USEC_PER_SEC),
                                 .tv_usec = (suseconds_t)(left % AZM_USEC_PER_SEC)};
 
@@ -63,4 +74,64 @@ int azm_unix_connect(const char *path, int type, uint64_t deadline_usec)
     r = fd;
     fd = -1;
     return r;
+}
+
+static int wait_for(int fd, short events, uint64_t deadline_usec)
+{
+    uint64_t left = time_left(deadline_usec);
+    int r;
+
+    if (left == 0)
+        return -ETIMEDOUT;
+    r = poll(&(struct pollfd){.fd = fd, .events = events}, 1,
+             (int)MIN(left / AZM_USEC_PER_MSEC + 1, (uint64_t)INT_MAX));
+    return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+int azm_unix_send(int fd, const void *data, size_t len, uint64_t deadline_usec)
+{
+    for (size_t sent = 0; sent < len;) {
+        ssize_t n = send(fd, (const char *)data + sent, len - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        int r = 0;
+
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (errno == EAGAIN)
+            r = wait_for(fd, POLLOUT, deadline_usec);
+        else if (errno != EINTR)
+            r = -errno;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int azm_unix_receive(int fd, char end, uint64_t deadline_usec, struct azm_buf *ret)
+{
+    azm_buf_clear(ret);
+    while (ret->len < RECEIVE_MAX) {
+        const void *found;
+        ssize_t n;
+        int r;
+
+        r = azm_buf_reserve(ret, RECEIVE_STEP);
+        if (r < 0)
+            return r;
+        n = recv(fd, ret->data + ret->len, RECEIVE_STEP, MSG_DONTWAIT);
+        if (n == 0)
+            return -ECONNRESET;
+        if (n < 0) {
+            r = errno == EAGAIN ? wait_for(fd, POLLIN, deadline_usec) : errno == EINTR ? 0 : -errno;
+            if (r < 0)
+                return r;
+            continue;
+        }
+        found = memchr(ret->data + ret->len, end, (size_t)n);
+        if (found) {
+            ret->len = (size_t)((const uint8_t *)found - ret->data);
+            return 0;
+        }
+        ret->len += (size_t)n;
+    }
+    return -EMSGSIZE;
 }
