@@ -151,7 +151,8 @@ static void print_waiting(FILE *f, struct azm_buf *line, const json_t *status)
 static void print_counts(FILE *f, struct azm_buf *line, const json_t *status)
 {
     const json_t *read = json_object_get(status, "read"), *delivered = json_object_get(status, "delivered"),
-                 *bytes = json_object_get(delivered, "bytes"), *failures = json_object_get(status, "failures");
+                 *bytes = json_object_get(delivered, "bytes");
+    int64_t failures = count_of(status, "failures");
 
     if (json_is_integer(json_object_get(read, "records"))) {
         put_count(line, count_of(read, "records"), "record", "records");
@@ -170,9 +171,9 @@ static void print_counts(FILE *f, struct azm_buf *line, const json_t *status)
         azm_buf_printf(line, "%s", line->len ? ", " : "");
         put_bytes(line, json_number_value(bytes));
     }
-    if (json_is_integer(failures)) {
+    if (failures > 0) {
         azm_buf_printf(line, "%s", line->len ? "; " : "");
-        put_count(line, json_integer_value(failures), "failed attempt", "failed attempts");
+        put_count(line, failures, "failed attempt", "failed attempts");
     }
     row(f, "Delivered", line);
 }
