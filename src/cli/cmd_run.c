@@ -59,6 +59,7 @@ static void print_help(void)
            "      --directory DIR         [journal] directory=\n"
            "      --start WHERE           [journal] start=: boot, now, oldest or a time\n"
            "      --state-directory DIR   [state] directory=\n"
+           "      --control PATH          [state] control=\n"
            "  -v, --verbose               more messages\n"
            "  -h, --help                  this text\n\n"
            "The smallest configuration is two lines:\n\n"
@@ -282,7 +283,7 @@ static int run(struct daemon *d, bool once)
 
 int cmd_run(int argc, char **argv)
 {
-    enum { OPT_ONCE = 256, OPT_ENDPOINT, OPT_DIRECTORY, OPT_START, OPT_STATE_DIRECTORY };
+    enum { OPT_ONCE = 256, OPT_ENDPOINT, OPT_DIRECTORY, OPT_START, OPT_STATE_DIRECTORY, OPT_CONTROL };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"once", no_argument, NULL, OPT_ONCE},
@@ -290,6 +291,7 @@ int cmd_run(int argc, char **argv)
         {"directory", required_argument, NULL, OPT_DIRECTORY},
         {"start", required_argument, NULL, OPT_START},
         {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
+        {"control", required_argument, NULL, OPT_CONTROL},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -319,6 +321,9 @@ int cmd_run(int argc, char **argv)
             break;
         case OPT_STATE_DIRECTORY:
             cli_override(&overrides, "state", "directory", optarg, "--state-directory");
+            break;
+        case OPT_CONTROL:
+            cli_override(&overrides, "state", "control", optarg, "--control");
             break;
         case 'v':
             azm_log_init(AZM_LOG_DEBUG);

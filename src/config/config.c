@@ -59,7 +59,8 @@ static const struct key {
     {"journal", "max_body_bytes", azm_parse_size, FIELD(max_body_bytes), "64K", KIB, 16 * KIB *KIB},
     {"journal", "service_name_field", azm_parse_bool, FIELD(service_name_field), "yes", 0, 0},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0},
-    {"state", "directory", azm_parse_path, FIELD(state_directory), "/var/lib/azmonlog", 0, 0},
+    {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0},
+    {"state", "control", azm_parse_path, FIELD(control), "", 0, 0},
 };
 
 static const struct key *find_key(const char *section, const char *key)
@@ -143,6 +144,7 @@ void azm_config_free(struct azm_config *c)
     free(c->tls_key_file);
     free(c->journal_directory);
     free(c->state_directory);
+    free(c->control);
     free(c->journal_namespace);
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (!keys[i].preset) /* a list */

@@ -11,6 +11,8 @@
  * file, drop-ins (FILE.d/ *.conf by name), environment (config/otel_env.h), command line. Unknown keys and bad
  * values are errors that name the file and line. */
 
+#define AZM_DEFAULT_STATE_DIRECTORY "/var/lib/azmonlog"
+
 enum azm_start {
     AZM_START_BOOT,   /* the first entry of the running boot */
     AZM_START_NOW,    /* only what is logged from now on */
@@ -79,6 +81,7 @@ struct azm_config {
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */
     char *state_directory;
+    char *control; /* the control socket; "": cli_control_path decides */
 };
 
 /* Fills in the defaults: 0 or -ENOMEM. */
