@@ -78,21 +78,34 @@ static int apply(struct azm_config *c, const struct cli_overrides *o, struct azm
     return 0;
 }
 
+static int read_config(struct azm_config *c, const char *path, const struct cli_overrides *o, bool client,
+                       struct azm_error *err)
+{
+    int code = 0;
+
+    if (load(c, path, client, err) < 0)
+        code = AZM_EXIT_CONFIG;
+    else if (apply(c, o, err) < 0)
+        code = AZM_EXIT_USAGE;
+    else if (azm_config_check(c, err) < 0)
+        code = AZM_EXIT_CONFIG;
+    if (code != 0)
+        azm_config_free(c);
+    return code;
+}
+
+int cli_read_config(struct azm_config *c, const char *path, const struct cli_overrides *o, struct azm_error *err)
+{
+    return read_config(c, path, o, false, err);
+}
+
 static int load_config(struct azm_config *c, const char *path, const struct cli_overrides *o, bool client)
 {
     struct azm_error err;
-    int code = 0;
+    int code = read_config(c, path, o, client, &err);
 
-    if (load(c, path, client, &err) < 0)
-        code = AZM_EXIT_CONFIG;
-    else if (apply(c, o, &err) < 0)
-        code = AZM_EXIT_USAGE;
-    else if (azm_config_check(c, &err) < 0)
-        code = AZM_EXIT_CONFIG;
-    if (code != 0) {
+    if (code != 0)
         azm_log(AZM_LOG_ERROR, "%s", err.words);
-        azm_config_free(c);
-    }
     return code;
 }
 

@@ -24,7 +24,7 @@ struct cli_override {
     const char *section, *key, *value, *option;
 };
 
-#define CLI_OVERRIDES_MAX 16
+#define CLI_OVERRIDES_MAX 64
 
 struct cli_overrides {
     struct cli_override items[CLI_OVERRIDES_MAX];
@@ -36,6 +36,9 @@ void cli_override(struct cli_overrides *o, const char *section, const char *key,
 /* File (`path`, or the default one if it is there and `path` is NULL), drop-ins, environment, command line. Prints the
  * error and returns an exit code; 0 is success, and only then `c` is filled in. */
 int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o);
+
+/* The same, but the words of the error go to `err`. */
+int cli_read_config(struct azm_config *c, const char *path, const struct cli_overrides *o, struct azm_error *err);
 
 /* For the commands that ask a running azmonlog: only [journal] and [state] are looked at. The others need more
  * permission (certificates, files of headers) and may be what is wrong. */
