@@ -141,15 +141,21 @@ static void on_flushed(void *userdata, const char *error)
     azm_control_reply(userdata, error ? azm_control_error(error) : json_pack("{s:b}", "ok", 1));
 }
 
+static bool is_wanted(void *userdata)
+{
+    return azm_control_wanted(userdata);
+}
+
 static void answer_flush(struct daemon *d, struct azm_control_request *rq, const json_t *message)
 {
     const char *marker = json_string_value(json_object_get(message, "marker"));
     json_int_t markers = json_integer_value(json_object_get(message, "markers"));
+    const struct azm_flush_waiter waiter = {.done = on_flushed, .wanted = is_wanted, .userdata = rq};
     struct azm_error err;
 
     if (marker && (markers < 1 || markers > 16))
         azm_control_reply(rq, azm_control_error("flush: \"markers\" is a number from 1 to 16"));
-    else if (azm_pipeline_flush(d->pipeline, marker, (unsigned)markers, on_flushed, rq, &err) < 0)
+    else if (azm_pipeline_flush(d->pipeline, marker, (unsigned)markers, &waiter, &err) < 0)
         azm_control_reply(rq, azm_control_error(err.words));
 }
 

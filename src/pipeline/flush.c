@@ -13,21 +13,32 @@ struct azm_flush {
     char *message;
     unsigned n;
     uint64_t batches; /* to be acknowledged */
-    azm_flush_done_t done;
-    void *userdata;
+    struct azm_flush_waiter waiter;
 };
 
-int azm_flush_add(struct azm_flushes *f, const char *message, unsigned n, azm_flush_done_t done, void *userdata)
+static void end(struct azm_flush *x, const char *error)
+{
+    x->waiter.done(x->waiter.userdata, error);
+    free(x->message);
+    free(x);
+}
+
+int azm_flush_add(struct azm_flushes *f, const char *message, unsigned n, const struct azm_flush_waiter *waiter)
 {
     struct azm_flush *new = calloc(1, sizeof *new);
 
+    for (struct azm_flush **link = &f->first, *x; (x = *link);)
+        if (!x->waiter.wanted(x->waiter.userdata)) {
+            *link = x->next;
+            end(x, "nobody waits");
+        } else
+            link = &x->next;
     if (!new || (message && !(new->message = strdup(message)))) {
         free(new);
         return -ENOMEM;
     }
     new->n = n;
-    new->done = done;
-    new->userdata = userdata;
+    new->waiter = *waiter;
     new->next = f->first;
     f->first = new;
     return 0;
@@ -80,13 +91,6 @@ void azm_flush_sealed(struct azm_flushes *f, uint64_t submitted)
             x->step = TO_ACKNOWLEDGE;
             x->batches = submitted;
         }
-}
-
-static void end(struct azm_flush *x, const char *error)
-{
-    x->done(x->userdata, error);
-    free(x->message);
-    free(x);
 }
 
 void azm_flush_acknowledged(struct azm_flushes *f, uint64_t acknowledged)

@@ -6,8 +6,13 @@
 /* Flushes that are waited for: "tell me when everything that is in the journal now is acknowledged". Each goes through
  * four steps: the source marks its end; reading passes the mark; what is read is sealed; that is acknowledged. */
 
-/* `error`: NULL when all is acknowledged, else why that will not be. */
-typedef void (*azm_flush_done_t)(void *userdata, const char *error);
+/* Who waits for one. */
+struct azm_flush_waiter {
+    /* Called once; `error`: NULL when all is acknowledged, else why that will not be. */
+    void (*done)(void *userdata, const char *error);
+    bool (*wanted)(void *userdata); /* does anybody still wait? */
+    void *userdata;
+};
 
 struct azm_flush;
 
@@ -15,8 +20,9 @@ struct azm_flushes {
     struct azm_flush *first;
 };
 
-/* Adds one, which waits for `n` entries with this message (NULL: for none): 0 or -ENOMEM. */
-int azm_flush_add(struct azm_flushes *f, const char *message, unsigned n, azm_flush_done_t done, void *userdata);
+/* Adds one, which waits for `n` entries with this message (NULL: for none), and ends those that nobody wants any more:
+ * 0 or -ENOMEM. */
+int azm_flush_add(struct azm_flushes *f, const char *message, unsigned n, const struct azm_flush_waiter *waiter);
 
 /* The source may have more entries: tries to mark for those that are not marked yet. 1 if it did, 0, -errno. */
 int azm_flush_mark(struct azm_flushes *f, struct azm_source *source, struct azm_error *err);

@@ -578,14 +578,14 @@ int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err)
     return !all_done(p) || batch_has_records(p) || p->pending;
 }
 
-int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, azm_flush_done_t done, void *userdata,
+int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, const struct azm_flush_waiter *waiter,
                        struct azm_error *err)
 {
     int r;
 
     if (p->state != RUNNING)
         return azm_error_set(err, EBUSY, "azmonlog is ending");
-    r = azm_flush_add(&p->flushes, message, n, done, userdata);
+    r = azm_flush_add(&p->flushes, message, n, waiter);
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
     r = look_for_changes(p);

@@ -44,10 +44,11 @@ void azm_pipeline_stop(struct azm_pipeline *p);
  * next start delivers it; -errno: it ended because of this error. */
 int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err);
 
-/* Calls `done`, perhaps at once, when everything that is in the journal now, and the `n` entries with just this message
- * (NULL: none) that are still to come, is acknowledged, or when the pipeline ends: 0 or -errno, and it is not called.
+/* Tells the waiter, perhaps at once, when everything that is in the journal now, and the `n` entries with just this
+ * message (NULL: none) that are still to come, is acknowledged, or when the pipeline ends: 0 or -errno, and it is not
+ * told.
  */
-int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, azm_flush_done_t done, void *userdata,
+int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, const struct azm_flush_waiter *waiter,
                        struct azm_error *err);
 
 /* From now on goes by the limits, delays and timeouts of these options; everything else in them is ignored. To be

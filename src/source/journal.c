@@ -183,15 +183,15 @@ int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret)
     return r < 0 ? r : sd_journal_get_monotonic_usec(j, &ret->monotonic_usec, &ret->boot);
 }
 
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec)
+int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
+                           struct azm_entry_times *ret_times)
 {
-    struct azm_entry_times t;
     int r;
 
-    r = azm_journal_read_times(j, &t);
+    r = azm_journal_read_times(j, ret_times);
     if (r >= 0)
         r = read_fields(j, reader);
-    return r < 0 ? r : azm_entry_finish(reader, &t, rec);
+    return r < 0 ? r : azm_entry_finish(reader, ret_times, rec);
 }
 
 static void note_unreadable(struct azm_journal *s)
@@ -205,20 +205,15 @@ static void note_unreadable(struct azm_journal *s)
     s->last_unreadable = p;
 }
 
-/* Another boot begins. Entries of users' files in it were passed over if its clock is behind: they came before the last
- * entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
-static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
+/* Another boot begins, and its clock is behind. Entries of users' files in it were passed over: they came before the
+ * last entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
+static int look_anew_after_reboot(struct azm_journal *s, const struct azm_entry_times *t, struct azm_error *err)
 {
-    uint64_t usec;
-    sd_id128_t boot;
-    bool first;
+    bool behind = !sd_id128_equal(t->boot, s->last.boot) && t->realtime_usec < s->last.realtime_usec;
     int r;
 
-    if (sd_journal_get_monotonic_usec(s->j, &usec, &boot) < 0 || sd_id128_equal(boot, s->last_boot))
-        return 0;
-    first = sd_id128_equal(s->last_boot, SD_ID128_NULL);
-    s->last_boot = boot;
-    if (first)
+    s->last = *t;
+    if (!behind)
         return 0;
     azm_journal_keep_cursor(s);
     if (!s->cursor)
@@ -226,16 +221,19 @@ static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
     r = sd_journal_seek_cursor(s->j, s->cursor);
     if (r >= 0)
         r = sd_journal_next(s->j);
-    if (r > 0) /* vacuumed in between? */
-        s->on_unread = sd_journal_test_cursor(s->j, s->cursor) <= 0;
-    return r < 0 ? azm_journal_error(err, r, "cannot go on in another boot") : 0;
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot go on in another boot");
+    if (r > 0 && sd_journal_test_cursor(s->j, s->cursor) > 0)
+        return 0;
+    return azm_journal_go_on(s, err); /* vacuumed in between, or damaged numbers */
 }
 
 /* The next entry of the merged files: 1 and the record, 0, -errno. */
 static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
 {
     for (;;) {
-        int r = 1, k;
+        struct azm_entry_times t = {0};
+        int r = 1, k = 0;
 
         if (!s->on_unread)
             r = advance(s, err);
@@ -248,12 +246,13 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
         s->account.read++;
         free(s->tail);
         s->tail = NULL;
-        r = azm_journal_read_entry(s->j, s->reader, rec);
+        r = azm_journal_read_entry(s->j, s->reader, rec, &t);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
         if (r < 0)
             note_unreadable(s);
-        k = look_anew_after_reboot(s, err);
+        else
+            k = look_anew_after_reboot(s, &t, err);
         if (k < 0 || r > 0)
             return k < 0 ? k : r;
     }

@@ -107,7 +107,7 @@ static int look_at_file(struct scan *s, const char *path)
     memcpy(news.identity.bytes + 8, &st.st_ino, 8);
     news.state = probe(path, &news.head);
     if (news.state == AZM_FILE_EMPTY || news.state == AZM_FILE_DAMAGED) {
-        bool young = news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
+        bool young = !claims_entries(path) && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
 
         s->files->young |= young;
         if (young || news.state == AZM_FILE_EMPTY)

@@ -14,7 +14,10 @@
  * where numbers are missing. */
 
 /* A number that is so far ahead is damage, not a gap: nobody logs faster than an entry in a microsecond. */
-#define SLACK_ENTRIES UINT64_C(1000000)
+#define SLACK_ENTRIES UINT64_C(100000)
+
+/* How far to look back for the entry before another one in the same file. */
+#define BACK_MAX 200000
 
 #define HOLES_MAX 8 /* more of them in one stretch become one */
 
@@ -35,7 +38,8 @@ struct walk {
     size_t n_numbers;
     struct hole *holes;
     size_t n_holes;
-    uint64_t entries; /* walked over */
+    struct hole absurd; /* where a number is beyond belief; its entries: 1 if there is one */
+    uint64_t entries;   /* walked over */
 };
 
 static void walk_free(struct walk *w)
@@ -115,6 +119,8 @@ static int walk_over(struct walk *w, const struct azm_place *p)
         missing -= MIN(missing, n->others);
         if (missing > 0 && !is_plausible(&last, p, missing)) {
             n->last.seqnum++; /* it has taken one number, whatever it says */
+            if (w->absurd.entries == 0)
+                w->absurd = (struct hole){.from = last, .entries = 1};
             return 0;
         }
         if (missing > 0)
@@ -182,12 +188,45 @@ int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_err
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
+/* Goes back from the current entry, *p, to the one before it with the same seqnum id: true, and *p is that. */
+static bool find_predecessor(sd_journal *j, struct azm_place *p)
+{
+    const sd_id128_t seqnum_id = p->seqnum_id;
+
+    for (unsigned i = 0; i < BACK_MAX && sd_journal_previous(j) > 0; i++)
+        if (azm_place_current(j, p) >= 0 && sd_id128_equal(p->seqnum_id, seqnum_id))
+            return true;
+    return false;
+}
+
+/* A file of a user has numbers from an earlier boot that are higher than those which the system's journal was left with
+ * after a power loss. Its first entry in the new boot then takes the counter further, and nothing is missing before it.
+ */
+static void take_out_jumps(sd_journal *j, struct hole *h)
+{
+    char cursor[AZM_PLACE_TEXT_MAX];
+    struct azm_place p;
+
+    azm_place_print(&h->from, cursor);
+    if (sd_journal_seek_cursor(j, cursor) < 0)
+        return;
+    while (sd_journal_next(j) > 0 && azm_place_current(j, &p) >= 0 && !azm_place_equal(&p, &h->to)) {
+        uint64_t seqnum = p.seqnum;
+
+        if (sd_id128_equal(p.seqnum_id, h->from.seqnum_id) || seqnum <= h->from.seqnum)
+            continue;
+        if (find_predecessor(j, &p) && p.seqnum == seqnum - 1 && !sd_id128_equal(p.boot, h->to.boot))
+            h->entries -= MIN(h->entries, seqnum - h->from.seqnum - 1);
+        return;
+    }
+}
+
 static int report_hole(struct azm_journal *s, const struct hole *h, enum azm_gap_reason reason, struct azm_error *err)
 {
     struct azm_gap g = {
         .reason = reason, .counted = true, .up_to = h->up_to, .entries = h->entries, .from = h->from, .to = h->to};
 
-    return azm_journal_add_gap(s, &g, err);
+    return h->entries > 0 ? azm_journal_add_gap(s, &g, err) : 0;
 }
 
 /* Everything up to `first` is gone, the account's own entry included. How much of it had been read? */
@@ -195,7 +234,10 @@ static int report_gone(struct azm_journal *s, const struct azm_place *first, con
                        struct azm_error *err)
 {
     const struct azm_place *from = &s->account.place;
-    struct hole h = {.from = *from, .to = *first, .up_to = !sd_id128_equal(from->seqnum_id, first->seqnum_id)};
+    struct hole h = {.from = *from,
+                     .to = *first,
+                     .up_to =
+                         !sd_id128_equal(from->seqnum_id, first->seqnum_id) && !azm_journal_is_machines(s->config)};
     int64_t read = s->account.read - (int64_t)w->entries;
 
     if (!same_counter(from, first) || first->seqnum <= from->seqnum)
@@ -212,6 +254,13 @@ static int report_holes(struct azm_journal *s, const struct walk *w, struct azm_
     struct hole all;
     int r = 0;
 
+    if (w->absurd.entries > 0) { /* it hides what comes after it in its file, for libsystemd goes by the numbers */
+        struct azm_gap g = {.reason = AZM_GAP_MISSING, .from = w->absurd.from};
+
+        r = azm_journal_add_gap(s, &g, err);
+    }
+    if (r == 0 && w->n_holes == 0)
+        return 0;
     if (w->n_holes <= HOLES_MAX) {
         for (size_t i = 0; i < w->n_holes && r == 0; i++)
             r = report_hole(s, &w->holes[i], AZM_GAP_MISSING, err);
@@ -251,6 +300,11 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
         return report_hole(s, &h, AZM_GAP_VACUUMED, err);
     }
     r = gone ? report_gone(s, &first, &w, err) : 0;
+    for (size_t i = 0; i < w.n_holes; i++)
+        if (w.holes[i].up_to) {
+            take_out_jumps(j, &w.holes[i]);
+            w.holes[i].up_to = !azm_journal_is_machines(s->config);
+        }
     return r < 0 ? r : report_holes(s, &w, err);
 }
 

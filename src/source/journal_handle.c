@@ -19,6 +19,11 @@ bool azm_journal_filters(const struct azm_config *c)
     return azm_journal_selects(c) || c->exclude_units.n > 0 || c->exclude_identifiers.n > 0 || c->exclude_matches.n > 0;
 }
 
+bool azm_journal_is_machines(const struct azm_config *c)
+{
+    return !*c->journal_directory && c->journal_files.n == 0;
+}
+
 static int add_match(sd_journal *j, const char *field, const char *value)
 {
     _cleanup_free_ char *match = NULL;

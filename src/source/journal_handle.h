@@ -14,6 +14,10 @@ bool azm_journal_selects(const struct azm_config *c);
 /* Does it leave out entries in any way, so that missing ones need not have been wanted? */
 bool azm_journal_filters(const struct azm_config *c);
 
+/* Is it the machine's own, which journald writes and numbers with one counter? Files from elsewhere may be of several
+ * machines. */
+bool azm_journal_is_machines(const struct azm_config *c);
+
 /* A new handle that gives every entry. It does not notice new files before sd_journal_get_fd was called. 0 or -errno.
  */
 int azm_journal_open_handle(const struct azm_config *c, sd_journal **ret, struct azm_error *err);

@@ -45,16 +45,16 @@ struct azm_journal {
     struct azm_entry_reader *reader;
     int state_dir_fd;
 
-    bool on_unread;            /* the journal stands on an entry that `next` has yet to give */
-    char *cursor;              /* of the last entry read; "" before the first; NULL: ask the journal */
-    unsigned truncations;      /* azm_sigbus_count when it was last looked at */
-    sd_id128_t boot;           /* the running one */
-    uint64_t looked_usec;      /* monotonic: the last look for new files */
-    bool last_was_young;       /* the last entry read: see advance */
-    bool invalidated;          /* files have come or gone since they were last looked over */
-    uint64_t looked_over_usec; /* monotonic: when that was */
-    sd_id128_t last_boot;      /* of the last entry read */
-    unsigned roots;            /* which of the machine's journal folders there were when the journal was opened */
+    bool on_unread;              /* the journal stands on an entry that `next` has yet to give */
+    char *cursor;                /* of the last entry read; "" before the first; NULL: ask the journal */
+    unsigned truncations;        /* azm_sigbus_count when it was last looked at */
+    sd_id128_t boot;             /* the running one */
+    uint64_t looked_usec;        /* monotonic: the last look for new files */
+    bool last_was_young;         /* the last entry read: see advance */
+    bool invalidated;            /* files have come or gone since they were last looked over */
+    uint64_t looked_over_usec;   /* monotonic: when that was */
+    struct azm_entry_times last; /* of the last entry read */
+    unsigned roots;              /* which of the machine's journal folders there were when the journal was opened */
 
     struct azm_history history;
     struct azm_account account;
@@ -98,8 +98,9 @@ void azm_journal_keep_cursor(struct azm_journal *s);
 /* The times of the current entry: 0 or -errno. */
 int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret);
 
-/* The current entry as a record: 1, 0 if it is one to skip, -EBADMSG if it cannot be read, -errno. */
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec);
+/* The current entry as a record, and its times: 1, 0 if it is one to skip, -EBADMSG if it cannot be read, -errno. */
+int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
+                           struct azm_entry_times *ret_times);
 
 /* --- journal_start.c --- */
 

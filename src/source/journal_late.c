@@ -146,6 +146,7 @@ static int end_late(struct azm_journal *s, struct azm_error *err)
 int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
 {
     struct azm_late *late = &s->late;
+    struct azm_entry_times t;
     struct azm_place p;
     int r;
 
@@ -167,7 +168,7 @@ int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct 
             return end_late(s, err);
         if (!is_late(late, p.seqnum_id))
             continue;
-        r = azm_journal_read_entry(late->j, late->reader, rec);
+        r = azm_journal_read_entry(late->j, late->reader, rec, &t);
         if (r > 0 || r == -ENOMEM)
             return r;
     }

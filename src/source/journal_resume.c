@@ -60,9 +60,10 @@ static bool is_copy(const struct azm_place *a, const struct azm_place *b)
            a->realtime_usec == b->realtime_usec && a->hash == b->hash && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
 }
 
-/* Walks back from the end to the last entry that was certainly delivered, or to before the first entry: 1 if a copy of
- * the cursor's entry was met on the way, 0, -errno. */
-static int walk_back(sd_journal *j, const struct azm_place *c, const struct azm_history *h, struct azm_place *ret_last)
+/* Walks back from the end to the last entry that was certainly delivered, or to before the first entry, and notes that
+ * entry and the one after it as the ends of the gap: 1 if a copy of the cursor's entry was met on the way, 0, -errno.
+ */
+static int walk_back(sd_journal *j, const struct azm_place *c, const struct azm_history *h, struct azm_gap *gap)
 {
     bool copy = false;
     int r = sd_journal_seek_tail(j);
@@ -77,10 +78,12 @@ static int walk_back(sd_journal *j, const struct azm_place *c, const struct azm_
             return r;
         copy |= is_copy(&p, c);
         if (azm_history_delivered(h, &p)) {
-            *ret_last = p;
+            gap->from = p;
             return copy;
         }
+        gap->to = p;
     }
+    gap->from = (struct azm_place){0};
     if (r >= 0)
         r = sd_journal_seek_head(j);
     return r < 0 ? r : copy;
@@ -119,9 +122,9 @@ int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_histo
             return AZM_RESUME_VACUUMED;
         }
     }
-    /* Its `to` stays open: reading goes on after an entry that was delivered, perhaps long before. */
     gap.reason = AZM_GAP_ROLLED_BACK;
-    r = walk_back(j, &gap.from, h, &landed);
+    landed = gap.from; /* the cursor's */
+    r = walk_back(j, &landed, h, &gap);
     if (r != 0)
         return r < 0 ? r : AZM_RESUME_MOVED;
     *ret_gap = gap;

@@ -82,7 +82,7 @@ static int rebuild_uid_state(struct azm_journal *s)
         before++;
     }
     for (size_t i = 0; r >= 0; i++) {
-        r = azm_journal_read_entry(s->j, s->reader, &rec);
+        r = azm_journal_read_entry(s->j, s->reader, &rec, &t);
         if (r == -EBADMSG)
             r = 0; /* an entry that cannot be read has no uid */
         if (r < 0 || i == before)
@@ -146,6 +146,7 @@ static int go_on_after_gap(struct azm_journal *s, sd_journal *all, struct azm_ga
         return azm_journal_error(err, r, "cannot go to the oldest entry that is left");
     s->on_unread = all == s->j || (r > 0 && sd_journal_test_cursor(s->j, landed) > 0);
     r = azm_journal_account_from(s, landed, all == s->j ? -1 : 0, err);
+    g->up_to &= !azm_journal_is_machines(s->config);
     return r < 0 || !g->counted || g->entries == 0 ? r : azm_journal_add_gap(s, g, err);
 }
 

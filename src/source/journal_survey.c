@@ -73,7 +73,7 @@ int azm_journal_mark(struct azm_source *source, const char *message, unsigned n,
     _cleanup_journal_ sd_journal *j = NULL;
     int r;
 
-    if (message) {
+    if (message && azm_journal_is_machines(s->config)) { /* nobody logs into files from elsewhere */
         r = has_message(s, message, n, err);
         if (r <= 0)
             return r;
