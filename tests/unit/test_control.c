@@ -403,18 +403,19 @@ START_TEST(clients_that_do_not_do_their_part_are_dropped)
     char byte;
 
     start_on(temp_path("control"));
+    waiting = new_client(); /* the server's own delay does not count, though it is the longest */
+    put(waiting, "{\"command\":\"later\"}\n");
+    wait_owed(1);
     silent = new_client();
     half = new_client();
     put(half, "{\"command\":");
     deaf = new_client();
     put(deaf, "{\"command\":\"big\"}\n");
-    waiting = new_client();
-    put(waiting, "{\"command\":\"later\"}\n");
     expect_closed(silent);
     expect_closed(half);
     while (recv(deaf, &byte, 1, MSG_DONTWAIT) == 1) /* what fitted into the socket; never all of it */
         ck_assert_int_ne(byte, '\n');
-    ck_assert_int_eq(n_owed, 1); /* the server's own delay does not count */
+    ck_assert(azm_control_wanted(owed[0]));
     azm_control_reply(owed[0], json_pack("{s:b}", "ok", 1));
     expect(waiting, "{\"ok\":true}");
     close(silent);

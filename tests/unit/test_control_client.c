@@ -57,6 +57,28 @@ START_TEST(answers)
 }
 END_TEST
 
+/* A server that has no room for one more client closes the connection while the request is still on its way. */
+START_TEST(refused_in_the_middle_of_the_request)
+{
+    static const struct fake_answer refusal = {NULL, 0, TEXT("{\"error\":\"too many\"}\n"), .closes = true};
+    static char text[1 << 20]; /* more than the socket takes */
+    int listening = fake_socket("control", SOCK_STREAM);
+    pid_t server = fake_server_start(listening, &refusal);
+    uint64_t deadline = azm_monotonic_usec(&azm_system_clock) + LONG_ENOUGH;
+    struct azm_error err = {""};
+    json_t *answer = NULL;
+
+    memset(text, 'x', sizeof text - 1);
+    ck_assert_msg(
+        azm_control_call(temp_path("control"), json_pack("{s:s}", "command", text), deadline, &answer, &err) == 0, "%s",
+        err.words);
+    ck_assert_str_eq(json_string_value(json_object_get(answer, "error")), "too many");
+    json_decref(answer);
+    fake_server_stop(server);
+    close(listening);
+}
+END_TEST
+
 START_TEST(what_is_no_answer)
 {
     static char mebibyte[1 << 20];
@@ -160,6 +182,7 @@ END_TEST
 static void add_tests(Suite *s)
 {
     add_test_in_dir(s, "answers", answers);
+    add_test_in_dir(s, "refused_in_the_middle_of_the_request", refused_in_the_middle_of_the_request);
     add_test_in_dir(s, "what_is_no_answer", what_is_no_answer);
     add_test_in_dir(s, "nobody_listens", nobody_listens);
     add_test_in_dir(s, "nobody_takes_the_connection", nobody_takes_the_connection);
