@@ -11,7 +11,7 @@
 /* Damage and vacuum do not show in return codes; sequence numbers are the only thing that tells. Journald numbers all
  * entries that it writes, whatever file they go to, with one counter. So the number of entries read is compared with
  * how far the numbers went; only where that differs the stretch is walked once more, with a handle of its own, to see
- * where numbers are missing. */
+ * which numbers are missing. */
 
 /* A number that is so far ahead is damage, not a gap: nobody logs faster than an entry in a microsecond. */
 #define SLACK_ENTRIES UINT64_C(100000)
@@ -27,25 +27,34 @@ struct hole {
     bool up_to;
 };
 
-/* One history of numbers in the stretch. */
-struct numbers {
-    struct azm_place last;
-    uint64_t others; /* entries of other histories since then, with higher numbers: they may have taken the numbers */
-};
-
-struct walk {
-    struct numbers *numbers;
-    size_t n_numbers;
+struct stretch {
+    struct azm_place *places; /* in reading order */
+    size_t n, cap;
     struct hole *holes;
     size_t n_holes;
-    struct hole absurd; /* where a number is beyond belief; its entries: 1 if there is one */
-    uint64_t entries;   /* walked over */
+    struct azm_place absurd; /* the entry before one whose number is beyond belief */
+    bool is_absurd;
 };
 
-static void walk_free(struct walk *w)
+static void stretch_free(struct stretch *w)
 {
-    free(w->numbers);
+    free(w->places);
     free(w->holes);
+}
+
+static int add_place(struct stretch *w, const struct azm_place *p)
+{
+    if (w->n == w->cap) {
+        size_t cap = MAX(2 * w->cap, (size_t)1024);
+        struct azm_place *places = reallocarray(w->places, cap, sizeof *places);
+
+        if (!places)
+            return -ENOMEM;
+        w->places = places;
+        w->cap = cap;
+    }
+    w->places[w->n++] = *p;
+    return 0;
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)
@@ -62,124 +71,147 @@ static bool is_plausible(const struct azm_place *from, const struct azm_place *t
     return entries <= usec + SLACK_ENTRIES;
 }
 
-static int add_hole(struct walk *w, const struct azm_place *from, const struct azm_place *to, uint64_t entries,
-                    bool up_to)
+/* Walks from the account's place to `now` and one entry further: 1 if it met `now`, 2 if there was one further, 0,
+ * -errno. *ret_gone: the account's own entry is gone, and the stretch begins with what is left after it. */
+static int walk(struct azm_journal *s, sd_journal *j, const struct azm_place *now, struct stretch *w, bool *ret_gone)
+{
+    uint64_t limit = (uint64_t)MAX(s->account.read, (int64_t)0) + 100000;
+    bool met = false;
+    int r;
+
+    *ret_gone = true;
+    r = sd_journal_seek_cursor(j, s->account.cursor);
+    for (uint64_t i = 0; i < limit && r >= 0; i++) {
+        struct azm_place p;
+
+        r = sd_journal_next(j);
+        if (r <= 0)
+            break;
+        r = azm_place_current(j, &p);
+        if (r >= 0)
+            r = add_place(w, &p);
+        if (met)
+            return r < 0 ? r : 2;
+        if (i == 0)
+            *ret_gone = sd_journal_test_cursor(j, s->account.cursor) <= 0;
+        met = azm_place_equal(&p, now);
+    }
+    return r < 0 ? r : met;
+}
+
+/* Numbers that do not fit into the order in which one history was read are damage; they become the ones that they most
+ * likely were. */
+static void mend_numbers(struct stretch *w)
+{
+    for (size_t i = 1; i < w->n; i++) {
+        struct azm_place *p = &w->places[i], *last = NULL, *before = NULL;
+
+        for (size_t k = i; k-- > 0 && !before;)
+            if (sd_id128_equal(w->places[k].seqnum_id, p->seqnum_id)) {
+                before = last ? &w->places[k] : NULL;
+                last = last ? last : &w->places[k];
+            }
+        if (!last)
+            continue;
+        if (p->seqnum <= last->seqnum) {
+            if (before && p->seqnum > before->seqnum)
+                last->seqnum = before->seqnum + 1; /* that one was too large */
+            else
+                p->seqnum = last->seqnum + 1; /* this one is too small */
+        } else if (!is_plausible(last, p, p->seqnum - last->seqnum)) {
+            if (!w->is_absurd)
+                w->absurd = *last;
+            w->is_absurd = true;
+            p->seqnum = last->seqnum + 1;
+        }
+    }
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct azm_place *x = a, *y = b;
+
+    return x->seqnum < y->seqnum ? -1 : x->seqnum > y->seqnum;
+}
+
+/* Have these numbers one order? After a power loss another boot uses numbers again. */
+static bool same_counter(const struct azm_config *c, const struct azm_place *a, const struct azm_place *b)
+{
+    return azm_journal_is_machines(c) ? sd_id128_equal(a->boot, b->boot) : sd_id128_equal(a->seqnum_id, b->seqnum_id);
+}
+
+/* Goes to this entry, and back to the one before it with the same seqnum id: true, and *ret is that. */
+static bool find_predecessor(sd_journal *j, const struct azm_place *p, struct azm_place *ret)
+{
+    char cursor[AZM_PLACE_TEXT_MAX];
+
+    azm_place_print(p, cursor);
+    if (sd_journal_seek_cursor(j, cursor) < 0 || sd_journal_next(j) <= 0)
+        return false;
+    for (unsigned i = 0; i < BACK_MAX && sd_journal_previous(j) > 0; i++)
+        if (azm_place_current(j, ret) >= 0 && sd_id128_equal(ret->seqnum_id, p->seqnum_id))
+            return true;
+    return false;
+}
+
+/* A file of a user has numbers from an earlier boot that may be higher than those with which the system's journal was
+ * left by a power loss. Its first entry in the new boot then takes the counter further, and nothing is missing before
+ * it. */
+static bool is_jump(sd_journal *j, const struct azm_place *from, const struct azm_place *to)
+{
+    struct azm_place before;
+
+    return !sd_id128_equal(from->seqnum_id, to->seqnum_id) && find_predecessor(j, to, &before) &&
+           before.seqnum == to->seqnum - 1;
+}
+
+static int add_hole(struct stretch *w, const struct azm_place *from, const struct azm_place *to)
 {
     struct hole *holes = reallocarray(w->holes, w->n_holes + 1, sizeof *holes);
 
     if (!holes)
         return -ENOMEM;
     w->holes = holes;
-    holes[w->n_holes++] = (struct hole){*from, *to, entries, up_to};
+    holes[w->n_holes++] = (struct hole){*from, *to, to->seqnum - from->seqnum - 1, false};
     return 0;
 }
 
-/* Finds or adds the numbers of this history; *ret_new tells which. */
-static struct numbers *find_numbers(struct walk *w, sd_id128_t seqnum_id, bool *ret_new)
+/* Finds the numbers that are missing among places[0..n), all of one counter and sorted. */
+static int find_holes_of_counter(struct stretch *w, sd_journal *j, const struct azm_place *places, size_t n)
 {
-    struct numbers *n;
-
-    *ret_new = false;
-    for (size_t i = 0; i < w->n_numbers; i++)
-        if (sd_id128_equal(w->numbers[i].last.seqnum_id, seqnum_id))
-            return &w->numbers[i];
-    n = reallocarray(w->numbers, w->n_numbers + 1, sizeof *n);
-    if (!n)
-        return NULL;
-    w->numbers = n;
-    *ret_new = true;
-    return &n[w->n_numbers++];
+    for (size_t i = 1; i < n; i++)
+        if (places[i].seqnum > places[i - 1].seqnum + 1 && !is_jump(j, &places[i - 1], &places[i]) &&
+            add_hole(w, &places[i - 1], &places[i]) < 0)
+            return -ENOMEM;
+    return 0;
 }
 
-/* The walk comes to the next entry. */
-static int walk_over(struct walk *w, const struct azm_place *p)
+static int find_holes(struct azm_journal *s, struct stretch *w, sd_journal *j)
 {
-    bool new;
-    struct numbers *n = find_numbers(w, p->seqnum_id, &new);
-    struct azm_place last;
-    uint64_t missing;
-    int r = 0;
+    _cleanup_free_ struct azm_place *group = calloc(w->n + 1, sizeof *group);
+    _cleanup_free_ bool *done = calloc(w->n + 1, sizeof *done);
+    struct azm_place ends[2]; /* of the group before, and where this one begins */
+    int r = group && done ? 0 : -ENOMEM;
 
-    if (!n)
-        return -ENOMEM;
-    w->entries++;
-    for (size_t i = 0; i < w->n_numbers; i++)
-        if (&w->numbers[i] != n && p->seqnum > w->numbers[i].last.seqnum)
-            w->numbers[i].others++;
-    if (new) {
-        *n = (struct numbers){.last = *p};
-        return 0;
-    }
-    last = n->last;
-    if (p->seqnum <= last.seqnum) { /* the one before had a wrong number, so its hole was none */
-        if (w->n_holes > 0 && azm_place_equal(&w->holes[w->n_holes - 1].to, &last))
-            w->n_holes--;
-    } else {
-        missing = p->seqnum - last.seqnum - 1;
-        missing -= MIN(missing, n->others);
-        if (missing > 0 && !is_plausible(&last, p, missing)) {
-            n->last.seqnum++; /* it has taken one number, whatever it says */
-            if (w->absurd.entries == 0)
-                w->absurd = (struct hole){.from = last, .entries = 1};
-            return 0;
-        }
-        if (missing > 0)
-            r = add_hole(w, &last, p, missing, n->others > 0);
-    }
-    *n = (struct numbers){.last = *p};
-    return r;
-}
+    for (size_t first = 0; first < w->n && r == 0; first++) {
+        size_t n = 0;
 
-/* Journald's counter is one for all files of the machine; those of other machines have their own. */
-static bool same_counter(const struct azm_place *a, const struct azm_place *b)
-{
-    return sd_id128_equal(a->seqnum_id, b->seqnum_id) || sd_id128_equal(a->boot, b->boot);
-}
-
-/* Walks from the account's place to `now` and one further: 1 if it met `now`, 0, -errno. *ret_gone: the account's own
- * entry is gone; *ret_first: the first entry that is left. */
-static int walk_stretch(struct azm_journal *s, sd_journal *j, const struct azm_place *now, struct walk *w,
-                        bool *ret_gone, struct azm_place *ret_first)
-{
-    uint64_t limit = (uint64_t)MAX(s->account.read, (int64_t)0) + 100000;
-    struct azm_place p;
-    bool met = false;
-    int r;
-
-    *ret_gone = true;
-    r = sd_journal_seek_cursor(j, s->account.cursor);
-    if (r < 0)
-        return r;
-    for (uint64_t i = 0; i < limit; i++) {
-        r = sd_journal_next(j);
-        if (r <= 0)
-            break;
-        if (i == 0 && sd_journal_test_cursor(j, s->account.cursor) > 0) {
-            *ret_gone = false;
-            r = walk_over(w, &s->account.place);
-            w->entries = 0;
-            if (r < 0)
-                return r;
+        if (done[first])
             continue;
-        }
-        r = azm_place_current(j, &p);
-        if (r < 0)
-            return r;
-        if (w->entries == 0)
-            *ret_first = p;
-        if (met) { /* it tells whether the number of `now` was right */
-            if (sd_id128_equal(p.seqnum_id, now->seqnum_id) && p.seqnum <= now->seqnum) {
-                w->entries--;
-                r = walk_over(w, &p);
+        for (size_t i = first; i < w->n; i++)
+            if (!done[i] && same_counter(s->config, &w->places[first], &w->places[i])) {
+                done[i] = true;
+                group[n++] = w->places[i];
             }
-            break;
-        }
-        r = walk_over(w, &p);
-        if (r < 0)
-            return r;
-        met = azm_place_equal(&p, now);
+        qsort(group, n, sizeof *group, compare_numbers);
+        ends[1] = group[0];
+        if (first > 0 && azm_journal_is_machines(s->config)) /* the counter goes on in the next boot */
+            r = find_holes_of_counter(w, j, ends, 2);
+        if (r == 0)
+            r = find_holes_of_counter(w, j, group, n);
+        ends[0] = group[n - 1];
     }
-    return r < 0 ? r : met;
+    return r;
 }
 
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
@@ -188,79 +220,39 @@ int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_err
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
-/* Goes back from the current entry, *p, to the one before it with the same seqnum id: true, and *p is that. */
-static bool find_predecessor(sd_journal *j, struct azm_place *p)
-{
-    const sd_id128_t seqnum_id = p->seqnum_id;
-
-    for (unsigned i = 0; i < BACK_MAX && sd_journal_previous(j) > 0; i++)
-        if (azm_place_current(j, p) >= 0 && sd_id128_equal(p->seqnum_id, seqnum_id))
-            return true;
-    return false;
-}
-
-/* A file of a user has numbers from an earlier boot that are higher than those which the system's journal was left with
- * after a power loss. Its first entry in the new boot then takes the counter further, and nothing is missing before it.
- */
-static void take_out_jumps(sd_journal *j, struct hole *h)
-{
-    char cursor[AZM_PLACE_TEXT_MAX];
-    struct azm_place p;
-
-    azm_place_print(&h->from, cursor);
-    if (sd_journal_seek_cursor(j, cursor) < 0)
-        return;
-    while (sd_journal_next(j) > 0 && azm_place_current(j, &p) >= 0 && !azm_place_equal(&p, &h->to)) {
-        uint64_t seqnum = p.seqnum;
-
-        if (sd_id128_equal(p.seqnum_id, h->from.seqnum_id) || seqnum <= h->from.seqnum)
-            continue;
-        if (find_predecessor(j, &p) && p.seqnum == seqnum - 1 && !sd_id128_equal(p.boot, h->to.boot))
-            h->entries -= MIN(h->entries, seqnum - h->from.seqnum - 1);
-        return;
-    }
-}
-
 static int report_hole(struct azm_journal *s, const struct hole *h, enum azm_gap_reason reason, struct azm_error *err)
 {
     struct azm_gap g = {
         .reason = reason, .counted = true, .up_to = h->up_to, .entries = h->entries, .from = h->from, .to = h->to};
 
-    return h->entries > 0 ? azm_journal_add_gap(s, &g, err) : 0;
+    return azm_journal_add_gap(s, &g, err);
 }
 
-/* Everything up to `first` is gone, the account's own entry included. How much of it had been read? */
-static int report_gone(struct azm_journal *s, const struct azm_place *first, const struct walk *w,
-                       struct azm_error *err)
+/* Everything up to `first` is gone, the account's own entry included; `left` entries of what was read are not. */
+static int report_gone(struct azm_journal *s, const struct azm_place *first, size_t left, struct azm_error *err)
 {
     const struct azm_place *from = &s->account.place;
-    struct hole h = {.from = *from,
-                     .to = *first,
-                     .up_to =
-                         !sd_id128_equal(from->seqnum_id, first->seqnum_id) && !azm_journal_is_machines(s->config)};
-    int64_t read = s->account.read - (int64_t)w->entries;
+    struct hole h = {.from = *from, .to = *first};
+    int64_t read = s->account.read - (int64_t)left;
 
-    if (!same_counter(from, first) || first->seqnum <= from->seqnum)
+    if (!(sd_id128_equal(from->seqnum_id, first->seqnum_id) || same_counter(s->config, from, first)) ||
+        first->seqnum <= from->seqnum)
         return 0;
     h.entries = first->seqnum - from->seqnum - 1;
     h.entries -= MIN(h.entries, (uint64_t)MAX(read, (int64_t)0));
-    if (h.entries == 0 || !is_plausible(from, first, h.entries))
-        return 0;
-    return report_hole(s, &h, AZM_GAP_VACUUMED, err);
+    return h.entries > 0 && is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err) : 0;
 }
 
-static int report_holes(struct azm_journal *s, const struct walk *w, struct azm_error *err)
+static int report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
 {
     struct hole all;
     int r = 0;
 
-    if (w->absurd.entries > 0) { /* it hides what comes after it in its file, for libsystemd goes by the numbers */
-        struct azm_gap g = {.reason = AZM_GAP_MISSING, .from = w->absurd.from};
+    if (w->is_absurd) { /* it hides what comes after it in its file, for libsystemd goes by the numbers */
+        struct azm_gap g = {.reason = AZM_GAP_MISSING, .from = w->absurd};
 
         r = azm_journal_add_gap(s, &g, err);
     }
-    if (r == 0 && w->n_holes == 0)
-        return 0;
     if (w->n_holes <= HOLES_MAX) {
         for (size_t i = 0; i < w->n_holes && r == 0; i++)
             r = report_hole(s, &w->holes[i], AZM_GAP_MISSING, err);
@@ -268,43 +260,51 @@ static int report_holes(struct azm_journal *s, const struct walk *w, struct azm_
     }
     all = w->holes[0];
     for (size_t i = 1; i < w->n_holes; i++) {
-        all.to = w->holes[i].to;
-        all.entries += w->holes[i].entries;
-        all.up_to |= w->holes[i].up_to;
+        const struct hole *h = &w->holes[i];
+
+        all.from = h->from.realtime_usec < all.from.realtime_usec ? h->from : all.from;
+        all.to = h->to.realtime_usec > all.to.realtime_usec ? h->to : all.to;
+        all.entries += h->entries;
     }
-    return report_hole(s, &all, AZM_GAP_MISSING, err);
+    return r < 0 ? r : report_hole(s, &all, AZM_GAP_MISSING, err);
 }
 
-/* The numbers do not fit: walks the stretch once more to see where they are missing. */
+/* Not even `now` is to be found any more: only the numbers are left. */
+static int report_from_numbers(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
+{
+    struct hole h = {.from = s->account.place, .to = *now, .up_to = true};
+    uint64_t known = h.from.seqnum + (uint64_t)MAX(s->account.read, (int64_t)1);
+
+    if (!same_counter(s->config, &h.from, now) || now->seqnum <= known ||
+        !is_plausible(&h.from, now, now->seqnum - known))
+        return 0;
+    h.entries = now->seqnum - known;
+    return report_hole(s, &h, AZM_GAP_VACUUMED, err);
+}
+
+/* The numbers do not fit: walks the stretch once more to see which are missing. */
 static int survey(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
 {
-    _cleanup_(walk_free) struct walk w = {0};
+    _cleanup_(stretch_free) struct stretch w = {0};
     _cleanup_journal_ sd_journal *j = NULL;
-    struct azm_place first = {0};
     bool gone;
     int r;
 
     r = azm_journal_open_handle(s->config, &j, err);
     if (r < 0)
         return r;
-    r = walk_stretch(s, j, now, &w, &gone, &first);
-    if (r == -ENOMEM)
-        return azm_error_set(err, r, "out of memory");
-    if (r <= 0) { /* it is gone as well, or cannot be read any more: only the numbers are left */
-        struct hole h = {.from = s->account.place, .to = *now, .up_to = true};
-        uint64_t known = h.from.seqnum + (uint64_t)MAX(s->account.read, (int64_t)1);
-
-        if (!same_counter(&h.from, now) || now->seqnum <= known || !is_plausible(&h.from, now, now->seqnum - known))
-            return 0;
-        h.entries = now->seqnum - known;
-        return report_hole(s, &h, AZM_GAP_VACUUMED, err);
+    r = walk(s, j, now, &w, &gone);
+    if (r == 0 || (r < 0 && r != -ENOMEM))
+        return report_from_numbers(s, now, err);
+    if (r > 0) {
+        mend_numbers(&w);
+        if (r == 2)
+            w.n--; /* the one further was for mending only */
+        r = find_holes(s, &w, j);
     }
-    r = gone ? report_gone(s, &first, &w, err) : 0;
-    for (size_t i = 0; i < w.n_holes; i++)
-        if (w.holes[i].up_to) {
-            take_out_jumps(j, &w.holes[i]);
-            w.holes[i].up_to = !azm_journal_is_machines(s->config);
-        }
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    r = gone ? report_gone(s, &w.places[0], w.n, err) : 0;
     return r < 0 ? r : report_holes(s, &w, err);
 }
 
