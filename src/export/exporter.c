@@ -26,7 +26,7 @@ struct slot {
     struct azm_batch *batch;
     uint64_t sent_usec; /* start of the last attempt */
     struct azm_http_request *request;
-    struct azm_buf body; /* as it goes onto the wire: made for this request, and forgotten with it */
+    struct azm_buf body; /* as it goes onto the wire: made for this request, which says whether it is compressed */
 };
 
 /* What azm_exporter_configure replaces. The owner makes it, then it is the thread's. */
@@ -168,12 +168,6 @@ static bool take_inbox(struct azm_exporter *x)
     return go_on;
 }
 
-static void forget_request(struct slot *s)
-{
-    s->request = azm_http_request_free(s->request);
-    azm_buf_clear(&s->body);
-}
-
 static int make_body(struct azm_exporter *x, struct slot *s)
 {
     bool gzip = azm_http_request_gzip(s->request);
@@ -191,14 +185,14 @@ static int send_slot(struct azm_exporter *x, struct slot *s)
     int r;
 
     if (s->request && !azm_http_request_is_current(s->request))
-        forget_request(s);
+        s->request = azm_http_request_free(s->request);
     if (!s->request) {
         r = azm_http_request_new(x->http, s, &s->request);
         if (r < 0)
             return r;
         r = make_body(x, s);
         if (r < 0) {
-            forget_request(s); /* half a body must never go out */
+            s->request = azm_http_request_free(s->request); /* half a body must never go out */
             return r;
         }
     }
@@ -271,7 +265,7 @@ static void on_acknowledged(struct azm_exporter *x, struct slot *s)
     s->state = SLOT_DONE;
     azm_log(AZM_LOG_DEBUG, "%zu records acknowledged in %.3f s, %zu bytes on the wire", azm_batch_records(s->batch),
             (double)(azm_monotonic_usec(x->clock) - s->sent_usec) / (double)AZM_USEC_PER_SEC, s->body.len);
-    forget_request(s); /* the connection stays alive in libcurl's pool */
+    s->request = azm_http_request_free(s->request); /* the connection stays alive in libcurl's pool */
     azm_pace_success(&x->route->pace, s->sent_usec);
     if (x->route->pace.failures == 0) {
         pthread_mutex_lock(&x->mutex);
