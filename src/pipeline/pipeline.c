@@ -88,10 +88,38 @@ static bool batch_has_records(const struct azm_pipeline *p)
     return p->batch && azm_batch_records(p->batch) > 0;
 }
 
-/* What may be checkpointed when the batch as it is now is acknowledged. */
+static int encode(struct azm_pipeline *p, const struct azm_record *rec)
+{
+    int r = azm_otlp_encode_record(&p->encoder, rec, &p->record);
+
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    p->resource = rec->resource;
+    p->pending = true;
+    return 0;
+}
+
+/* What may be checkpointed when the batch as it is now is acknowledged. Notices that come up with it belong into the
+ * same batch; where they do not fit any more the position is not known, and the next one covers it. */
 static int note_position(struct azm_pipeline *p)
 {
-    return p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+    const struct azm_source_ops *ops = p->o.source->ops;
+    struct azm_record rec;
+    bool noticed = false;
+    int r, k = 1;
+
+    r = ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+    while (r >= 0 && k > 0 && (r = ops->next_notice(p->o.source, &rec, &p->words)) > 0) {
+        noticed = true;
+        r = encode(p, &rec);
+        if (r < 0)
+            return r;
+        k = azm_batch_add_beyond(p->batch, p->resource, &p->record);
+        if (k < 0)
+            return azm_error_set(&p->words, k, "out of memory");
+        p->pending = k == 0;
+    }
+    return r == 0 && noticed && k > 0 ? ops->position(p->o.source, azm_batch_position(p->batch), &p->words) : MIN(r, 0);
 }
 
 /* Hands the batch over: 1; 0 if the window is full (not asked with `force`); -errno. */
@@ -172,8 +200,12 @@ static int place(struct azm_pipeline *p)
 /* Is there room for one record more without waiting for the exporter? If not, try to make some. */
 static int make_room(struct azm_pipeline *p)
 {
-    if (p->pending)
-        return place(p);
+    while (p->pending) { /* once more if a notice came up */
+        int r = place(p);
+
+        if (r <= 0)
+            return r;
+    }
     if (batch_has_records(p) && azm_batch_full(p->batch))
         return seal(p, false);
     return 1;
@@ -187,12 +219,10 @@ static int read_record(struct azm_pipeline *p)
     r = p->o.source->ops->next(p->o.source, &rec, &p->words);
     if (r <= 0)
         return r;
-    r = azm_otlp_encode_record(&p->encoder, &rec, &p->record);
+    r = encode(p, &rec);
     if (r < 0)
-        return azm_error_set(&p->words, r, "out of memory");
+        return r;
     p->records_read++;
-    p->resource = rec.resource;
-    p->pending = true;
     return 1;
 }
 

@@ -34,8 +34,11 @@ static void describe(const struct azm_gap *g, char *ret, size_t size)
     if (g->reason == AZM_GAP_FILE)
         n = snprintf(ret, size, "journal entries were lost: %s %s", g->file, words[g->reason]);
     else if (g->counted)
-        n = snprintf(ret, size, "%s%" PRIu64 " journal entr%s lost: %s", g->up_to ? "up to " : "", g->entries,
-                     g->entries == 1 ? "y was" : "ies were", words[g->reason]);
+        n = snprintf(ret, size, "%s%" PRIu64 " journal entr%s lost: %s",
+                     g->up_to   ? "up to "
+                     : g->about ? "about "
+                                : "",
+                     g->entries, g->entries == 1 ? "y was" : "ies were", words[g->reason]);
     else
         n = snprintf(ret, size, "journal entries may have been lost: %s", words[g->reason]);
     if (n > 0 && (size_t)n < size && (*from || *to))
@@ -99,6 +102,8 @@ int azm_gap_record(const struct azm_gap *g, struct azm_text resource, uint64_t n
     if (k == 0 && g->counted)
         attributes[n++] = (struct azm_attribute){
             .key = AZM_TEXT("azmonlog.gap.entries"), .type = AZM_VALUE_INT, .integer = (int64_t)g->entries};
+    if (k == 0 && g->about)
+        k = add_text(arena, attributes, &n, AZM_TEXT("azmonlog.gap.about"), "true");
     if (k == 0 && g->up_to)
         k = add_text(arena, attributes, &n, AZM_TEXT("azmonlog.gap.up_to"), "true");
     if (k == 0)

@@ -20,7 +20,8 @@ enum azm_gap_reason {
 struct azm_gap {
     enum azm_gap_reason reason;
     bool counted; /* `entries` is known */
-    bool up_to;   /* `entries` is an upper bound */
+    bool about; /* ... is not exact: journald's numbers are spread over files of users, and may have been used twice */
+    bool up_to; /* `entries` is an upper bound */
     uint64_t entries;
     struct azm_place from, to; /* the entries around it; all zero: none */
     char *file;                /* for AZM_GAP_FILE; owned */
@@ -31,7 +32,7 @@ void azm_gap_log(const struct azm_gap *g);
 
 /* The gap as a record of this resource; texts are put into the arena. The uid depends on the gap alone, so the same gap
  * found again (after a crash) has the same one. 0 or -ENOMEM. `attributes` has room for AZM_GAP_ATTRIBUTES. */
-#define AZM_GAP_ATTRIBUTES 6
+#define AZM_GAP_ATTRIBUTES 7
 int azm_gap_record(const struct azm_gap *g, struct azm_text resource, uint64_t now_usec, struct azm_arena *arena,
                    struct azm_attribute *attributes, struct azm_record *ret);
 

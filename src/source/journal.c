@@ -259,8 +259,9 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
 }
 
 /* A gap that was found and waits: 1 and the record, 0, -errno. */
-static int next_gap(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
+static int next_notice(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
 {
+    struct azm_journal *s = azm_journal_of(source);
     const struct azm_gap *g = azm_gaps_take(&s->gaps);
     struct azm_text resource;
     int r;
@@ -326,7 +327,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
     bool reopened = false;
 
     for (;;) {
-        int r = next_gap(s, rec, err);
+        int r = next_notice(source, rec, err);
 
         if (r == 0)
             r = azm_journal_next_late(s, rec, err);
@@ -529,6 +530,7 @@ static int journal_configure(struct azm_source *source, const struct azm_config 
 static const struct azm_source_ops journal_ops = {
     .next = journal_next,
     .position = journal_position,
+    .next_notice = next_notice,
     .acknowledge = journal_acknowledge,
     .poll = journal_poll,
     .process = journal_process,

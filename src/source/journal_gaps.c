@@ -214,10 +214,40 @@ static int find_holes(struct azm_journal *s, struct stretch *w, sd_journal *j)
     return r;
 }
 
+/* Before systemd 254 journald's files of users have seqnum ids of their own beside one counter, and when journald is
+ * restarted the counter goes on from the system's file: numbers may be used twice then. */
+static bool numbers_are_spread(const struct azm_journal *s, const struct azm_gap *g)
+{
+    const struct azm_place *known = NULL;
+
+    if (!azm_journal_is_machines(s->config))
+        return false;
+    for (size_t i = 0; i < s->history.n_pairs; i++) {
+        const struct azm_place *p = &s->history.pairs[i];
+
+        if (!sd_id128_equal(p->boot, g->from.boot))
+            continue;
+        if (known && !sd_id128_equal(known->seqnum_id, p->seqnum_id))
+            return true;
+        known = p;
+    }
+    return known && !sd_id128_equal(known->seqnum_id, g->to.seqnum_id);
+}
+
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
 {
     g->up_to |= g->counted && azm_journal_filters(s->config);
+    g->about = g->counted && g->reason != AZM_GAP_UNREADABLE && numbers_are_spread(s, g);
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
+{
+    if (!g->counted && azm_journal_is_machines(s->config) && g->to.seqnum > g->from.seqnum) {
+        g->counted = true; /* by the one counter of all files */
+        g->entries = g->to.seqnum - g->from.seqnum - 1;
+    }
+    return g->counted && g->entries == 0 ? 0 : azm_journal_add_gap(s, g, err);
 }
 
 static int report_hole(struct azm_journal *s, const struct hole *h, enum azm_gap_reason reason, struct azm_error *err)
@@ -228,18 +258,28 @@ static int report_hole(struct azm_journal *s, const struct hole *h, enum azm_gap
     return azm_journal_add_gap(s, &g, err);
 }
 
-/* Everything up to `first` is gone, the account's own entry included; `left` entries of what was read are not. */
-static int report_gone(struct azm_journal *s, const struct azm_place *first, size_t left, struct azm_error *err)
+/* Everything up to the beginning of the stretch is gone, the account's own entry included. */
+static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, struct azm_error *err)
 {
-    const struct azm_place *from = &s->account.place;
+    const struct azm_place *from = &s->account.place, *first = &w->places[0];
     struct hole h = {.from = *from, .to = *first};
-    int64_t read = s->account.read - (int64_t)left;
+    int64_t read = s->account.read - (int64_t)w->n;
+    struct azm_place before;
+    size_t n = 0;
 
     if (!(sd_id128_equal(from->seqnum_id, first->seqnum_id) || same_counter(s->config, from, first)) ||
         first->seqnum <= from->seqnum)
         return 0;
     h.entries = first->seqnum - from->seqnum - 1;
     h.entries -= MIN(h.entries, (uint64_t)MAX(read, (int64_t)0));
+    /* A user's file that is the oldest left of its kind begins with a jump: those numbers were used before. */
+    for (size_t i = 0; i < w->n_holes; i++)
+        if (!sd_id128_equal(w->holes[i].from.seqnum_id, w->holes[i].to.seqnum_id) &&
+            !find_predecessor(j, &w->holes[i].to, &before))
+            h.entries += w->holes[i].entries;
+        else
+            w->holes[n++] = w->holes[i];
+    w->n_holes = n;
     return h.entries > 0 && is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err) : 0;
 }
 
@@ -304,7 +344,7 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     }
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
-    r = gone ? report_gone(s, &w.places[0], w.n, err) : 0;
+    r = gone ? report_gone(s, &w, j, err) : 0;
     return r < 0 ? r : report_holes(s, &w, err);
 }
 
@@ -370,5 +410,5 @@ int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err)
         r = azm_journal_account_from(s, cursor, 0, err);
     if (r < 0)
         return azm_journal_error(err, r, "cannot look for the last entry");
-    return g.counted && g.entries > 0 ? azm_journal_add_gap(s, &g, err) : 0;
+    return azm_journal_add_vacuumed(s, &g, err);
 }

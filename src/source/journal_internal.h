@@ -125,6 +125,9 @@ int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err);
 /* Logs, counts and queues a gap: 0 or -errno. */
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err);
 
+/* The same for what azm_journal_resume gives, if anything was lost. */
+int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct azm_error *err);
+
 /* --- journal_survey.c --- */
 
 /* With selection, now and then: takes the journal's end as s->tail. 0 or -errno. */

@@ -5,22 +5,36 @@
 
 #include "source/journal_resume.h"
 
-static bool is_known(const struct azm_history *h, sd_id128_t seqnum_id)
-{
-    for (size_t i = 0; i < h->n_pairs; i++)
-        if (sd_id128_equal(h->pairs[i].seqnum_id, seqnum_id))
-            return true;
-    return azm_history_has_seen(h, seqnum_id);
-}
-
 /* May `e` simply be what follows `c` when the entries between them are gone? */
-static bool follows(const struct azm_place *e, const struct azm_place *c, const struct azm_history *h)
+static bool follows(const struct azm_place *e, const struct azm_place *c)
 {
     if (sd_id128_equal(e->seqnum_id, c->seqnum_id))
         return e->seqnum > c->seqnum && e->realtime_usec >= c->realtime_usec;
-    /* Files of users have numbers of their own. */
-    return is_known(h, e->seqnum_id) && sd_id128_equal(e->boot, c->boot) && e->monotonic_usec >= c->monotonic_usec &&
+    /* Files of users have seqnum ids of their own. */
+    return sd_id128_equal(e->boot, c->boot) && e->monotonic_usec >= c->monotonic_usec &&
            e->realtime_usec >= c->realtime_usec;
+}
+
+/* The same entry under another number? */
+static bool is_copy(const struct azm_place *a, const struct azm_place *b)
+{
+    return sd_id128_equal(a->boot, b->boot) && a->monotonic_usec == b->monotonic_usec &&
+           a->realtime_usec == b->realtime_usec && a->hash == b->hash && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
+}
+
+/* Is there a copy of `c` among the entries of the same time, of which `p` is the current one? The journal moves. */
+static int meet_copy(sd_journal *j, struct azm_place p, const struct azm_place *c)
+{
+    int r = 1;
+
+    while (r > 0 && sd_id128_equal(p.boot, c->boot) && p.monotonic_usec == c->monotonic_usec) {
+        if (is_copy(&p, c))
+            return true;
+        r = sd_journal_next(j);
+        if (r > 0)
+            r = azm_place_current(j, &p) < 0 ? -EBADMSG : 1;
+    }
+    return MIN(r, 0);
 }
 
 /* The journal stands on an entry that is not the cursor's. Is it simply the next one of the same history? On success
@@ -34,7 +48,7 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_plac
     r = azm_place_current(j, ret_landed);
     if (r < 0)
         return r;
-    if (!follows(ret_landed, c, h))
+    if (!follows(ret_landed, c))
         return false;
     r = sd_journal_previous(j);
     if (r < 0)
@@ -46,18 +60,19 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_plac
         if (!azm_history_delivered(h, &before))
             return false;
     }
-    r = sd_journal_seek_cursor(j, cursor);
-    if (r < 0)
-        return r;
-    r = sd_journal_next(j);
-    return r == 0 ? -EAGAIN : r;
-}
-
-/* The same entry under another number? */
-static bool is_copy(const struct azm_place *a, const struct azm_place *b)
-{
-    return sd_id128_equal(a->boot, b->boot) && a->monotonic_usec == b->monotonic_usec &&
-           a->realtime_usec == b->realtime_usec && a->hash == b->hash && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
+    for (int i = 0; i < 2; i++) { /* back to where it landed */
+        r = sd_journal_seek_cursor(j, cursor);
+        if (r >= 0)
+            r = sd_journal_next(j);
+        if (r <= 0)
+            return r < 0 ? r : -EAGAIN;
+        if (i == 0 && !sd_id128_equal(ret_landed->seqnum_id, c->seqnum_id)) {
+            r = meet_copy(j, *ret_landed, c);
+            if (r != 0)
+                return r < 0 ? r : false;
+        }
+    }
+    return true;
 }
 
 /* Walks back from the end to the last entry that was certainly delivered, or to before the first entry, and notes that
@@ -115,9 +130,8 @@ int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_histo
         if (r > 0) {
             gap.reason = AZM_GAP_VACUUMED;
             gap.to = landed;
-            gap.counted = landed.seqnum > gap.from.seqnum;
+            gap.counted = sd_id128_equal(landed.seqnum_id, gap.from.seqnum_id);
             gap.entries = gap.counted ? landed.seqnum - gap.from.seqnum - 1 : 0;
-            gap.up_to = !sd_id128_equal(landed.seqnum_id, gap.from.seqnum_id);
             *ret_gap = gap;
             return AZM_RESUME_VACUUMED;
         }

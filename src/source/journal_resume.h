@@ -19,5 +19,6 @@ enum azm_resume {
 };
 
 /* `j` must give every entry; `h` is the history that goes with the cursor. Returns one of the above or -errno; for
- * VACUUMED and ROLLBACK `ret_gap` says what may have been lost. */
+ * VACUUMED and ROLLBACK `ret_gap` says what may have been lost; it is counted where the numbers are of one seqnum id.
+ */
 int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_history *h, struct azm_gap *ret_gap);

@@ -146,8 +146,7 @@ static int go_on_after_gap(struct azm_journal *s, sd_journal *all, struct azm_ga
         return azm_journal_error(err, r, "cannot go to the oldest entry that is left");
     s->on_unread = all == s->j || (r > 0 && sd_journal_test_cursor(s->j, landed) > 0);
     r = azm_journal_account_from(s, landed, all == s->j ? -1 : 0, err);
-    g->up_to &= !azm_journal_is_machines(s->config);
-    return r < 0 || !g->counted || g->entries == 0 ? r : azm_journal_add_gap(s, g, err);
+    return r < 0 ? r : azm_journal_add_vacuumed(s, g, err);
 }
 
 /* `all` stands on the last entry that was surely delivered, or before the first one. */

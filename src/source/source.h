@@ -33,6 +33,10 @@ struct azm_source_ops {
      * just now. 0 or -errno. */
     int (*position)(struct azm_source *s, struct azm_buf *out, struct azm_error *err);
 
+    /* The next record that the source has to give besides those that it reads: what `position` found out about them
+     * (a gap). Until it is given, no position is known. As `next`. */
+    int (*next_notice)(struct azm_source *s, struct azm_record *rec, struct azm_error *err);
+
     /* Everything up to this position is acknowledged: makes that durable. 0 or -errno. */
     int (*acknowledge)(struct azm_source *s, const struct azm_buf *position, struct azm_error *err);
 

@@ -149,6 +149,9 @@ static void recreated(void)
         {.first = 1, .n = 20, .second = 900, .uptime = 90, .boot = '1'},
     };
     static const unsigned next[] = {1, 1, 1, 21};
+    static const enum azm_resume how[] = {AZM_RESUME_ROLLBACK, AZM_RESUME_ROLLBACK,
+                                          AZM_RESUME_VACUUMED, /* it could as well be another user's journal */
+                                          AZM_RESUME_ROLLBACK};
     struct cursor cursor;
 
     write_journal((struct entries){.first = 1, .n = 10, .second = 1000, .uptime = 100, .boot = '1'});
@@ -156,7 +159,7 @@ static void recreated(void)
     for (size_t i = 0; i < ELEMENTSOF(others); i++) {
         empty_dir();
         write_journal(others[i]);
-        check_resume(cursor, AZM_RESUME_ROLLBACK, 0, next[i]);
+        check_resume(cursor, how[i], 0, next[i]);
     }
 }
 
