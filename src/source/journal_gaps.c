@@ -243,7 +243,8 @@ int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_err
 
 int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
 {
-    if (!g->counted && azm_journal_is_machines(s->config) && g->to.seqnum > g->from.seqnum) {
+    if (!g->counted && g->reason == AZM_GAP_VACUUMED && azm_journal_is_machines(s->config) &&
+        g->to.seqnum > g->from.seqnum) {
         g->counted = true; /* by the one counter of all files */
         g->entries = g->to.seqnum - g->from.seqnum - 1;
     }

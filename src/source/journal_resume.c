@@ -5,6 +5,8 @@
 
 #include "source/journal_resume.h"
 
+#define LOOK_MAX 100000 /* entries */
+
 /* May `e` simply be what follows `c` when the entries between them are gone? */
 static bool follows(const struct azm_place *e, const struct azm_place *c)
 {
@@ -37,10 +39,45 @@ static int meet_copy(sd_journal *j, struct azm_place p, const struct azm_place *
     return MIN(r, 0);
 }
 
+/* Goes to the first entry that is left after the cursor's: 1 or -errno. */
+static int land(sd_journal *j, const char *cursor)
+{
+    int r = sd_journal_seek_cursor(j, cursor);
+
+    if (r >= 0)
+        r = sd_journal_next(j);
+    return r == 0 ? -EAGAIN : r;
+}
+
+static bool is_known(const struct azm_history *h, sd_id128_t seqnum_id)
+{
+    for (size_t i = 0; i < h->n_pairs; i++)
+        if (sd_id128_equal(h->pairs[i].seqnum_id, seqnum_id))
+            return true;
+    return azm_history_has_seen(h, seqnum_id);
+}
+
+/* The first entry that is left is of an unknown seqnum id: of a user whose file is new, or of a journal that has
+ * nothing to do with the one before? The journal moves. */
+static int goes_on(sd_journal *j, const struct azm_history *h)
+{
+    struct azm_place p;
+    int r = 1;
+
+    for (unsigned i = 0; i < LOOK_MAX && r > 0; i++) {
+        r = azm_place_current(j, &p);
+        if (r >= 0 && is_known(h, p.seqnum_id))
+            return true;
+        if (r >= 0)
+            r = sd_journal_next(j);
+    }
+    return MIN(r, 0);
+}
+
 /* The journal stands on an entry that is not the cursor's. Is it simply the next one of the same history? On success
  * the journal stands there again. */
 static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_place *c, const struct azm_history *h,
-                        struct azm_place *ret_landed)
+                        struct azm_place *ret_landed, bool *ret_goes_on)
 {
     struct azm_place before;
     int r;
@@ -60,19 +97,18 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_plac
         if (!azm_history_delivered(h, &before))
             return false;
     }
-    for (int i = 0; i < 2; i++) { /* back to where it landed */
-        r = sd_journal_seek_cursor(j, cursor);
-        if (r >= 0)
-            r = sd_journal_next(j);
-        if (r <= 0)
-            return r < 0 ? r : -EAGAIN;
-        if (i == 0 && !sd_id128_equal(ret_landed->seqnum_id, c->seqnum_id)) {
-            r = meet_copy(j, *ret_landed, c);
-            if (r != 0)
-                return r < 0 ? r : false;
-        }
-    }
-    return true;
+    r = land(j, cursor);
+    *ret_goes_on = sd_id128_equal(ret_landed->seqnum_id, c->seqnum_id);
+    if (r < 0 || *ret_goes_on)
+        return r;
+    r = meet_copy(j, *ret_landed, c);
+    if (r != 0)
+        return r < 0 ? r : false;
+    r = land(j, cursor);
+    if (r > 0)
+        r = goes_on(j, h);
+    *ret_goes_on = r > 0;
+    return r < 0 ? r : land(j, cursor);
 }
 
 /* Walks back from the end to the last entry that was certainly delivered, or to before the first entry, and notes that
@@ -108,6 +144,7 @@ int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_histo
 {
     struct azm_gap gap = {0};
     struct azm_place landed;
+    bool goes_on;
     int r;
 
     *ret_gap = gap;
@@ -124,11 +161,11 @@ int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_histo
     if (r > 0 && sd_journal_test_cursor(j, cursor) > 0)
         return AZM_RESUME_EXACT;
     if (r > 0) {
-        r = is_plain_gap(j, cursor, &gap.from, h, &landed);
+        r = is_plain_gap(j, cursor, &gap.from, h, &landed, &goes_on);
         if (r < 0)
             return r;
         if (r > 0) {
-            gap.reason = AZM_GAP_VACUUMED;
+            gap.reason = goes_on ? AZM_GAP_VACUUMED : AZM_GAP_ROLLED_BACK;
             gap.to = landed;
             gap.counted = sd_id128_equal(landed.seqnum_id, gap.from.seqnum_id);
             gap.entries = gap.counted ? landed.seqnum - gap.from.seqnum - 1 : 0;
