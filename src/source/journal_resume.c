@@ -59,7 +59,7 @@ static bool is_known(const struct azm_history *h, sd_id128_t seqnum_id)
 
 /* The first entry that is left is of an unknown seqnum id: of a user whose file is new, or of a journal that has
  * nothing to do with the one before? The journal moves. */
-static int goes_on(sd_journal *j, const struct azm_history *h)
+static int find_known(sd_journal *j, const struct azm_history *h)
 {
     struct azm_place p;
     int r = 1;
@@ -106,7 +106,7 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_plac
         return r < 0 ? r : false;
     r = land(j, cursor);
     if (r > 0)
-        r = goes_on(j, h);
+        r = find_known(j, h);
     *ret_goes_on = r > 0;
     return r < 0 ? r : land(j, cursor);
 }
