@@ -37,7 +37,7 @@ bool cli_journal_option(struct cli_overrides *o, int option, const char *value)
         add_to_list(o, "units", value, "--unit");
         return true;
     case 't':
-        add_to_list(o, "identifier", value, "--identifier");
+        add_to_list(o, "identifiers", value, "--identifier");
         return true;
     case 'p':
         cli_override(o, "journal", "priority", value, "--priority");

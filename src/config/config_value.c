@@ -278,13 +278,6 @@ int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignme
     return for_each_word(field, a->value, add_unit, err);
 }
 
-/* One a line: an identifier may hold spaces and commas. */
-int azm_parse_item(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
-{
-    (void)c;
-    return add_to_list(field, a->value, err);
-}
-
 int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;

@@ -30,7 +30,6 @@ int azm_parse_scope(struct azm_config *c, void *field, const struct azm_assignme
 int azm_parse_namespace(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_priority(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
-int azm_parse_item(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_facilities(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_match(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
