@@ -194,12 +194,15 @@ int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struc
     return r < 0 ? r : azm_entry_finish(reader, ret_times, rec);
 }
 
+/* An entry that cannot even say which one it is went with its file while we stood on it: its number is missing then. */
 static void note_unreadable(struct azm_journal *s)
 {
     struct azm_place p;
 
-    if (azm_place_current(s->j, &p) < 0)
-        p = (struct azm_place){0};
+    if (azm_place_current(s->j, &p) < 0) {
+        s->account.read--;
+        return;
+    }
     if (s->unreadable++ == 0)
         s->first_unreadable = p;
     s->last_unreadable = p;
