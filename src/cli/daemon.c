@@ -323,12 +323,12 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     int r;
 
     d->started_usec = azm_realtime_usec(&azm_system_clock);
-    r = azm_http_global_init(err);
+    r = start_event_loop(d, err); /* first, so that a signal is never the end without order */
+    if (r >= 0)
+        r = azm_http_global_init(err);
     if (r >= 0)
         r = azm_state_dir_open(d->config->state_directory, &d->state_dir_fd, &d->lock_fd, err);
     journal.state_dir_fd = d->state_dir_fd;
-    if (r >= 0)
-        r = start_event_loop(d, err);
     if (r >= 0)
         r = azm_journal_open(&journal, &d->source, err);
     if (r >= 0)

@@ -76,7 +76,17 @@ static enum azm_file_state probe(const char *path, struct azm_place *ret_head)
         return AZM_FILE_CLOSED;
     if (r == 0)
         return claims_entries(path) ? AZM_FILE_DAMAGED : AZM_FILE_EMPTY;
-    return AZM_FILE_DAMAGED;
+    /* Others, such as too many open files, say nothing of the file. */
+    return r == -EBADMSG || r == -ENODATA || r == -EIO || r == -EINVAL || r == -EPROTONOSUPPORT ? AZM_FILE_DAMAGED
+                                                                                                : AZM_FILE_EMPTY;
+}
+
+/* Is it still there under this name? A vacuum empties a file after deleting it. */
+static bool is_still(const char *path, const struct stat *before)
+{
+    struct stat now;
+
+    return stat(path, &now) >= 0 && now.st_ino == before->st_ino && now.st_dev == before->st_dev;
 }
 
 static struct azm_journal_file *find(struct azm_journal_files *files, const struct stat *st)
@@ -110,7 +120,7 @@ static int look_at_file(struct scan *s, const char *path)
         bool young = !claims_entries(path) && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
 
         s->files->young |= young;
-        if (young || news.state == AZM_FILE_EMPTY)
+        if (young || news.state == AZM_FILE_EMPTY || !is_still(path, &st))
             return 0;
     }
     r = s->on_news(s->userdata, &news);

@@ -276,9 +276,11 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
     /* A user's file that is the oldest left of its kind begins with a jump: those numbers were used before. */
     for (size_t i = 0; i < w->n_holes; i++)
         if (!sd_id128_equal(w->holes[i].from.seqnum_id, w->holes[i].to.seqnum_id) &&
-            !find_predecessor(j, &w->holes[i].to, &before))
+            !find_predecessor(j, &w->holes[i].to, &before)) {
             h.entries += w->holes[i].entries;
-        else
+            if (w->holes[i].to.realtime_usec > h.to.realtime_usec)
+                h.to = w->holes[i].to;
+        } else
             w->holes[n++] = w->holes[i];
     w->n_holes = n;
     return h.entries > 0 && is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err) : 0;
