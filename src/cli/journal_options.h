@@ -15,14 +15,14 @@ enum { /* beside the short ones */
 };
 
 #define CLI_JOURNAL_SHORT_OPTIONS "u:t:p:"
+/* clang-format off: its versions do not agree on this */
 #define CLI_JOURNAL_LONG_OPTIONS                                                                                       \
     {"directory", required_argument, NULL, CLI_OPT_DIRECTORY},                                                         \
         {"namespace", required_argument, NULL, CLI_OPT_NAMESPACE}, {"file", required_argument, NULL, CLI_OPT_FILE},    \
         {"system", no_argument, NULL, CLI_OPT_SYSTEM}, {"user", no_argument, NULL, CLI_OPT_USER},                      \
         {"unit", required_argument, NULL, 'u'}, {"identifier", required_argument, NULL, 't'},                          \
-    {                                                                                                                  \
-        "priority", required_argument, NULL, 'p'                                                                       \
-    }
+        {"priority", required_argument, NULL, 'p'}
+/* clang-format on */
 
 #define CLI_JOURNAL_HELP                                                                                               \
     "      --directory DIR         a folder of journal files instead of the machine's\n"                               \

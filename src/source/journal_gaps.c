@@ -190,9 +190,11 @@ static int find_holes(struct azm_journal *s, struct stretch *w, sd_journal *j)
 {
     _cleanup_free_ struct azm_place *group = calloc(w->n + 1, sizeof *group);
     _cleanup_free_ bool *done = calloc(w->n + 1, sizeof *done);
-    struct azm_place ends[2]; /* of the group before, and where this one begins */
-    int r = group && done ? 0 : -ENOMEM;
+    struct azm_place ends[2] = {0}; /* of the group before, and where this one begins */
+    int r = 0;
 
+    if (!group || !done)
+        return -ENOMEM;
     for (size_t first = 0; first < w->n && r == 0; first++) {
         size_t n = 0;
 
