@@ -15,7 +15,8 @@ enum { /* beside the short ones */
 };
 
 #define CLI_JOURNAL_SHORT_OPTIONS "u:t:p:"
-/* clang-format off: its versions do not agree on this */
+/* The versions of clang-format do not agree on this. */
+/* clang-format off */
 #define CLI_JOURNAL_LONG_OPTIONS                                                                                       \
     {"directory", required_argument, NULL, CLI_OPT_DIRECTORY},                                                         \
         {"namespace", required_argument, NULL, CLI_OPT_NAMESPACE}, {"file", required_argument, NULL, CLI_OPT_FILE},    \
