@@ -27,11 +27,10 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from exporter import Exporter, covers, gap_of
-from journald import PATIENCE, Journald, header, wait_for
+from exporter import STALLED, Exporter, covers, gap_of
+from journald import Journald, header, wait_for
 from writers import KINDS, Writers, number_of
 
-STALLED = 15  # seconds without any record while there are some to come: they do not come any more
 COUNTED = ("vacuumed", "missing")  # reasons of gaps that are found by sequence numbers
 
 # What became of an entry. `unread`: it is not certain that azmonlog had read it and would know that after any death.

@@ -7,9 +7,13 @@ import os
 import re
 import signal
 import subprocess
+import time
 import urllib.request
 
 from journald import PATIENCE, wait_for
+from writers import number_of
+
+STALLED = 20  # seconds without any record while there are some to come: they do not come any more
 
 # A record about entries that are gone. from_usec, to_usec: None at the journal's ends. entries: None where it is unknown.
 Gap = collections.namedtuple("Gap", "reason entries up_to from_usec to_usec uid")
@@ -115,6 +119,18 @@ class Exporter:
         process.send_signal(signal.SIGCONT)  # if it was stopped
         return process.wait(PATIENCE)
 
+    def wait_for_numbers(self, wanted):
+        """Waits until these messages have arrived; returns whether they have."""
+        wanted = set(wanted)
+        size, since = -1, time.monotonic()
+        while time.monotonic() - since < STALLED:
+            if wanted <= self.numbers().keys():
+                return True
+            if len(self.records) != size:
+                size, since = len(self.records), time.monotonic()
+            time.sleep(0.02)
+        return False
+
     def once(self):
         """Exports what there is; returns the exit code."""
         return subprocess.run(self.command() + ["--once"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -145,6 +161,17 @@ class Exporter:
     def gaps(self):
         """The gaps that were reported, each once however often its record was sent."""
         return list({g.uid: g for g in map(gap_of, self.received()) if g}.values())
+
+    def entries(self):
+        """How often each entry arrived: (receipt in microseconds, text) -> copies. Records about gaps are no entries."""
+        return collections.Counter((int(r["observed_time_unix_nano"]) // 1000, r.get("body"))
+                                   for r in self.received() if not gap_of(r))
+
+    def numbers(self):
+        """How often each numbered message arrived: (writer, n) -> copies."""
+        found = collections.Counter(number_of(r.get("body")) for r in self.received())
+        del found[None]
+        return found
 
     def said(self, words):
         """How many lines of azmonlog's log match."""
