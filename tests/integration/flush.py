@@ -16,7 +16,7 @@ from writers import write
 FEW = 5  # copies that are allowed
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
-journald.configure(SystemMaxFileSize="4M", SystemMaxUse="1G", RuntimeMaxUse="1G", RuntimeMaxFileSize="4M")
+journald.configure(SystemMaxFileSize="64M", SystemMaxUse="1G", RuntimeMaxUse="1G", RuntimeMaxFileSize="64M")
 
 
 def begin(out):
@@ -39,8 +39,8 @@ def finish(x, wanted):
     check("everything arrives", x.wait_for_numbers(wanted), lambda: sorted(wanted - x.numbers().keys())[:3])
     if x.running():
         equal("it ends with 0", x.end(), 0)
-    copies = {e: n for e, n in x.entries().items() if n > 1}
-    check(f"{len(copies)} entries arrived twice, few", len(copies) <= FEW)
+    copies = sum(x.copies().values())
+    check(f"{copies} records arrived again, few", copies <= FEW)
     uids = {}
     for r in x.received():
         uids.setdefault((r["observed_time_unix_nano"], r.get("body")), set()).add(r["uid"])

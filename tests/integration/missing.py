@@ -161,7 +161,7 @@ def absurd_numbers(out):
         equal(f"{name}: the run ends with 0", x.once(), 0)
         check(f"{name}: what journalctl can read arrives", readable(path) | good <= x.numbers().keys(),
               lambda: sorted((readable(path) | good) - x.numbers().keys())[:5])
-        append(path, N + 1, 100, realtime=time_of(N + 1), monotonic=SECOND + N * 1000)
+        append(path, N + 1, 100, realtime=NOON + 2 * 3600 * SECOND, monotonic=7200 * SECOND)
         append(f"{folder}/journal/good.journal", 90101, 100, realtime=NOON + 3700 * SECOND, monotonic=101 * SECOND,
                boot="a" * 32)
         equal(f"{name}: a run with more entries ends with 0", x.once(), 0)

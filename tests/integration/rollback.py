@@ -12,7 +12,7 @@ from tap import check, equal
 from writers import write
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
-journald.configure(SystemMaxFileSize="4M", SystemMaxUse="1G", SystemMaxFiles=1000)
+journald.configure(SystemMaxFileSize="64M", SystemMaxUse="1G", SystemMaxFiles=1000)
 
 
 def begin(out, **settings):
@@ -154,7 +154,7 @@ def begun_anew(out):
     equal("the run after that ends with 0", x.once(), 0)
     check("what is new arrives", everything <= x.entries().keys())
     equal("nothing more is reported", len(x.gaps()), 1)
-    equal("nothing arrives twice", max(x.entries().values()), 1)
+    equal("nothing arrives twice", x.copies(), {})
     x.close()
 
 
@@ -179,7 +179,7 @@ def reboot(out):
     equal("the last run ends with 0", x.once(), 0)
     check("everything arrives", everything <= x.entries().keys())
     equal("no gap is reported", x.gaps(), [])
-    equal("nothing arrives twice", max(x.entries().values()), 1)
+    equal("nothing arrives twice", x.copies(), {})
     x.close()
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Rotation, vacuum and deleted files: what goes away unread is counted, exactly and once; what does not is not."""
+import collections
 import glob
 import os
 import signal
@@ -14,6 +15,7 @@ from tap import check, equal
 from writers import write
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
+unused = 0  # sequence numbers that stood for no entry when something was taken last
 journald.configure(SystemMaxFileSize="1M", SystemMaxUse="1G", SystemMaxFiles=1000)
 
 
@@ -28,30 +30,37 @@ def numbers(first, n, writer=0):
 
 def in_journal():
     journald.sync()
-    return {(e.realtime, e.text): e for e in journald.entries()}
+    return collections.Counter((e.realtime, e.text) for e in journald.entries())
 
 
 def take(*arguments):
     """Runs journalctl with these arguments; what is gone after it."""
+    global unused
     before = in_journal()
+    unused = len(journald.unused_numbers())
     journald.journalctl(*arguments)
-    return before.keys() - in_journal().keys()
+    return before - in_journal()
 
 
 def gap_is_exact(x, taken, reason="vacuumed"):
     """One gap record, about just those of the taken entries that did not arrive."""
-    lost = taken - x.entries().keys()
-    tap.note(f"{len(taken)} entries were taken, {len(lost)} of them unread: {[g[:5] for g in x.gaps()]}")
-    check("something was lost", len(lost) > 100)
+    gone = taken - x.entries()
+    lost = sum(gone.values())
+    tap.note(f"{sum(taken.values())} entries were taken, {lost} of them unread: {[g[:5] for g in x.gaps()]}")
+    check("something was lost", lost > 100)
+    # numbers that journald wasted (one in a hundred times there is one) are not to be told from entries
+    if unused and len(x.gaps()) == 1 and lost < (x.gaps()[0].entries or 0) <= lost + unused:
+        tap.note(f"{unused} numbers were used for no entry")
+        lost = x.gaps()[0].entries
     equal("the gap is reported once, with the exact number", [(g.reason, g.entries, g.up_to) for g in x.gaps()],
-          [(reason, len(lost), False)])
+          [(reason, lost, False)])
     check("its times are around every entry that is missing",
-          x.gaps() and all(covers(x.gaps()[0], when) for when, _ in lost), x.gaps())
+          x.gaps() and all(covers(x.gaps()[0], when) for when, _ in gone), x.gaps())
     # A gap that spans the whole journal would cover anything. These entries are beside it.
     kept = [when for when, _ in x.entries()]
     check("and not around those that arrived",
           x.gaps() and sum(covers(x.gaps()[0], when) for when in kept) <= 2, x.gaps())
-    equal("the log says it once", x.said(rf"\b{len(lost)} (journal )?entr"), 1, lambda: open(x.log.name).read())
+    equal("the log says it once", x.said(rf"\b{lost} (journal )?entr"), 1, lambda: open(x.log.name).read())
 
 
 def while_down(out):
@@ -69,7 +78,7 @@ def while_down(out):
     gap_is_exact(x, taken)
     equal("a run after that ends with 0", x.once(), 0)
     equal("and reports no gap again", len(x.gaps()), 1)
-    equal("nothing arrived twice", max(x.entries().values()), 1)
+    equal("nothing arrived twice", x.copies(), {})
     x.close()
 
 
@@ -138,17 +147,18 @@ def read_before(out):
         if part == 1:
             # A checkpoint follows the answers; a clean end waits for it.
             equal("it ends with 0", x.end(), 0)
-        check("the vacuum takes something", len(take("--rotate", "--vacuum-files=1")) > 500)
+        check("the vacuum takes something", sum(take("--rotate", "--vacuum-files=1").values()) > 500)
         if part == 1:
             x.start()
     equal("it ends with 0", x.end(), 0)
     equal("no gap is reported", x.gaps(), [])
-    equal("nothing arrived twice", max(x.entries().values()), 1)
+    equal("nothing arrived twice", x.copies(), {})
     x.close()
 
 
 def file_deleted(out):
     """A file in the middle is deleted by hand while azmonlog is down."""
+    global unused
     x = begin(out)
     write(1, 200)
     journald.sync()
@@ -157,12 +167,13 @@ def file_deleted(out):
         write(201 + 500 * part, 500)
         journald.rotate()
     before = in_journal()
+    unused = len(journald.unused_numbers())
     # the one in the middle of the four
     victim = next(f for f in journald.archived() if any(e.text == "w0 1000" for e in journald.entries_of(f)))
     os.unlink(victim)
-    taken = before.keys() - in_journal().keys()
+    taken = before - in_journal()
     equal("the next run ends with 0", x.once(), 0)
-    check("everything else arrives", (before.keys() - taken) <= x.entries().keys())
+    check("everything else arrives", not before - taken - x.entries())
     gap_is_exact(x, taken, "missing")
     x.close()
 
@@ -180,8 +191,8 @@ def rotation(out):
     check("there are many files", len(journald.files()) > 24, journald.files())
     equal("it ends with 0", x.end(), 0)
     equal("no gap is reported", x.gaps(), [])
-    equal("nothing arrived twice", max(x.entries().values()), 1)
-    check("and nothing is missing", in_journal().keys() <= x.entries().keys())
+    equal("nothing arrived twice", x.copies(), {})
+    check("and nothing is missing", not in_journal() - x.entries())
     x.close()
 
 
@@ -207,12 +218,12 @@ def descriptors(out):
     x.start()
     write(1, 3000, pad=300)
     check("everything arrives", x.wait_for_numbers(numbers(1, 3000)))
-    check("some files are deleted", len(take("--rotate", "--vacuum-files=1")) > 1000)
+    check("some files are deleted", sum(take("--rotate", "--vacuum-files=1").values()) > 1000)
     all_let_go("idle")
     x.hold()
     write(3001, 3000, pad=300)
     wait_for(lambda: x.said("cannot deliver"), "the reader to wait")
-    check("some files are deleted", len(take("--rotate", "--vacuum-files=1")) > 1000)
+    check("some files are deleted", sum(take("--rotate", "--vacuum-files=1").values()) > 1000)
     all_let_go("held")
     x.release()
     x.close()
@@ -231,7 +242,7 @@ def again_and_again(out):
     write(401, 100)
     journald.sync()
     equal("the first run ends with 0", x.once(), 0)
-    check("everything arrives", in_journal().keys() <= x.entries().keys())
+    check("everything arrives", not in_journal() - x.entries())
     n = len(x.received())
     for _ in range(5):
         equal("another run ends with 0", x.once(), 0)

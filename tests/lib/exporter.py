@@ -163,9 +163,15 @@ class Exporter:
         return list({g.uid: g for g in map(gap_of, self.received()) if g}.values())
 
     def entries(self):
-        """How often each entry arrived: (receipt in microseconds, text) -> copies. Records about gaps are no entries."""
-        return collections.Counter((int(r["observed_time_unix_nano"]) // 1000, r.get("body"))
-                                   for r in self.received() if not gap_of(r))
+        """What arrived: (receipt in microseconds, text) -> how many different entries of these. Two are possible: when a file is
+        full in the middle of an entry, journald writes the entry into the next one as well. Gap records are no entries."""
+        found = {(int(r["observed_time_unix_nano"]) // 1000, r.get("body"), r["uid"])
+                 for r in self.received() if not gap_of(r)}
+        return collections.Counter((when, text) for when, text, _ in found)
+
+    def copies(self):
+        """Records that arrived again: uid -> how often."""
+        return {uid: n - 1 for uid, n in collections.Counter(r["uid"] for r in self.received()).items() if n > 1}
 
     def numbers(self):
         """How often each numbered message arrived: (writer, n) -> copies."""

@@ -46,12 +46,12 @@ def read_file(path):
 
 
 def header(path):
-    """(seqnum id, seqnum of the last entry, its realtime) as the file's header has them; None if there is no header."""
+    """(seqnum id, seqnum of the last entry) as the file's header has them; None if there is no header."""
     with open(path, "rb") as f:
         h = f.read(208)
     if len(h) < 208 or h[:8] != b"LPKSHHRH":
         return None
-    return h[72:88].hex(), struct.unpack_from("<Q", h, 160)[0], struct.unpack_from("<Q", h, 192)[0]
+    return h[72:88].hex(), struct.unpack_from("<Q", h, 160)[0]
 
 
 class Journald:
@@ -141,6 +141,16 @@ class Journald:
         if key not in self.cache:  # an archived file does not change any more
             self.cache[key] = read_file(path)
         return self.cache[key]
+
+    def unused_numbers(self):
+        """Sequence numbers that journald took for entries that it then did not get into the file: it was killed between the two,
+        or the file was full with them. To a reader they look like entries that are gone. [(number, time of the last entry)]"""
+        found = []
+        for path in self.archived():
+            h, entries = header(path), self.entries_of(path)
+            if h and entries and h[1] > max(e.seqnum for e in entries):
+                found.append((h[1], entries[-1].realtime))
+        return found
 
     def entries(self):
         """All entries of all files."""
