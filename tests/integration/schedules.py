@@ -461,6 +461,9 @@ class Schedule:
         self.stats["not arrived"] = len(lost)
         self.say(f"   {len(lost)} messages did not arrive: {dict(by_how)}")
         silent, exact = [], []
+        # systemd 252 goes on after the system journal's last number when it starts, and so uses numbers of users' entries again.
+        # When one of the two is gone, its number alone does not tell.
+        used = collections.Counter(k[1] for k in self.ever if k not in self.taken or self.taken[k].how != "power")
         for m, key in sorted(lost.items()):
             how = self.taken[key].how if key in self.taken else None
             if how is None or how == "nothing":
@@ -473,12 +476,11 @@ class Schedule:
                 elif all(g.reason in COUNTED and g.entries and not g.up_to for g in covering):
                     exact.append(key)
         if silent:
-            self.wrong.append(f"{len(silent)} messages are lost without an explanation: " + "; ".join(
+            again = sum(used[key[1]] > 1 for _, key in silent)
+            self.wrong.append(f"{len(silent)} messages are lost without an explanation ({again} of them with numbers that "
+                              "journald used again): " + "; ".join(
                 f"{m} number {key[1]:x} of {key[0][:6]} at {key[2]} ({self.taken[key].how if key in self.taken else 'in the journal'})"
                 for m, key in silent[:3]))
-        # systemd 252 goes on after the system journal's last number when it starts, and so uses numbers of users' entries again.
-        # When one of the two is gone, its number does not tell.
-        used = collections.Counter(key[1] for key in self.ever)
         # Gaps that overlap are counted together: an entry is in one of them.
         clusters = []
         for g in sorted((g for g in gaps if g.reason in COUNTED and g.entries and not g.up_to), key=lambda g: g.from_usec or 0):
