@@ -132,7 +132,7 @@ static int reserve_entry(struct azm_batch *b)
     return 0;
 }
 
-int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
+static int add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record, size_t limit_records)
 {
     struct group *g = find_group(b, resource);
     size_t run = g ? g->run.len : 0, field = azm_field_len(record->len);
@@ -140,7 +140,7 @@ int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct az
 
     if (field > UINT32_MAX)
         return -ENOMEM;
-    if (b->n_entries > 0 && (bytes > b->limits.bytes || b->n_entries >= b->limits.records))
+    if (b->n_entries > 0 && (bytes > b->limits.bytes || b->n_entries >= limit_records))
         return 0;
     if (!g && b->n_groups == GROUPS_MAX)
         return 0;
@@ -153,6 +153,16 @@ int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct az
     b->entries[b->n_entries++] = (struct entry){.group = (uint32_t)(g - b->groups), .len = (uint32_t)field};
     b->bytes = bytes;
     return 1;
+}
+
+int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
+{
+    return add(b, resource, record, b->limits.records);
+}
+
+int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
+{
+    return add(b, resource, record, SIZE_MAX);
 }
 
 size_t azm_batch_records(const struct azm_batch *b)

@@ -27,6 +27,9 @@ struct azm_batch *azm_batch_free(struct azm_batch *b);
  * every record, so that one above the limit travels alone. */
 int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
 
+/* The same without regard to the limit of records, for a few that go with those which are in it already. */
+int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
+
 size_t azm_batch_records(const struct azm_batch *b);
 
 /* The size in bytes of the whole batch as a request, before compression. */

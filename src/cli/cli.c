@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "config/config_file.h"
 #include "config/otel_env.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option)
@@ -18,17 +23,44 @@ void cli_override(struct cli_overrides *o, const char *section, const char *key,
 int cli_fail(int error, const struct azm_error *err)
 {
     azm_log(AZM_LOG_ERROR, "%s", err->words);
-    return error == -EACCES || error == -EPERM ? AZM_EXIT_NO_PERMISSION : AZM_EXIT_FAILURE;
+    switch (-error) {
+    case ECONNREFUSED: /* only from cli/control_client.h */
+        return AZM_EXIT_NOT_RUNNING;
+    case EACCES:
+    case EPERM:
+        return AZM_EXIT_NO_PERMISSION;
+    default:
+        return AZM_EXIT_FAILURE;
+    }
 }
 
-static int load(struct azm_config *c, const char *path, struct azm_error *err)
+uint64_t cli_deadline(uint64_t span_usec)
 {
+    uint64_t deadline;
+
+    return __builtin_add_overflow(azm_monotonic_usec(&azm_system_clock), span_usec, &deadline) ? AZM_USEC_INFINITY
+                                                                                               : deadline;
+}
+
+static int set_for_client(void *userdata, const char *section, const char *key, const char *value, const char *where,
+                          bool is_public, struct azm_error *err)
+{
+    if (strcmp(section, "journal") != 0 && strcmp(section, "state") != 0)
+        return 0;
+    return azm_config_set(userdata, section, key, value, where, is_public, err);
+}
+
+static int load(struct azm_config *c, const char *path, bool client, struct azm_error *err)
+{
+    const char *file = path ? path : AZM_DEFAULT_CONFIG;
     int r;
 
     r = azm_config_init(c);
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
-    r = azm_config_read(c, path ? path : AZM_DEFAULT_CONFIG, !path, err);
+    if (client)
+        return azm_config_file_read(file, !path, set_for_client, c, err);
+    r = azm_config_read(c, file, !path, err);
     if (r >= 0)
         r = azm_otel_env_apply(c, err);
     return r;
@@ -46,22 +78,56 @@ static int apply(struct azm_config *c, const struct cli_overrides *o, struct azm
     return 0;
 }
 
-int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o)
+static int read_config(struct azm_config *c, const char *path, const struct cli_overrides *o, bool client,
+                       struct azm_error *err)
 {
-    struct azm_error err;
     int code = 0;
 
-    if (load(c, path, &err) < 0)
+    if (load(c, path, client, err) < 0)
         code = AZM_EXIT_CONFIG;
-    else if (apply(c, o, &err) < 0)
+    else if (apply(c, o, err) < 0)
         code = AZM_EXIT_USAGE;
-    else if (azm_config_check(c, &err) < 0)
+    else if (azm_config_check(c, err) < 0)
         code = AZM_EXIT_CONFIG;
-    if (code != 0) {
-        azm_log(AZM_LOG_ERROR, "%s", err.words);
+    if (code != 0)
         azm_config_free(c);
-    }
     return code;
+}
+
+int cli_read_config(struct azm_config *c, const char *path, const struct cli_overrides *o, struct azm_error *err)
+{
+    return read_config(c, path, o, false, err);
+}
+
+static int load_config(struct azm_config *c, const char *path, const struct cli_overrides *o, bool client)
+{
+    struct azm_error err;
+    int code = read_config(c, path, o, client, &err);
+
+    if (code != 0)
+        azm_log(AZM_LOG_ERROR, "%s", err.words);
+    return code;
+}
+
+int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o)
+{
+    return load_config(c, path, o, false);
+}
+
+int cli_load_client_config(struct azm_config *c, const char *path, const struct cli_overrides *o)
+{
+    return load_config(c, path, o, true);
+}
+
+char *cli_control_path(const struct azm_config *c)
+{
+    char *path;
+
+    if (*c->control)
+        return strdup(c->control);
+    if (strcmp(c->state_directory, AZM_DEFAULT_STATE_DIRECTORY) == 0)
+        return strdup("/run/azmonlog/control");
+    return asprintf(&path, "%s/control", c->state_directory) < 0 ? NULL : path;
 }
 
 struct azm_otlp_limits cli_record_limits(const struct azm_config *c)

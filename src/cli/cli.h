@@ -10,8 +10,9 @@
 enum {
     AZM_EXIT_OK = 0,
     AZM_EXIT_FAILURE = 1,      /* something broke at run time */
+    AZM_EXIT_NOT_RUNNING = 3,  /* status and flush: no azmonlog is there to be asked */
     AZM_EXIT_USAGE = 64,       /* wrong options */
-    AZM_EXIT_UNDELIVERED = 75, /* run --once was stopped before all was acknowledged; run it again */
+    AZM_EXIT_UNDELIVERED = 75, /* run --once, flush: not all is acknowledged yet; run it again */
     AZM_EXIT_NO_PERMISSION = 77,
     AZM_EXIT_CONFIG = 78, /* the configuration is wrong */
 };
@@ -23,7 +24,7 @@ struct cli_override {
     const char *section, *key, *value, *option;
 };
 
-#define CLI_OVERRIDES_MAX 16
+#define CLI_OVERRIDES_MAX 64
 
 struct cli_overrides {
     struct cli_override items[CLI_OVERRIDES_MAX];
@@ -36,11 +37,27 @@ void cli_override(struct cli_overrides *o, const char *section, const char *key,
  * error and returns an exit code; 0 is success, and only then `c` is filled in. */
 int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o);
 
+/* The same, but the words of the error go to `err`. */
+int cli_read_config(struct azm_config *c, const char *path, const struct cli_overrides *o, struct azm_error *err);
+
+/* For the commands that ask a running azmonlog: only [journal] and [state] are looked at. The others need more
+ * permission (certificates, files of headers) and may be what is wrong. */
+int cli_load_client_config(struct azm_config *c, const char *path, const struct cli_overrides *o);
+
+/* Where the control socket of this configuration is: [state] control=, or else a place that follows from the state
+ * directory, so that every azmonlog has its own. The caller frees it; NULL when memory is out. */
+char *cli_control_path(const struct azm_config *c);
+
 /* The bounds of one record: it never takes more than about three quarters of a request. */
 struct azm_otlp_limits cli_record_limits(const struct azm_config *c);
 
 /* Prints the words of an error and returns the exit code that goes with it. */
 int cli_fail(int error, const struct azm_error *err);
 
+/* The time on the monotonic clock when this span has passed. */
+uint64_t cli_deadline(uint64_t span_usec);
+
 int cmd_run(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_flush(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/journal_options.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/timespan.h"
@@ -20,12 +21,13 @@ static void print_help(void)
     printf("Usage: azmonlog cat [OPTION...]\n\n"
            "Prints the records of the journal as they would be sent: one line of OTLP/JSON\n"
            "for each. Needs no destination and leaves the position of azmonlog run alone.\n\n"
-           "  -n, --lines N        only the last N\n"
-           "      --since TIME     only from this time on: -1h, yesterday, 2026-01-31 12:00\n"
-           "  -f, --follow         go on with new ones (without -n or --since: the last 10)\n"
-           "      --directory DIR  a folder of journal files instead of this machine's\n"
-           "  -c, --config FILE    configuration (" AZM_DEFAULT_CONFIG ")\n"
-           "  -h, --help           this text\n\n"
+           "  -n, --lines N               only the last N\n"
+           "      --since TIME            only from this time on: -1h, yesterday,\n"
+           "                              2026-01-31 12:00\n"
+           "  -f, --follow                go on with new ones (without -n or --since: the\n"
+           "                              last 10)\n" CLI_JOURNAL_HELP "  -c, --config FILE           configuration\n"
+           "                              (" AZM_DEFAULT_CONFIG ")\n"
+           "  -h, --help                  this text\n\n"
            "Example: azmonlog cat -n 1 | jq .\n");
 }
 
@@ -103,12 +105,12 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
 
 int cmd_cat(int argc, char **argv)
 {
-    enum { OPT_SINCE = 256, OPT_DIRECTORY };
+    enum { OPT_SINCE = 256 };
     static const struct option options[] = {
         {"lines", required_argument, NULL, 'n'},
         {"since", required_argument, NULL, OPT_SINCE},
         {"follow", no_argument, NULL, 'f'},
-        {"directory", required_argument, NULL, OPT_DIRECTORY},
+        CLI_JOURNAL_LONG_OPTIONS,
         {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -122,7 +124,7 @@ int cmd_cat(int argc, char **argv)
     int c, r;
 
     cli_override(&overrides, "journal", "start", "oldest", "cat");
-    while ((c = getopt_long(argc, argv, "n:fc:h", options, NULL)) >= 0)
+    while ((c = getopt_long(argc, argv, "n:fc:h" CLI_JOURNAL_SHORT_OPTIONS, options, NULL)) >= 0)
         switch (c) {
         case 'n':
             last = MIN(strtoul(optarg, &end, 10), (unsigned long)INT_MAX); /* sd_journal_previous_skip counts in int */
@@ -144,16 +146,16 @@ int cmd_cat(int argc, char **argv)
         case 'f':
             follow = true;
             break;
-        case OPT_DIRECTORY:
-            cli_override(&overrides, "journal", "directory", optarg, "--directory");
-            break;
         case 'c':
             path = optarg;
             break;
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default: /* getopt has said what is wrong */
+        default:
+            if (cli_journal_option(&overrides, c, optarg))
+                break;
+            /* getopt has said what is wrong */
             azm_log(AZM_LOG_ERROR, "azmonlog cat --help lists the options");
             return AZM_EXIT_USAGE;
         }

@@ -12,6 +12,8 @@ static const struct {
 } commands[] = {
     {"run", "export the journal to an OTLP endpoint", cmd_run},
     {"cat", "print what would be sent, as OTLP/JSON lines", cmd_cat},
+    {"status", "ask the running azmonlog how it is", cmd_status},
+    {"flush", "wait until what is logged by now is acknowledged", cmd_flush},
 };
 
 static void print_help(FILE *f)
@@ -25,8 +27,9 @@ static void print_help(FILE *f)
                "Options:\n"
                "  -h, --help     this text\n"
                "  -V, --version  the version\n\n"
-               "Exit codes: 0 success, 1 failure, 64 wrong usage, 75 not all delivered yet\n"
-               "(run --once), 77 no permission, 78 wrong configuration.\n\n"
+               "Exit codes: 0 success, 1 failure, 3 not running (status, flush), 64 wrong usage,\n"
+               "75 not all delivered yet (run --once, flush), 77 no permission, 78 wrong\n"
+               "configuration.\n\n"
                "Manual: azmonlog(1), azmonlog.conf(5)\n");
 }
 

@@ -11,11 +11,19 @@
  * file, drop-ins (FILE.d/ *.conf by name), environment (config/otel_env.h), command line. Unknown keys and bad
  * values are errors that name the file and line. */
 
+#define AZM_DEFAULT_STATE_DIRECTORY "/var/lib/azmonlog"
+
 enum azm_start {
     AZM_START_BOOT,   /* the first entry of the running boot */
     AZM_START_NOW,    /* only what is logged from now on */
     AZM_START_OLDEST, /* everything in the journal */
     AZM_START_TIME,   /* the first entry at or after start_usec */
+};
+
+enum azm_scope { /* which of the machine's journals */
+                 AZM_SCOPE_ALL,
+                 AZM_SCOPE_SYSTEM,
+                 AZM_SCOPE_USER, /* the calling user's own */
 };
 
 enum azm_fields { /* which journal fields become attributes; docs/mapping.md */
@@ -28,6 +36,7 @@ struct azm_key_value {
     char *key, *value;
 };
 
+/* In order, keys unique. As a plain list (of names) only the keys count. */
 struct azm_key_values {
     struct azm_key_value *items;
     size_t n;
@@ -51,8 +60,20 @@ struct azm_config {
     uint64_t shutdown_timeout_usec;
     /* [journal] */
     enum azm_start start;
-    uint64_t start_usec; /* for AZM_START_TIME: realtime */
-    char *journal_directory;
+    uint64_t start_usec;                         /* for AZM_START_TIME: realtime */
+    char *journal_directory, *journal_namespace; /* "": the machine's own, the default one */
+    struct azm_key_values journal_files;         /* a list of paths */
+    enum azm_scope scope;
+    /* What libsystemd selects; values of one list are alternatives, lists are conditions that all must hold. */
+    struct azm_key_values units;       /* with their suffix */
+    struct azm_key_values identifiers; /* SYSLOG_IDENTIFIER */
+    struct azm_key_values facilities;  /* numbers */
+    struct azm_key_values transports;
+    struct azm_key_values matches; /* FIELD=value */
+    int priority;                  /* this severity or a worse one; -1: any, also none */
+    /* What is left out after reading. */
+    struct azm_key_values exclude_units, exclude_identifiers, exclude_matches;
+    bool exclude_own;
     enum azm_fields fields;
     size_t max_body_bytes;
     bool service_name_field; /* believe OTEL_SERVICE_NAME= in an entry */
@@ -60,6 +81,7 @@ struct azm_config {
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */
     char *state_directory;
+    char *control; /* the control socket; "": cli_control_path decides */
 };
 
 /* Fills in the defaults: 0 or -ENOMEM. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -39,3 +41,17 @@ const struct azm_clock azm_system_clock = {
     .realtime_usec = system_realtime,
     .random = system_random,
 };
+
+void azm_time_print(uint64_t usec, char ret[static AZM_TIME_TEXT_MAX])
+{
+    time_t t = (time_t)(usec / AZM_USEC_PER_SEC);
+    struct tm tm;
+    size_t n;
+
+    *ret = '\0';
+    if (usec == 0 || !gmtime_r(&t, &tm))
+        return;
+    n = strftime(ret, AZM_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (n > 0)
+        snprintf(ret + n, AZM_TIME_TEXT_MAX - n, ".%06" PRIu64 "Z", usec % AZM_USEC_PER_SEC);
+}

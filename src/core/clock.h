@@ -37,3 +37,8 @@ static inline uint64_t azm_random_up_to(const struct azm_clock *c, uint64_t limi
 
     return limit == UINT64_MAX ? r : r % (limit + 1);
 }
+
+#define AZM_TIME_TEXT_MAX 32
+
+/* Microseconds since 1970 in RFC 3339's form, UTC ("2026-01-31T12:00:00.000000Z"); "" for 0. */
+void azm_time_print(uint64_t realtime_usec, char ret[static AZM_TIME_TEXT_MAX]);

@@ -24,33 +24,41 @@ struct slot {
     struct slot *next; /* younger */
     enum slot_state state;
     struct azm_batch *batch;
-    struct azm_buf body; /* as it goes onto the wire; empty until the first attempt */
-    uint64_t sent_usec;  /* start of the last attempt */
+    uint64_t sent_usec; /* start of the last attempt */
     struct azm_http_request *request;
+    struct azm_buf body; /* as it goes onto the wire: made for this request, which says whether it is compressed */
+};
+
+/* What azm_exporter_configure replaces. The owner makes it, then it is the thread's. */
+struct route {
+    struct azm_http_settings *http;
+    char *destination;
+    struct azm_pace pace;
 };
 
 struct azm_exporter {
     /* Set before the thread starts, then read only. */
-    struct azm_exporter_options options; /* http: not valid any more */
-    size_t window;
-    bool gzip_bodies;
-    char *destination;
+    const struct azm_clock *clock;
     int wake_fd; /* owner -> thread */
     int ack_fd;  /* thread -> owner */
     pthread_t thread;
     bool started;
 
+    /* The owner's own. */
+    size_t window;
+
     /* The thread's own. */
     struct azm_http *http;
     struct azm_gzip *gzip;
     struct azm_buf raw; /* a request before compression */
-    struct azm_pace pace;
+    struct route *route;
     struct slot *oldest, *youngest;
     unsigned in_flight;
 
     /* Shared, under the mutex. */
     pthread_mutex_t mutex;
     bool quit, failed;
+    struct route *next_route; /* NULL: no new one */
     struct slot *inbox, **inbox_end;
     struct azm_buf acked_position;
     int64_t acked_records; /* since the last collect */
@@ -84,14 +92,64 @@ static struct slot *slot_free(struct slot *s)
     return NULL;
 }
 
+static struct route *route_free(struct route *r)
+{
+    if (!r)
+        return NULL;
+    azm_http_settings_unref(r->http);
+    free(r->destination);
+    free(r);
+    return NULL;
+}
+
+static int route_new(const struct azm_exporter_options *o, struct route **ret, struct azm_error *err)
+{
+    struct route *route = calloc(1, sizeof *route);
+    int r;
+
+    if (route)
+        route->destination = strdup(o->destination);
+    if (!route || !route->destination)
+        r = azm_error_set(err, ENOMEM, "out of memory");
+    else
+        r = azm_http_settings_new(&o->http, &route->http, err);
+    if (r < 0) {
+        route_free(route);
+        return r;
+    }
+    azm_pace_init(&route->pace, o->http.connections, o->retry_initial_delay_usec, o->retry_max_delay_usec,
+                  o->hold_max_delay_usec);
+    *ret = route;
+    return 0;
+}
+
+static void set_route(struct azm_exporter *x, struct route *route)
+{
+    route_free(x->route);
+    x->route = route;
+    azm_http_configure(x->http, route->http);
+}
+
+/* Under the mutex. */
+static void forget_failure(struct azm_exporter_status *s)
+{
+    s->state = AZM_EXPORTER_DELIVERING;
+    s->reason[0] = '\0';
+    s->remedy = NULL;
+    s->failing_since_usec = s->failing_since_realtime_usec = 0;
+}
+
 /* --- the thread --- */
 
-/* Takes over what was submitted and says whether to go on. */
+/* Takes over what was submitted and configured, and says whether to go on. */
 static bool take_inbox(struct azm_exporter *x)
 {
+    struct route *next;
     bool go_on;
 
     pthread_mutex_lock(&x->mutex);
+    next = x->next_route;
+    x->next_route = NULL;
     if (x->inbox) {
         if (x->youngest)
             x->youngest->next = x->inbox;
@@ -105,16 +163,19 @@ static bool take_inbox(struct azm_exporter *x)
     x->pong = x->ping;
     go_on = !x->quit;
     pthread_mutex_unlock(&x->mutex);
+    if (next)
+        set_route(x, next);
     return go_on;
 }
 
 static int make_body(struct azm_exporter *x, struct slot *s)
 {
-    struct azm_buf *out = x->gzip_bodies ? &x->raw : &s->body;
+    bool gzip = azm_http_request_gzip(s->request);
+    struct azm_buf *out = gzip ? &x->raw : &s->body;
     int r;
 
     r = azm_batch_serialize(s->batch, 0, azm_batch_records(s->batch), out);
-    if (r < 0 || !x->gzip_bodies)
+    if (r < 0 || !gzip)
         return r;
     return azm_gzip_compress(x->gzip, x->raw.data, x->raw.len, &s->body);
 }
@@ -123,23 +184,23 @@ static int send_slot(struct azm_exporter *x, struct slot *s)
 {
     int r;
 
-    if (s->body.len == 0) {
-        r = make_body(x, s);
-        if (r < 0) {
-            azm_buf_clear(&s->body); /* half a body must never go out */
-            return r;
-        }
-    }
+    if (s->request && !azm_http_request_is_current(s->request))
+        s->request = azm_http_request_free(s->request);
     if (!s->request) {
         r = azm_http_request_new(x->http, s, &s->request);
         if (r < 0)
             return r;
+        r = make_body(x, s);
+        if (r < 0) {
+            s->request = azm_http_request_free(s->request); /* half a body must never go out */
+            return r;
+        }
     }
     r = azm_http_post(s->request, s->body.data, s->body.len);
     if (r < 0)
         return r;
     s->state = SLOT_SENDING;
-    s->sent_usec = azm_monotonic_usec(x->options.clock);
+    s->sent_usec = azm_monotonic_usec(x->clock);
     x->in_flight++;
     pthread_mutex_lock(&x->mutex);
     x->status.requests++;
@@ -157,9 +218,9 @@ static int64_t send_ready(struct azm_exporter *x)
 
         if (s->state != SLOT_READY)
             continue;
-        if (x->in_flight >= x->pace.window)
+        if (x->in_flight >= x->route->pace.window)
             break; /* an answer will wake us */
-        wait = azm_pace_wait_usec(&x->pace, azm_monotonic_usec(x->options.clock));
+        wait = azm_pace_wait_usec(&x->route->pace, azm_monotonic_usec(x->clock));
         if (wait > 0)
             return (int64_t)MIN(wait, 60 * AZM_USEC_PER_SEC);
         r = send_slot(x, s);
@@ -203,20 +264,18 @@ static void on_acknowledged(struct azm_exporter *x, struct slot *s)
 
     s->state = SLOT_DONE;
     azm_log(AZM_LOG_DEBUG, "%zu records acknowledged in %.3f s, %zu bytes on the wire", azm_batch_records(s->batch),
-            (double)(azm_monotonic_usec(x->options.clock) - s->sent_usec) / (double)AZM_USEC_PER_SEC, s->body.len);
+            (double)(azm_monotonic_usec(x->clock) - s->sent_usec) / (double)AZM_USEC_PER_SEC, s->body.len);
     s->request = azm_http_request_free(s->request); /* the connection stays alive in libcurl's pool */
-    azm_pace_success(&x->pace, s->sent_usec);
-    if (x->pace.failures == 0) {
+    azm_pace_success(&x->route->pace, s->sent_usec);
+    if (x->route->pace.failures == 0) {
         pthread_mutex_lock(&x->mutex);
         since = x->status.failing_since_usec;
-        x->status.state = AZM_EXPORTER_DELIVERING;
-        x->status.failing_since_usec = 0;
-        x->status.reason[0] = '\0';
+        forget_failure(&x->status);
         pthread_mutex_unlock(&x->mutex);
     }
     if (since)
-        azm_log(AZM_LOG_NOTICE, "delivery to %s works again after %.1f s", x->destination,
-                (double)(azm_monotonic_usec(x->options.clock) - since) / (double)AZM_USEC_PER_SEC);
+        azm_log(AZM_LOG_NOTICE, "delivery to %s works again after %.1f s", x->route->destination,
+                (double)(azm_monotonic_usec(x->clock) - since) / (double)AZM_USEC_PER_SEC);
     retire(x);
 }
 
@@ -225,28 +284,34 @@ static void log_failure(const struct azm_exporter *x, const struct azm_verdict *
     bool held = v->decision == AZM_HOLD;
 
     azm_log(held ? AZM_LOG_ERROR : AZM_LOG_WARNING, "%s %s: %s; nothing is lost, trying again%s%s%s",
-            held ? "delivery is held by" : "cannot deliver to", x->destination, v->reason,
+            held ? "delivery is held by" : "cannot deliver to", x->route->destination, v->reason,
             held ? " more and more slowly" : "", v->remedy ? "; " : "", v->remedy ? v->remedy : "");
 }
 
 static void on_failed(struct azm_exporter *x, struct slot *s, const struct azm_verdict *v)
 {
     enum azm_exporter_state state = v->decision == AZM_HOLD ? AZM_EXPORTER_HELD : AZM_EXPORTER_RETRYING;
-    uint64_t now = azm_monotonic_usec(x->options.clock);
-    bool changed;
+    uint64_t now = azm_monotonic_usec(x->clock);
+    bool current = azm_http_request_is_current(s->request), changed = false;
 
     s->state = SLOT_READY;
-    azm_pace_failure(&x->pace, x->options.clock, s->sent_usec, now, v->decision == AZM_HOLD, v->retry_after_usec);
+    if (current) /* else it says nothing about the way that the next request takes */
+        azm_pace_failure(&x->route->pace, x->clock, s->sent_usec, now, v->decision == AZM_HOLD, v->retry_after_usec);
     azm_log(AZM_LOG_DEBUG, "%zu records: %s; next try in %.3f s", azm_batch_records(s->batch), v->reason,
-            (double)azm_pace_wait_usec(&x->pace, now) / (double)AZM_USEC_PER_SEC);
+            (double)azm_pace_wait_usec(&x->route->pace, now) / (double)AZM_USEC_PER_SEC);
     pthread_mutex_lock(&x->mutex);
-    /* A change of state is worth a line; the hundredth failure of one outage is not. */
-    changed = x->status.state != state;
-    x->status.state = state;
     x->status.failures++;
-    if (!x->status.failing_since_usec)
-        x->status.failing_since_usec = now;
-    snprintf(x->status.reason, sizeof x->status.reason, "%s", v->reason);
+    if (current && !x->next_route) {
+        /* A change of state is worth a line; the hundredth failure of one outage is not. */
+        changed = x->status.state != state;
+        x->status.state = state;
+        if (!x->status.failing_since_usec) {
+            x->status.failing_since_usec = now;
+            x->status.failing_since_realtime_usec = azm_realtime_usec(x->clock);
+        }
+        snprintf(x->status.reason, sizeof x->status.reason, "%s", v->reason);
+        x->status.remedy = v->remedy;
+    }
     pthread_mutex_unlock(&x->mutex);
     if (changed) {
         log_failure(x, v);
@@ -264,7 +329,7 @@ static void collect_answers(struct azm_exporter *x)
         struct azm_verdict verdict;
 
         x->in_flight--;
-        azm_delivery_decide(&answer, azm_realtime_usec(x->options.clock), &verdict);
+        azm_delivery_decide(&answer, azm_realtime_usec(x->clock), &verdict);
         if (verdict.decision == AZM_ACKNOWLEDGE)
             on_acknowledged(x, s);
         else
@@ -324,26 +389,27 @@ static int start_thread(struct azm_exporter *x)
 int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter **ret, struct azm_error *err)
 {
     struct azm_exporter *x = calloc(1, sizeof *x);
+    struct route *route;
     int r;
 
     if (!x)
         return azm_error_set(err, ENOMEM, "out of memory");
-    x->options = *o;
+    x->clock = o->clock;
     x->window = o->http.connections;
-    x->gzip_bodies = o->http.gzip;
     x->inbox_end = &x->inbox;
     pthread_mutex_init(&x->mutex, NULL);
     x->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     x->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    x->destination = strdup(o->destination);
-    azm_pace_init(&x->pace, o->http.connections, o->retry_initial_delay_usec, o->retry_max_delay_usec,
-                  o->hold_max_delay_usec);
-    r = azm_http_new(&o->http, &x->http, err);
-    if (r == 0 && (x->wake_fd < 0 || x->ack_fd < 0))
+    if (x->wake_fd < 0 || x->ack_fd < 0)
         r = azm_error_set(err, errno, "cannot create an eventfd: %m");
-    if (r == 0 && (!x->destination || azm_gzip_new(&x->gzip) < 0))
+    else if (azm_gzip_new(&x->gzip) < 0)
         r = azm_error_set(err, ENOMEM, "out of memory");
+    else
+        r = azm_http_new(&x->http, err);
+    if (r == 0)
+        r = route_new(o, &route, err);
     if (r == 0) {
+        set_route(x, route);
         r = start_thread(x);
         if (r < 0)
             azm_error_set(err, r, "cannot start the exporter thread: %m");
@@ -374,6 +440,8 @@ struct azm_exporter *azm_exporter_free(struct azm_exporter *x)
         x->inbox = s->next;
         slot_free(s);
     }
+    route_free(x->next_route);
+    route_free(x->route);
     azm_http_free(x->http);
     azm_gzip_free(x->gzip);
     azm_buf_free(&x->raw);
@@ -381,9 +449,27 @@ struct azm_exporter *azm_exporter_free(struct azm_exporter *x)
     azm_closep(&x->wake_fd);
     azm_closep(&x->ack_fd);
     pthread_mutex_destroy(&x->mutex);
-    free(x->destination);
     free(x);
     return NULL;
+}
+
+int azm_exporter_configure(struct azm_exporter *x, const struct azm_exporter_options *o, struct azm_error *err)
+{
+    struct route *next, *unused;
+    int r = route_new(o, &next, err);
+
+    if (r < 0)
+        return r;
+    x->window = o->http.connections;
+    pthread_mutex_lock(&x->mutex);
+    unused = x->next_route; /* the thread has not looked since the last call */
+    x->next_route = next;
+    forget_failure(&x->status);
+    pthread_mutex_unlock(&x->mutex);
+    route_free(unused);
+    poke(x->wake_fd);
+    poke(x->ack_fd);
+    return 0;
 }
 
 bool azm_exporter_has_room(struct azm_exporter *x)

@@ -35,16 +35,24 @@ enum azm_exporter_state {
 struct azm_exporter_status {
     enum azm_exporter_state state;
     char reason[192];            /* the last failure's; "" while delivering */
+    const char *remedy;          /* what a person can do about it; NULL: nothing known; never freed */
     uint64_t failing_since_usec; /* monotonic; 0 while delivering */
-    size_t outstanding;          /* batches submitted whose acknowledgement was not collected */
-    uint64_t records, bytes;     /* acknowledged, and sent on the wire, since the start */
+    uint64_t failing_since_realtime_usec;
+    size_t outstanding;      /* batches submitted whose acknowledgement was not collected */
+    uint64_t records, bytes; /* acknowledged, and sent on the wire, since the start */
     uint64_t requests, failures;
 };
 
 struct azm_exporter;
 
-/* Starts the thread: 0 or -errno. The options are copied as far as needed. */
+/* Starts the thread: 0 or -errno. The options are copied. */
 int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter **ret, struct azm_error *err);
+
+/* From now on requests go by these options (the clock stays). What is in flight, or begins at this very moment, ends as
+ * it was begun, and if it is acknowledged that counts; every other batch goes out by the new options, at once: whatever
+ * delay or hold the old ones had run into is over, and the state is DELIVERING. azm_exporter_fd becomes readable, for
+ * there may be room now. 0; -ENOMEM or -EINVAL, and then nothing has changed. */
+int azm_exporter_configure(struct azm_exporter *x, const struct azm_exporter_options *o, struct azm_error *err);
 
 /* Ends transfers, forgets batches that are not acknowledged, ends the thread. */
 struct azm_exporter *azm_exporter_free(struct azm_exporter *x);

@@ -15,14 +15,23 @@
 #define HEADER_KEPT_BYTES 128
 #define USER_AGENT "azmonlog/" PACKAGE_VERSION " OTel-OTLP-Exporter-C/" PACKAGE_VERSION
 
+struct azm_http_settings {
+    unsigned references;
+    bool gzip;
+    unsigned connections;
+    CURL *easy; /* requests are duplicates of it */
+    struct curl_slist *headers;
+    CURLSH *gathered;
+};
+
 struct azm_http {
     CURLM *multi;
-    struct curl_slist *headers;
-    struct azm_http_options options; /* headers: not used; strings: owned */
+    struct azm_http_settings *settings; /* of the requests to come */
 };
 
 struct azm_http_request {
     struct azm_http *http;
+    struct azm_http_settings *settings;
     void *userdata;
     CURL *easy;
     bool running;
@@ -40,58 +49,7 @@ int azm_http_global_init(struct azm_error *err)
     return 0;
 }
 
-static bool add_header(struct azm_http *h, const char *line)
-{
-    struct curl_slist *l = curl_slist_append(h->headers, line);
-
-    if (!l)
-        return false;
-    h->headers = l;
-    return true;
-}
-
-int azm_http_new(const struct azm_http_options *o, struct azm_http **ret, struct azm_error *err)
-{
-    struct azm_http *h = calloc(1, sizeof *h);
-    bool ok;
-
-    if (!h)
-        return azm_error_set(err, ENOMEM, "out of memory");
-    h->options = *o;
-    h->options.headers = NULL;
-    h->options.url = strdup(o->url);
-    h->options.tls_ca_file = strdup(o->tls_ca_file);
-    h->options.tls_cert_file = strdup(o->tls_cert_file);
-    h->options.tls_key_file = strdup(o->tls_key_file);
-    h->multi = curl_multi_init();
-    ok = h->options.url && h->options.tls_ca_file && h->options.tls_cert_file && h->options.tls_key_file && h->multi &&
-         add_header(h, "Content-Type: application/x-protobuf") && add_header(h, "Expect:") &&
-         (!o->gzip || add_header(h, "Content-Encoding: gzip"));
-    for (size_t i = 0; ok && o->headers[i]; i++)
-        ok = add_header(h, o->headers[i]);
-    if (ok)
-        ok = curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)o->connections + 1) == CURLM_OK;
-    if (!ok) {
-        azm_http_free(h);
-        return azm_error_set(err, ENOMEM, "out of memory");
-    }
-    *ret = h;
-    return 0;
-}
-
-struct azm_http *azm_http_free(struct azm_http *h)
-{
-    if (!h)
-        return NULL;
-    curl_multi_cleanup(h->multi);
-    curl_slist_free_all(h->headers);
-    free((char *)h->options.url);
-    free((char *)h->options.tls_ca_file);
-    free((char *)h->options.tls_cert_file);
-    free((char *)h->options.tls_key_file);
-    free(h);
-    return NULL;
-}
+/* --- answers --- */
 
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
@@ -139,52 +97,145 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata)
     return len;
 }
 
-static bool restrict_protocols(CURL *c)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500
-    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-#else
-    return curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) == CURLE_OK;
-#endif
-}
+/* --- settings --- */
 
-/* Shutting down must not wait for a resolver thread that hangs. */
-static bool set_quick_exit(CURL *c)
+static bool add_header(struct azm_http_settings *s, const char *line)
 {
-#if LIBCURL_VERSION_NUM >= 0x075700
-    return curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
-#else
-    (void)c;
+    struct curl_slist *l = curl_slist_append(s->headers, line);
+
+    if (!l)
+        return false;
+    s->headers = l;
     return true;
-#endif
 }
 
-static bool set_options(struct azm_http_request *r)
+static bool make_headers(struct azm_http_settings *s, const struct azm_http_options *o)
 {
-    const struct azm_http_options *o = &r->http->options;
-    long timeout_ms = (long)MIN(o->timeout_usec / AZM_USEC_PER_MSEC, (uint64_t)INT_MAX);
-    CURL *c = r->easy;
+    bool ok = add_header(s, "Content-Type: application/x-protobuf") && add_header(s, "Expect:") &&
+              (!o->gzip || add_header(s, "Content-Encoding: gzip"));
 
-    return curl_easy_setopt(c, CURLOPT_URL, o->url) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->http->headers) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK && restrict_protocols(c) && set_quick_exit(c) &&
-           curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           (!*o->tls_ca_file || curl_easy_setopt(c, CURLOPT_CAINFO, o->tls_ca_file) == CURLE_OK) &&
-           (!*o->tls_cert_file || curl_easy_setopt(c, CURLOPT_SSLCERT, o->tls_cert_file) == CURLE_OK) &&
-           (!*o->tls_key_file || curl_easy_setopt(c, CURLOPT_SSLKEY, o->tls_key_file) == CURLE_OK) &&
-           curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->error) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_WRITEDATA, r) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_HEADERDATA, r) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_PRIVATE, r) == CURLE_OK;
+    for (size_t i = 0; ok && o->headers[i]; i++)
+        ok = add_header(s, o->headers[i]);
+    return ok;
+}
+
+/* Only one thread uses it at a time, so it needs no locks. */
+static bool make_share(struct azm_http_settings *s)
+{
+    s->gathered = curl_share_init();
+    return s->gathered && curl_share_setopt(s->gathered, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) == CURLSHE_OK &&
+           curl_share_setopt(s->gathered, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) == CURLSHE_OK &&
+           curl_share_setopt(s->gathered, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK;
+}
+
+static CURLcode set_options(const struct azm_http_settings *s, const struct azm_http_options *o)
+{
+    long timeout_ms = (long)MIN(o->timeout_usec / AZM_USEC_PER_MSEC, (uint64_t)INT_MAX);
+    CURLcode r = CURLE_OK;
+
+#define SET(option, value) (r = r == CURLE_OK ? curl_easy_setopt(s->easy, option, value) : r)
+    SET(CURLOPT_URL, o->url);
+    SET(CURLOPT_HTTPHEADER, s->headers);
+    SET(CURLOPT_USERAGENT, USER_AGENT);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_QUICK_EXIT, 1L);       /* shutting down must not wait for a resolver thread that hangs */
+    SET(CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else a CA file that was repaired would not be read for a day */
+#endif
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_TIMEOUT_MS, timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (*o->tls_ca_file)
+        SET(CURLOPT_CAINFO, o->tls_ca_file);
+    if (*o->tls_cert_file)
+        SET(CURLOPT_SSLCERT, o->tls_cert_file);
+    if (*o->tls_key_file)
+        SET(CURLOPT_SSLKEY, o->tls_key_file);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+#undef SET
+    return r;
+}
+
+int azm_http_settings_new(const struct azm_http_options *o, struct azm_http_settings **ret, struct azm_error *err)
+{
+    struct azm_http_settings *s = calloc(1, sizeof *s);
+    CURLcode r = CURLE_OUT_OF_MEMORY;
+
+    if (!s)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    s->references = 1;
+    s->gzip = o->gzip;
+    s->connections = o->connections;
+    s->easy = curl_easy_init();
+    if (s->easy && make_headers(s, o) && make_share(s))
+        r = set_options(s, o);
+    if (r != CURLE_OK) {
+        azm_http_settings_unref(s);
+        return azm_error_set(err, r == CURLE_OUT_OF_MEMORY ? ENOMEM : EINVAL,
+                             "libcurl does not take the options of the destination: %s", curl_easy_strerror(r));
+    }
+    *ret = s;
+    return 0;
+}
+
+static struct azm_http_settings *settings_ref(struct azm_http_settings *s)
+{
+    s->references++;
+    return s;
+}
+
+struct azm_http_settings *azm_http_settings_unref(struct azm_http_settings *s)
+{
+    if (!s || --s->references > 0)
+        return NULL;
+    curl_easy_cleanup(s->easy);
+    curl_share_cleanup(s->gathered);
+    curl_slist_free_all(s->headers);
+    free(s);
+    return NULL;
+}
+
+/* --- requests --- */
+
+int azm_http_new(struct azm_http **ret, struct azm_error *err)
+{
+    struct azm_http *h = calloc(1, sizeof *h);
+
+    if (h)
+        h->multi = curl_multi_init();
+    if (!h || !h->multi) {
+        azm_http_free(h);
+        return azm_error_set(err, ENOMEM, "out of memory");
+    }
+    *ret = h;
+    return 0;
+}
+
+struct azm_http *azm_http_free(struct azm_http *h)
+{
+    if (!h)
+        return NULL;
+    curl_multi_cleanup(h->multi);
+    azm_http_settings_unref(h->settings);
+    free(h);
+    return NULL;
+}
+
+void azm_http_configure(struct azm_http *h, struct azm_http_settings *s)
+{
+    azm_http_settings_unref(h->settings);
+    h->settings = settings_ref(s);
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)s->connections + 1);
 }
 
 int azm_http_request_new(struct azm_http *h, void *userdata, struct azm_http_request **ret)
@@ -194,9 +245,14 @@ int azm_http_request_new(struct azm_http *h, void *userdata, struct azm_http_req
     if (!r)
         return -ENOMEM;
     r->http = h;
+    r->settings = settings_ref(h->settings);
     r->userdata = userdata;
-    r->easy = curl_easy_init();
-    if (!r->easy || !set_options(r)) {
+    r->easy = curl_easy_duphandle(h->settings->easy);
+    if (!r->easy || curl_easy_setopt(r->easy, CURLOPT_SHARE, h->settings->gathered) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r) != CURLE_OK) {
         azm_http_request_free(r);
         return -ENOMEM;
     }
@@ -211,6 +267,7 @@ struct azm_http_request *azm_http_request_free(struct azm_http_request *r)
     if (r->running)
         curl_multi_remove_handle(r->http->multi, r->easy);
     curl_easy_cleanup(r->easy);
+    azm_http_settings_unref(r->settings);
     azm_buf_free(&r->body);
     free(r);
     return NULL;
@@ -219,6 +276,16 @@ struct azm_http_request *azm_http_request_free(struct azm_http_request *r)
 void *azm_http_request_userdata(const struct azm_http_request *r)
 {
     return r->userdata;
+}
+
+bool azm_http_request_is_current(const struct azm_http_request *r)
+{
+    return r->settings == r->http->settings;
+}
+
+bool azm_http_request_gzip(const struct azm_http_request *r)
+{
+    return r->settings->gzip;
 }
 
 int azm_http_post(struct azm_http_request *r, const void *body, size_t len)

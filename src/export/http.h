@@ -5,8 +5,8 @@
 #include "core/error.h"
 #include "export/delivery.h"
 
-/* OTLP/HTTP requests over libcurl's multi interface. One thread owns a `struct azm_http` and all
- * its requests.
+/* OTLP/HTTP requests over libcurl's multi interface. One thread owns a `struct azm_http`, all its requests and the
+ * settings that they go by.
  *
  * Each request is HTTP/1.1 with Content-Length (Azure refuses chunked bodies), without Expect, on kept-alive
  * connections; redirects are not followed; answers are read up to 4 MiB (OTLP's bound) and kept up to
@@ -24,17 +24,37 @@ struct azm_http_options {
 struct azm_http;
 struct azm_http_request;
 
+/* Options in libcurl's form, and what libcurl gathers while it goes by them: connections, addresses, TLS sessions. So
+ * new settings begin with connections of their own, also where nothing is new but the contents of a certificate file,
+ * and the old connections are closed when the last request that goes by them ends. Immutable; counted. */
+struct azm_http_settings;
+
 /* Once in a process, before the first thread starts: 0 or -EIO. */
 int azm_http_global_init(struct azm_error *err);
 
-/* 0 or -errno. The options are copied as far as needed. */
-int azm_http_new(const struct azm_http_options *o, struct azm_http **ret, struct azm_error *err);
+/* Any thread may make settings, as long as one thread at a time has them: 0, -ENOMEM, or -EINVAL if libcurl does not
+ * take the options, which are copied. */
+int azm_http_settings_new(const struct azm_http_options *o, struct azm_http_settings **ret, struct azm_error *err);
+struct azm_http_settings *azm_http_settings_unref(struct azm_http_settings *s);
+
+/* 0 or -ENOMEM. */
+int azm_http_new(struct azm_http **ret, struct azm_error *err);
 struct azm_http *azm_http_free(struct azm_http *h); /* requests must be freed before */
+
+/* Requests made from now on go by these settings, the ones that are there by theirs. It holds a reference of its own.
+ * Must be called before the first request. */
+void azm_http_configure(struct azm_http *h, struct azm_http_settings *s);
 
 /* A request can be used again and again, for one transfer at a time: 0 or -ENOMEM. */
 int azm_http_request_new(struct azm_http *h, void *userdata, struct azm_http_request **ret);
 struct azm_http_request *azm_http_request_free(struct azm_http_request *r); /* ends a running transfer */
 void *azm_http_request_userdata(const struct azm_http_request *r);
+
+/* Does it go by the settings that new requests go by? */
+bool azm_http_request_is_current(const struct azm_http_request *r);
+
+/* Does it say that its body is compressed? Then the body must be. */
+bool azm_http_request_gzip(const struct azm_http_request *r);
 
 /* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. */
 int azm_http_post(struct azm_http_request *r, const void *body, size_t len);

@@ -15,6 +15,9 @@
 #define NEAR_LIMIT_BYTES ((size_t)4 * 1024)
 
 #define CHECKPOINT_RETRY_USEC (5 * AZM_USEC_PER_SEC)
+/* How often a position is checkpointed that moves without any record: where everything is filtered out. */
+#define IDLE_POSITION_USEC (5 * AZM_USEC_PER_SEC)
+
 #define TIMER_ACCURACY_USEC (10 * AZM_USEC_PER_MSEC) /* sd-event's default, 250 ms, is much beside a delay of 1 s */
 
 enum state {
@@ -34,18 +37,22 @@ struct azm_pipeline {
     /* The record that was read last, encoded; `pending` while it waits for a batch. */
     struct azm_buf record;
     struct azm_text resource;
+    struct azm_buf own_resource; /* a copy, when the source's own does not last */
     bool pending;
     size_t largest_bytes; /* of the latest records, fading */
 
     struct azm_buf acknowledged; /* the newest acknowledged position */
     bool unsaved, save_failed;
+    uint64_t idle_saved_usec; /* monotonic: when a position was last looked for without a record */
+    uint64_t submitted;       /* batches */
+    struct azm_flushes flushes;
     bool drained_before;
     uint64_t records_read;
 
     int error;
     struct azm_error words;
 
-    sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *shutdown_timer;
+    sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *idle_timer, *shutdown_timer;
 };
 
 static void end_loop(struct azm_pipeline *p)
@@ -81,10 +88,38 @@ static bool batch_has_records(const struct azm_pipeline *p)
     return p->batch && azm_batch_records(p->batch) > 0;
 }
 
-/* What may be checkpointed when the batch as it is now is acknowledged. */
+static int encode(struct azm_pipeline *p, const struct azm_record *rec)
+{
+    int r = azm_otlp_encode_record(&p->encoder, rec, &p->record);
+
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    p->resource = rec->resource;
+    p->pending = true;
+    return 0;
+}
+
+/* What may be checkpointed when the batch as it is now is acknowledged. Notices that come up with it belong into the
+ * same batch; where they do not fit any more the position is not known, and the next one covers it. */
 static int note_position(struct azm_pipeline *p)
 {
-    return p->o.source->ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+    const struct azm_source_ops *ops = p->o.source->ops;
+    struct azm_record rec;
+    bool noticed = false;
+    int r, k = 1;
+
+    r = ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+    while (r >= 0 && k > 0 && (r = ops->next_notice(p->o.source, &rec, &p->words)) > 0) {
+        noticed = true;
+        r = encode(p, &rec);
+        if (r < 0)
+            return r;
+        k = azm_batch_add_beyond(p->batch, p->resource, &p->record);
+        if (k < 0)
+            return azm_error_set(&p->words, k, "out of memory");
+        p->pending = k == 0;
+    }
+    return r == 0 && noticed && k > 0 ? ops->position(p->o.source, azm_batch_position(p->batch), &p->words) : MIN(r, 0);
 }
 
 /* Hands the batch over: 1; 0 if the window is full (not asked with `force`); -errno. */
@@ -108,6 +143,7 @@ static int seal(struct azm_pipeline *p, bool force)
         return azm_error_set(&p->words, r, "out of memory");
     p->batch = NULL;
     p->due = false;
+    p->submitted++;
     sd_event_source_set_enabled(p->batch_timer, SD_EVENT_OFF);
     return 1;
 }
@@ -164,8 +200,12 @@ static int place(struct azm_pipeline *p)
 /* Is there room for one record more without waiting for the exporter? If not, try to make some. */
 static int make_room(struct azm_pipeline *p)
 {
-    if (p->pending)
-        return place(p);
+    while (p->pending) { /* once more if a notice came up */
+        int r = place(p);
+
+        if (r <= 0)
+            return r;
+    }
     if (batch_has_records(p) && azm_batch_full(p->batch))
         return seal(p, false);
     return 1;
@@ -179,13 +219,103 @@ static int read_record(struct azm_pipeline *p)
     r = p->o.source->ops->next(p->o.source, &rec, &p->words);
     if (r <= 0)
         return r;
-    r = azm_otlp_encode_record(&p->encoder, &rec, &p->record);
+    r = encode(p, &rec);
     if (r < 0)
-        return azm_error_set(&p->words, r, "out of memory");
+        return r;
     p->records_read++;
-    p->resource = rec.resource;
-    p->pending = true;
     return 1;
+}
+
+/* --- flushes --- */
+
+/* What a flush waits for may have come to pass: 0 or -errno. */
+static int go_on_flushing(struct azm_pipeline *p)
+{
+    if (p->flushes.first && azm_flush_wants_seal(&p->flushes, p->o.source) && !p->pending) {
+        int r;
+
+        p->due = batch_has_records(p);
+        r = seal(p, false);
+        if (r < 0)
+            return r;
+        if (r > 0)
+            azm_flush_sealed(&p->flushes, p->submitted);
+    }
+    azm_flush_acknowledged(&p->flushes, p->submitted - azm_exporter_outstanding(p->o.exporter));
+    return 0;
+}
+
+/* --- saving the position --- */
+
+static void save_position(struct azm_pipeline *p)
+{
+    struct azm_error err;
+    int r;
+
+    if (!p->unsaved)
+        return;
+    r = p->o.source->ops->acknowledge(p->o.source, &p->acknowledged, &err);
+    if (r < 0) {
+        if (!p->save_failed)
+            azm_log(AZM_LOG_ERROR, "%s; delivery goes on, but after a crash records would be sent again", err.words);
+        p->save_failed = true;
+        arm(p->save_timer, CHECKPOINT_RETRY_USEC);
+        return;
+    }
+    if (p->save_failed)
+        azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
+    p->unsaved = p->save_failed = false;
+}
+
+/* Everything is read and acknowledged: what was passed over since the last record counts as well, so that entries that
+ * nobody wants and that are vacuumed later do not look like a gap. 0 or -errno. */
+static int save_idle_position(struct azm_pipeline *p)
+{
+    _cleanup_(azm_buf_free) struct azm_buf position = {0};
+    int r;
+
+    if (p->unsaved || p->pending || batch_has_records(p) || azm_exporter_outstanding(p->o.exporter) > 0)
+        return 0;
+    r = p->o.source->ops->position(p->o.source, &position, &p->words);
+    if (r < 0 || position.len == 0 ||
+        (position.len == p->acknowledged.len && memcmp(position.data, p->acknowledged.data, position.len) == 0))
+        return r;
+    azm_buf_free(&p->acknowledged);
+    p->acknowledged = azm_buf_take(&position);
+    p->unsaved = true;
+    save_position(p);
+    return 0;
+}
+
+/* The same, but not too often. */
+static int note_idle(struct azm_pipeline *p)
+{
+    uint64_t now = azm_monotonic_usec(p->o.clock);
+
+    if (now < p->idle_saved_usec + IDLE_POSITION_USEC) {
+        int enabled = SD_EVENT_OFF;
+
+        sd_event_source_get_enabled(p->idle_timer, &enabled);
+        if (enabled == SD_EVENT_OFF)
+            arm(p->idle_timer, p->idle_saved_usec + IDLE_POSITION_USEC - now);
+        return 0;
+    }
+    p->idle_saved_usec = now;
+    return save_idle_position(p);
+}
+
+static int on_idle_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct azm_pipeline *p = userdata;
+    int r;
+
+    (void)s;
+    (void)usec;
+    p->idle_saved_usec = azm_monotonic_usec(p->o.clock);
+    r = save_idle_position(p);
+    if (r < 0)
+        fail(p, r);
+    return 0;
 }
 
 /* --- the end --- */
@@ -204,6 +334,10 @@ static void finish(struct azm_pipeline *p, enum state state)
     sd_event_source_set_enabled(p->source_io, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
     r = seal(p, true);
+    if (r >= 0)
+        r = go_on_flushing(p);
+    if (r >= 0)
+        r = save_idle_position(p);
     if (r < 0)
         fail(p, r);
     else if (all_done(p))
@@ -237,11 +371,16 @@ static int look_for_changes(struct azm_pipeline *p)
     uint64_t timeout;
     int fd, events, r;
 
-    r = p->o.source->ops->process(p->o.source, &p->words);
+    r = azm_flush_mark(&p->flushes, p->o.source, &p->words); /* before new files are looked for */
+    if (r >= 0)
+        r = p->o.source->ops->process(p->o.source, &p->words);
     if (r >= 0)
         r = p->o.source->ops->poll(p->o.source, &fd, &events, &timeout, &p->words);
     if (r < 0)
         return r;
+    r = sd_event_source_set_io_fd(p->source_io, fd);
+    if (r < 0)
+        return azm_error_set(&p->words, r, "cannot watch the source: %m");
     sd_event_source_set_io_events(p->source_io, (uint32_t)events);
     if (timeout == AZM_USEC_INFINITY)
         return sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
@@ -253,7 +392,7 @@ static int look_for_changes(struct azm_pipeline *p)
 static int on_turn(sd_event_source *s, void *userdata)
 {
     struct azm_pipeline *p = userdata;
-    int r = 1, fd_error;
+    int r = 1, k;
 
     for (size_t i = 0; i < AZM_SOURCE_RECORDS_PER_TURN && r > 0; i++) {
         r = make_room(p);
@@ -264,9 +403,16 @@ static int on_turn(sd_event_source *s, void *userdata)
         if (r > 0)
             r = read_record(p);
     }
-    fd_error = r < 0 ? r : look_for_changes(p);
-    if (fd_error < 0) {
-        fail(p, fd_error);
+    k = r < 0 ? r : look_for_changes(p);
+    if (k < 0) {
+        fail(p, k);
+        return 0;
+    }
+    k = go_on_flushing(p);
+    if (k >= 0 && r == 0)
+        k = note_idle(p);
+    if (k < 0) {
+        fail(p, k);
         return 0;
     }
     if (r > 0) {
@@ -279,6 +425,8 @@ static int on_turn(sd_event_source *s, void *userdata)
         p->drained_before = true;
         return 0;
     }
+    if (azm_flush_reads(&p->flushes)) /* marked just now, after the last look */
+        return 0;
     sd_event_source_set_enabled(s, SD_EVENT_OFF);
     return 0;
 }
@@ -323,26 +471,6 @@ static int on_batch_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* --- acknowledgements --- */
 
-static void save_position(struct azm_pipeline *p)
-{
-    struct azm_error err;
-    int r;
-
-    if (!p->unsaved)
-        return;
-    r = p->o.source->ops->acknowledge(p->o.source, &p->acknowledged, &err);
-    if (r < 0) {
-        if (!p->save_failed)
-            azm_log(AZM_LOG_ERROR, "%s; delivery goes on, but after a crash records would be sent again", err.words);
-        p->save_failed = true;
-        arm(p->save_timer, CHECKPOINT_RETRY_USEC);
-        return;
-    }
-    if (p->save_failed)
-        azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
-    p->unsaved = p->save_failed = false;
-}
-
 static int on_save_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
     struct azm_pipeline *p = userdata;
@@ -377,15 +505,16 @@ static int on_ack(sd_event_source *s, int fd, uint32_t revents, void *userdata)
     }
     save_position(p);
     changed(p);
-    if (p->state != RUNNING) {
-        if (all_done(p))
-            end_loop(p);
-        return 0;
-    }
-    if (p->due)
+    if (p->state == RUNNING && p->due)
         r = seal(p, false);
+    if (r >= 0)
+        r = go_on_flushing(p);
+    if (r >= 0 && p->state != RUNNING)
+        r = save_idle_position(p);
     if (r < 0)
         fail(p, r);
+    else if (p->state != RUNNING && all_done(p))
+        end_loop(p);
     return go_on_reading(p);
 }
 
@@ -415,6 +544,8 @@ static int add_event_sources(struct azm_pipeline *p)
         r = add_timer(p, &p->batch_timer, on_batch_timer);
     if (r >= 0)
         r = add_timer(p, &p->save_timer, on_save_timer);
+    if (r >= 0)
+        r = add_timer(p, &p->idle_timer, on_idle_timer);
     if (r >= 0)
         r = add_timer(p, &p->shutdown_timer, on_shutdown_timer);
     if (r >= 0)
@@ -450,16 +581,19 @@ struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p)
 {
     if (!p)
         return NULL;
+    azm_flush_fail(&p->flushes, "azmonlog ends before everything is acknowledged; the next start goes on");
     sd_event_source_unref(p->turn);
     sd_event_source_unref(p->source_io);
     sd_event_source_unref(p->source_timer);
     sd_event_source_unref(p->batch_timer);
     sd_event_source_unref(p->ack_io);
     sd_event_source_unref(p->save_timer);
+    sd_event_source_unref(p->idle_timer);
     sd_event_source_unref(p->shutdown_timer);
     azm_batch_free(p->batch);
     azm_otlp_encoder_free(&p->encoder);
     azm_buf_free(&p->record);
+    azm_buf_free(&p->own_resource);
     azm_buf_free(&p->acknowledged);
     free(p);
     return NULL;
@@ -472,6 +606,39 @@ int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err)
         return p->error;
     }
     return !all_done(p) || batch_has_records(p) || p->pending;
+}
+
+int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, const struct azm_flush_waiter *waiter,
+                       struct azm_error *err)
+{
+    int r;
+
+    if (p->state != RUNNING)
+        return azm_error_set(err, EBUSY, "azmonlog is ending");
+    r = azm_flush_add(&p->flushes, message, n, waiter);
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    r = look_for_changes(p);
+    if (r < 0)
+        fail(p, r); /* which ends the flush, too */
+    else
+        go_on_reading(p);
+    return 0;
+}
+
+int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_options *o)
+{
+    if (p->pending) {
+        azm_buf_clear(&p->own_resource);
+        if (azm_buf_append(&p->own_resource, p->resource.s, p->resource.len) < 0)
+            return -ENOMEM;
+        p->resource = (struct azm_text){(const char *)p->own_resource.data, p->own_resource.len};
+    }
+    p->o.batch = o->batch;
+    p->o.record = p->encoder.limits = o->record;
+    p->o.schedule_delay_usec = o->schedule_delay_usec;
+    p->o.shutdown_timeout_usec = o->shutdown_timeout_usec;
+    return 0;
 }
 
 uint64_t azm_pipeline_records_read(const struct azm_pipeline *p)

@@ -7,6 +7,7 @@
 #include "batch/batch.h"
 #include "encode/otlp.h"
 #include "export/exporter.h"
+#include "pipeline/flush.h"
 #include "source/source.h"
 
 /* Source -> batch -> exporter -> acknowledged position, in one event loop. A batch is sealed when its timer (from its
@@ -42,5 +43,16 @@ void azm_pipeline_stop(struct azm_pipeline *p);
 /* After the event loop has ended: 0: everything read is acknowledged and checkpointed; 1: something is not, the
  * next start delivers it; -errno: it ended because of this error. */
 int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err);
+
+/* Tells the waiter, perhaps at once, when everything that is in the journal now, and the `n` entries with just this
+ * message (NULL: none) that are still to come, is acknowledged, or when the pipeline ends: 0 or -errno, and it is not
+ * told.
+ */
+int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, const struct azm_flush_waiter *waiter,
+                       struct azm_error *err);
+
+/* From now on goes by the limits, delays and timeouts of these options; everything else in them is ignored. To be
+ * called before the source is configured anew. 0 or -ENOMEM, and all is as before. */
+int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_options *o);
 
 uint64_t azm_pipeline_records_read(const struct azm_pipeline *p);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "source/entry.h"
 
@@ -13,6 +15,7 @@
 struct special {
     struct azm_identity identity;
     struct azm_text message, priority, source_time, trace_id, span_id, trace_flags, syslog_pid;
+    struct azm_text message_id, n_dropped, invocation;
 };
 
 struct azm_entry_reader {
@@ -20,7 +23,9 @@ struct azm_entry_reader {
     struct azm_resources *resources;
     struct azm_uid_state uid;
     struct azm_own_process own; /* pid 0: skip nothing */
-    char own_comm[16], own_pid[24];
+    char own_comm[16], own_pid[24], own_invocation[40];
+    struct azm_losses *losses; /* NULL: not counted */
+    char host_name[HOST_NAME_MAX + 1], machine_id[33];
     size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
     uint8_t first_of_len[FIELD_NAME_MAX + 2]; /* index into fields[] */
 
@@ -30,6 +35,7 @@ struct azm_entry_reader {
     XXH128_hash_t sum;
     struct azm_attribute *attributes; /* malloc'ed, kept from entry to entry */
     size_t n_attributes, cap_attributes;
+    bool excluded; /* by a field */
 };
 
 #define STANDARD (AZM_FIELDS_STANDARD | AZM_FIELDS_FULL)
@@ -57,9 +63,10 @@ static const struct field {
     {"_BOOT_ID", NOT_SPECIAL, "journald.boot_id", FULL, false},
     {"CODE_FILE", NOT_SPECIAL, "code.file.path", STANDARD, false},
     {"CODE_FUNC", NOT_SPECIAL, "code.function.name", STANDARD, false},
+    {"N_DROPPED", SPECIAL(n_dropped), "n_dropped", STANDARD, false},
     {"CODE_LINE", NOT_SPECIAL, "code.line.number", STANDARD, true},
     {"_HOSTNAME", SPECIAL(identity.host_name), NULL, NEVER, false},
-    {"MESSAGE_ID", NOT_SPECIAL, "journald.message_id", STANDARD, false},
+    {"MESSAGE_ID", SPECIAL(message_id), "journald.message_id", STANDARD, false},
     {"SYSLOG_PID", SPECIAL(syslog_pid), NULL, NEVER, false},
     {"SYSLOG_RAW", NOT_SPECIAL, NULL, NEVER, false}, /* the datagram once more */
     {"_TRANSPORT", SPECIAL(identity.transport), "journald.transport", FULL, false},
@@ -72,6 +79,7 @@ static const struct field {
     {"OTEL_SERVICE_NAME", SPECIAL(identity.otel_service_name), NULL, NEVER, false},
     {"SYSLOG_IDENTIFIER", SPECIAL(identity.identifier), "syslog.identifier", STANDARD, false},
     {"_SYSTEMD_USER_UNIT", SPECIAL(identity.user_unit), "systemd.user_unit", STANDARD, false},
+    {"_SYSTEMD_INVOCATION_ID", SPECIAL(invocation), "journald.systemd_invocation_id", FULL, false},
     {"_SOURCE_REALTIME_TIMESTAMP", SPECIAL(source_time), NULL, NEVER, false},
 };
 
@@ -116,12 +124,20 @@ void azm_entry_reader_skip_own(struct azm_entry_reader *e, const struct azm_own_
     e->own = *own;
     snprintf(e->own_comm, sizeof e->own_comm, "%s", own->comm);
     snprintf(e->own_pid, sizeof e->own_pid, "%ld", own->pid);
+    snprintf(e->own_invocation, sizeof e->own_invocation, "%s", own->invocation);
+}
+
+void azm_entry_reader_count_losses(struct azm_entry_reader *e, struct azm_losses *losses)
+{
+    e->losses = losses;
 }
 
 static bool is_own(const struct azm_entry_reader *e, const struct azm_entry_times *t)
 {
     const struct azm_identity *id = &e->special.identity;
 
+    if (*e->own_invocation && azm_text_equal(e->special.invocation, azm_text_of(e->own_invocation)))
+        return true;
     return e->own.pid > 0 && t->monotonic_usec >= e->own.started_usec && sd_id128_equal(t->boot, e->own.boot) &&
            azm_text_equal(id->pid, azm_text_of(e->own_pid)) && azm_text_equal(id->comm, azm_text_of(e->own_comm));
 }
@@ -131,12 +147,39 @@ struct azm_uid_state *azm_entry_uid_state(struct azm_entry_reader *e)
     return &e->uid;
 }
 
+void azm_entry_move_uid_state(struct azm_entry_reader *to, struct azm_entry_reader *from)
+{
+    azm_uid_state_free(&to->uid);
+    to->uid = from->uid;
+    from->uid = (struct azm_uid_state){0};
+}
+
+struct azm_arena *azm_entry_arena(struct azm_entry_reader *e)
+{
+    return &e->arena;
+}
+
+int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret)
+{
+    sd_id128_t machine;
+    struct azm_identity id = {.identifier = AZM_TEXT("azmonlog")};
+
+    if (!*e->host_name && gethostname(e->host_name, sizeof e->host_name - 1) < 0)
+        *e->host_name = '\0';
+    if (!*e->machine_id && sd_id128_get_machine(&machine) >= 0)
+        sd_id128_to_string(machine, e->machine_id);
+    id.host_name = azm_text_of(e->host_name);
+    id.machine_id = azm_text_of(e->machine_id);
+    return azm_resources_get(e->resources, &id, ret);
+}
+
 void azm_entry_begin(struct azm_entry_reader *e)
 {
     azm_arena_reset(&e->arena);
     e->special = (struct special){0};
     e->sum = (XXH128_hash_t){0};
     e->n_attributes = 0;
+    e->excluded = false;
 }
 
 static const struct field *find_field(const struct azm_entry_reader *e, const char *name, size_t len)
@@ -265,6 +308,9 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     size_t name_len;
 
     azm_uid_add_field(&e->sum, data, len);
+    for (size_t i = 0; i < e->config->exclude_matches.n; i++)
+        e->excluded |=
+            azm_text_equal((struct azm_text){data, len}, azm_text_of(e->config->exclude_matches.items[i].key));
     if (!equals)
         return 0; /* not a field; journald writes none such */
     name_len = (size_t)(equals - name);
@@ -365,6 +411,44 @@ static void take_times(const struct azm_entry_reader *e, const struct azm_entry_
     r->observed_time_unix_nano = t->realtime_usec * 1000;
 }
 
+static bool is_listed(const struct azm_key_values *list, struct azm_text t)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (azm_text_equal(t, azm_text_of(list->items[i].key)))
+            return true;
+    return false;
+}
+
+static bool is_excluded(const struct azm_entry_reader *e)
+{
+    const struct azm_identity *id = &e->special.identity;
+    const struct azm_config *c = e->config;
+
+    return e->excluded || is_listed(&c->exclude_units, id->unit) || is_listed(&c->exclude_units, id->user_unit) ||
+           is_listed(&c->exclude_identifiers, id->identifier);
+}
+
+/* Journald's own words about what it lost before us: SD_MESSAGE_JOURNAL_DROPPED and SD_MESSAGE_JOURNAL_MISSED of
+ * sd-messages.h. Its transport cannot be forged. */
+static void count_losses(struct azm_entry_reader *e)
+{
+    const struct special *s = &e->special;
+    unsigned long long missed;
+    char words[64];
+    int64_t n;
+
+    if (!e->losses || s->message_id.len == 0 || !azm_text_equal(s->identity.transport, AZM_TEXT("driver")))
+        return;
+    if (azm_text_equal(s->message_id, AZM_TEXT("a596d6fe7bfa4994828e72309e95d61e"))) {
+        if (parse_int(s->n_dropped, &n) && n > 0)
+            e->losses->suppressed += (uint64_t)n;
+    } else if (azm_text_equal(s->message_id, AZM_TEXT("e9bf28e6e834481bb6f48f548ad13606"))) {
+        snprintf(words, sizeof words, "%.*s", (int)MIN(s->message.len, sizeof words - 1), s->message.s);
+        if (sscanf(words, "Missed %llu kernel messages", &missed) == 1)
+            e->losses->missed_kernel += missed;
+    }
+}
+
 int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret)
 {
     struct special *s = &e->special;
@@ -374,7 +458,8 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     k = azm_uid_next(&e->uid, t->boot, t->monotonic_usec, t->realtime_usec, e->sum, r.uid);
     if (k < 0)
         return k;
-    if (is_own(e, t))
+    count_losses(e);
+    if (is_own(e, t) || is_excluded(e))
         return 0;
 
     s->identity.boot = t->boot;

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "core/arena.h"
 #include "core/record.h"
+#include "source/losses.h"
 #include "source/service_name.h"
 #include "source/uid.h"
 
@@ -26,7 +27,8 @@ struct azm_own_process {
     sd_id128_t boot;
     uint64_t started_usec; /* monotonic: an earlier process may have had the same pid */
     long pid;
-    const char *comm; /* in a container the pid is another one than journald sees; the name must fit too */
+    const char *comm;       /* in a container the pid is another one than journald sees; the name must fit too */
+    const char *invocation; /* of our service: all of its processes are we; "": none */
 };
 
 /* Skip the entries of this process: an exporter that exports its own lines about exporting never comes to rest. */
@@ -41,5 +43,14 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
  * the entry is one to skip; -ENOMEM. */
 int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret);
 
-/* The state behind log.record.uid, for the checkpoint. */
+/* The state behind log.record.uid, for the checkpoint. move: `to` gets that of `from`, which is left empty. */
 struct azm_uid_state *azm_entry_uid_state(struct azm_entry_reader *e);
+void azm_entry_move_uid_state(struct azm_entry_reader *to, struct azm_entry_reader *from);
+
+/* Counts there what journald itself says that it lost; `losses` must outlive the reader. */
+void azm_entry_reader_count_losses(struct azm_entry_reader *e, struct azm_losses *losses);
+
+/* For records of our own (gaps): the Resource of this program on this host, valid until the next call; memory that
+ * lasts until the next begin. 0 or -ENOMEM. */
+int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret);
+struct azm_arena *azm_entry_arena(struct azm_entry_reader *e);

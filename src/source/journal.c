@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -14,17 +13,21 @@
 #include "source/entry.h"
 #include "source/journal.h"
 #include "source/journal_access.h"
+#include "source/journal_handle.h"
 #include "source/journal_internal.h"
 #include "source/sigbus.h"
 #include "store/checkpoint.h"
 
-/* Of a compressed field; libsystemd's own default depends on its version. */
+/* More than any field that libsystemd would give us (journal_handle.c sets the limit). */
 #define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
+
+/* What cannot be noticed otherwise is looked for now and then. */
+#define LOOK_INTERVAL_USEC (5 * AZM_USEC_PER_SEC)
 
 /* Far longer than journald takes from an entry's time stamp to its writing. */
 #define YOUNG_USEC (10 * AZM_USEC_PER_SEC)
 
-static struct azm_journal *journal_of(struct azm_source *s)
+struct azm_journal *azm_journal_of(struct azm_source *s)
 {
     return (struct azm_journal *)((char *)s - offsetof(struct azm_journal, source));
 }
@@ -34,18 +37,22 @@ int azm_journal_error(struct azm_error *err, int r, const char *what)
     return azm_error_set(err, r, "the journal: %s: %m", what);
 }
 
-/* Keeps the cursor of the last entry read: later it may be gone, with its file. Without one the position is not known,
- * which does no harm: the next one covers it. */
-static void keep_cursor(struct azm_journal *s)
+int azm_journal_set_cursor(struct azm_journal *s, const char *cursor, struct azm_error *err)
+{
+    char *copy = cursor ? strdup(cursor) : NULL;
+
+    if (cursor && !copy)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    free(s->cursor);
+    s->cursor = copy;
+    return 0;
+}
+
+/* Without a cursor the position is not known, which does no harm: the next one covers it. */
+void azm_journal_keep_cursor(struct azm_journal *s)
 {
     if (!s->cursor && sd_journal_get_cursor(s->j, &s->cursor) < 0)
         s->cursor = NULL;
-}
-
-void azm_journal_forget_cursor(struct azm_journal *s)
-{
-    free(s->cursor);
-    s->cursor = NULL;
 }
 
 /* --- reading --- */
@@ -57,6 +64,7 @@ static int look_at_files(struct azm_journal *s, struct azm_error *err)
 
     s->looked_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_journal_process(s->j);
+    s->invalidated |= r == SD_JOURNAL_INVALIDATE;
     return r < 0 ? azm_journal_error(err, r, "cannot look for changes") : r;
 }
 
@@ -114,7 +122,7 @@ static int advance(struct azm_journal *s, struct azm_error *err)
     int r;
 
     if (s->last_was_young)
-        keep_cursor(s);
+        azm_journal_keep_cursor(s);
     for (;;) {
         r = step(s, err);
         if (r <= 0)
@@ -125,7 +133,7 @@ static int advance(struct azm_journal *s, struct azm_error *err)
         if (!s->cursor) { /* the first young one: the way back is not known yet */
             if (sd_journal_previous(s->j) <= 0)
                 return 1;
-            keep_cursor(s);
+            azm_journal_keep_cursor(s);
             r = step(s, err);
             if (r <= 0 || !s->cursor)
                 return r;
@@ -151,16 +159,16 @@ static bool memory_left(void)
 
 /* One pass over all fields; asking for them by name costs several times more. 0, -EBADMSG for an entry that
  * cannot be read, -errno. */
-static int read_fields(struct azm_journal *s)
+static int read_fields(sd_journal *j, struct azm_entry_reader *reader)
 {
     const void *data;
     size_t len;
     int r;
 
-    azm_entry_begin(s->reader);
-    sd_journal_restart_data(s->j);
-    while ((r = sd_journal_enumerate_available_data(s->j, &data, &len)) > 0) {
-        r = azm_entry_add_field(s->reader, data, len);
+    azm_entry_begin(reader);
+    sd_journal_restart_data(j);
+    while ((r = sd_journal_enumerate_available_data(j, &data, &len)) > 0) {
+        r = azm_entry_add_field(reader, data, len);
         if (r < 0)
             return r;
     }
@@ -168,52 +176,193 @@ static int read_fields(struct azm_journal *s)
     return r == -ENOMEM && memory_left() ? -EBADMSG : r;
 }
 
-int azm_journal_read_times(struct azm_journal *s, struct azm_entry_times *ret)
+int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret)
 {
-    int r = sd_journal_get_realtime_usec(s->j, &ret->realtime_usec);
+    int r = sd_journal_get_realtime_usec(j, &ret->realtime_usec);
 
-    return r < 0 ? r : sd_journal_get_monotonic_usec(s->j, &ret->monotonic_usec, &ret->boot);
+    return r < 0 ? r : sd_journal_get_monotonic_usec(j, &ret->monotonic_usec, &ret->boot);
 }
 
-int azm_journal_read_entry(struct azm_journal *s, struct azm_record *rec)
+int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
+                           struct azm_entry_times *ret_times)
 {
-    struct azm_entry_times t;
     int r;
 
-    r = azm_journal_read_times(s, &t);
+    r = azm_journal_read_times(j, ret_times);
     if (r >= 0)
-        r = read_fields(s);
-    if (r < 0)
-        return r;
-    s->realtime_usec = t.realtime_usec;
-    return azm_entry_finish(s->reader, &t, rec);
+        r = read_fields(j, reader);
+    return r < 0 ? r : azm_entry_finish(reader, ret_times, rec);
 }
 
-static int journal_next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
+/* An entry that cannot even say which one it is went with its file while we stood on it: its number is missing then. */
+static void note_unreadable(struct azm_journal *s)
 {
-    struct azm_journal *s = journal_of(source);
+    struct azm_place p;
 
+    if (azm_place_current(s->j, &p) < 0) {
+        s->account.read--;
+        return;
+    }
+    if (s->unreadable++ == 0)
+        s->first_unreadable = p;
+    s->last_unreadable = p;
+}
+
+/* Another boot begins, and its clock is behind. Entries of users' files in it were passed over: they came before the
+ * last entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
+static int look_anew_after_reboot(struct azm_journal *s, const struct azm_entry_times *t, struct azm_error *err)
+{
+    bool behind = !sd_id128_equal(t->boot, s->last.boot) && t->realtime_usec < s->last.realtime_usec;
+    int r;
+
+    s->last = *t;
+    if (!behind)
+        return 0;
+    azm_journal_keep_cursor(s);
+    if (!s->cursor)
+        return 0;
+    r = sd_journal_seek_cursor(s->j, s->cursor);
+    if (r >= 0)
+        r = sd_journal_next(s->j);
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot go on in another boot");
+    if (r > 0 && sd_journal_test_cursor(s->j, s->cursor) > 0)
+        return 0;
+    return azm_journal_go_on(s, err); /* vacuumed in between, or damaged numbers */
+}
+
+/* The next entry of the merged files: 1 and the record, 0, -errno. */
+static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
+{
     for (;;) {
-        int r = 1;
+        struct azm_entry_times t = {0};
+        int r = 1, k = 0;
 
         if (!s->on_unread)
             r = advance(s, err);
         if (r == 0)
-            keep_cursor(s);
+            azm_journal_keep_cursor(s);
         if (r <= 0)
             return r;
         s->on_unread = false;
-        azm_journal_forget_cursor(s);
-        r = azm_journal_read_entry(s, rec);
-        if (r > 0)
-            return r;
+        azm_journal_set_cursor(s, NULL, NULL);
+        s->account.read++;
+        free(s->tail);
+        s->tail = NULL;
+        r = azm_journal_read_entry(s->j, s->reader, rec, &t);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
-        if (r < 0 && s->unreadable++ == 0)
-            azm_log(AZM_LOG_WARNING,
-                    "the journal has an entry that cannot be read (%s); it is passed over. "
-                    "journalctl --verify shows damage",
-                    strerror(-r));
+        if (r < 0)
+            note_unreadable(s);
+        else
+            k = look_anew_after_reboot(s, &t, err);
+        if (k < 0 || r > 0)
+            return k < 0 ? k : r;
+    }
+}
+
+/* A gap that was found and waits: 1 and the record, 0, -errno. */
+static int next_notice(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
+{
+    struct azm_journal *s = azm_journal_of(source);
+    const struct azm_gap *g = azm_gaps_take(&s->gaps);
+    struct azm_text resource;
+    int r;
+
+    if (!g)
+        return 0;
+    azm_entry_begin(s->reader);
+    r = azm_entry_own_resource(s->reader, &resource);
+    if (r == 0)
+        r = azm_gap_record(g, resource, azm_realtime_usec(&azm_system_clock), azm_entry_arena(s->reader),
+                           s->gap_attributes, rec);
+    return r < 0 ? azm_error_set(err, r, "out of memory") : 1;
+}
+
+/* From now on only the running boot: see struct azm_journal. */
+static int limit_to_boot(struct azm_journal *s, struct azm_error *err)
+{
+    int r;
+
+    s->limit_to_boot = false;
+    s->only_boot = s->selects = true;
+    azm_log(AZM_LOG_NOTICE,
+            "the clock of the running boot is behind that of an earlier one; all before it is read, and "
+            "from now on only this boot is");
+    r = azm_journal_select(s->j, s->config, &s->boot, err);
+    if (r >= 0)
+        r = sd_journal_seek_head(s->j);
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot go to the beginning of the boot");
+    r = azm_journal_set_cursor(s, "", err);
+    return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
+}
+
+/* libsystemd does not get over damage, or knows nothing of a folder that has appeared: a new handle goes on where the
+ * old one was. */
+static int reopen(struct azm_journal *s, struct azm_error *err)
+{
+    sd_journal *old = s->j;
+    int r;
+
+    azm_journal_keep_cursor(s);
+    r = azm_journal_open_merged(s, err);
+    if (r >= 0)
+        r = azm_journal_go_on(s, err);
+    if (r < 0 && s->j != old)
+        sd_journal_close(s->j);
+    if (r < 0) {
+        s->j = old;
+        return r;
+    }
+    /* The event loop watches the fd of the first one until it asks again; a number used anew would confuse it. */
+    if (s->retired)
+        sd_journal_close(old);
+    else
+        s->retired = old;
+    s->invalidated = true;
+    return 0;
+}
+
+static int journal_next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
+{
+    struct azm_journal *s = azm_journal_of(source);
+    bool reopened = false;
+
+    for (;;) {
+        int r = next_notice(source, rec, err);
+
+        if (r == 0)
+            r = azm_journal_next_late(s, rec, err);
+        if (r == 0)
+            r = next_merged(s, rec, err);
+        if (r == -EBADMSG && s->cursor && !reopened) {
+            reopened = true;
+            r = reopen(s, err);
+            if (r >= 0)
+                continue;
+        }
+        if (r != 0)
+            return r;
+        /* drained */
+        r = azm_journal_account(s, err);
+        if (r < 0)
+            return r;
+        if (s->gaps.n > s->gaps.next || s->late.n_ids > 0)
+            continue;
+        s->marked = false;
+        if (s->limit_to_boot) {
+            r = limit_to_boot(s, err);
+            if (r < 0)
+                return r;
+            continue;
+        }
+        if (s->tail) { /* nothing selected came after it */
+            free(s->cursor);
+            s->cursor = s->tail;
+            s->tail = NULL;
+        }
+        return 0;
     }
 }
 
@@ -221,32 +370,57 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
 
 static int journal_position(struct azm_source *source, struct azm_buf *out, struct azm_error *err)
 {
-    struct azm_journal *s = journal_of(source);
-    char when[32] = "";
-    int r = 0;
+    struct azm_journal *s = azm_journal_of(source);
+    char when[AZM_TIME_TEXT_MAX];
+    struct azm_place p;
+    int r;
 
     azm_buf_clear(out);
-    keep_cursor(s);
-    if (!s->cursor)
-        return 0;
-    if (s->realtime_usec > 0) { /* for people */
-        time_t t = (time_t)(s->realtime_usec / AZM_USEC_PER_SEC);
-        struct tm tm;
-
-        if (gmtime_r(&t, &tm) && strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm) > 0)
-            r = azm_buf_printf(out, "received=%s.%06" PRIu64 "Z\n", when, s->realtime_usec % AZM_USEC_PER_SEC);
+    r = azm_journal_account(s, err);
+    if (r < 0)
+        return r;
+    if (!s->cursor || s->gaps.n > s->gaps.next)
+        return 0;                         /* a position after a gap that has not been told would hide it */
+    if (azm_place_parse(s->cursor, &p)) { /* for people */
+        azm_time_print(p.realtime_usec, when);
+        r = azm_buf_printf(out, "received=%s\n", when);
     }
     if (r == 0)
         r = azm_buf_printf(out, "cursor=%s\n", s->cursor);
+    if (r == 0 && s->only_boot)
+        r = azm_buf_printf(out, "only_boot=" SD_ID128_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(s->boot));
+    if (r == 0)
+        r = azm_losses_print(&s->losses, out);
+    if (r == 0)
+        r = azm_history_print(&s->history, out);
     if (r == 0)
         r = azm_uid_state_print(azm_entry_uid_state(s->reader), out);
     return r < 0 ? azm_error_set(err, r, "out of memory") : 0;
 }
 
+/* Keeps the cursor of the position for a status. */
+static void note_acknowledged(struct azm_journal *s, const struct azm_buf *position)
+{
+    static const char key[] = "cursor=";
+    const char *p = memmem(position->data, position->len, key, sizeof(key) - 1), *end;
+    char *cursor;
+
+    if (!p)
+        return;
+    p += sizeof(key) - 1;
+    end = memchr(p, '\n', (size_t)((const char *)position->data + position->len - p));
+    cursor = end ? strndup(p, (size_t)(end - p)) : NULL;
+    if (!cursor)
+        return;
+    free(s->acknowledged);
+    s->acknowledged = cursor;
+}
+
 static int journal_acknowledge(struct azm_source *source, const struct azm_buf *position, struct azm_error *err)
 {
-    struct azm_journal *s = journal_of(source);
+    struct azm_journal *s = azm_journal_of(source);
 
+    note_acknowledged(s, position);
     if (s->state_dir_fd < 0)
         return 0;
     return azm_checkpoint_save(s->state_dir_fd, AZM_JOURNAL_CHECKPOINT, position->data, position->len, err);
@@ -257,7 +431,7 @@ static int journal_acknowledge(struct azm_source *source, const struct azm_buf *
 static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events, uint64_t *ret_timeout_usec,
                         struct azm_error *err)
 {
-    struct azm_journal *s = journal_of(source);
+    struct azm_journal *s = azm_journal_of(source);
     int fd = sd_journal_get_fd(s->j), events = sd_journal_get_events(s->j), r;
 
     if (fd < 0 || events < 0)
@@ -265,25 +439,68 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
     r = sd_journal_get_timeout(s->j, ret_timeout_usec);
     if (r < 0)
         return azm_journal_error(err, r, "cannot watch it");
+    if (s->files.young || s->roots < azm_journal_all_roots(s->config)) /* no event tells about these */
+        *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
+    if (s->polled_fd == fd) {
+        sd_journal_close(s->retired);
+        s->retired = NULL;
+    }
+    s->polled_fd = fd;
     *ret_fd = fd;
     *ret_events = events;
     return 0;
 }
 
-static int journal_process(struct azm_source *source, struct azm_error *err)
+static void look_at_truncations(struct azm_journal *s)
 {
-    struct azm_journal *s = journal_of(source);
+    if (azm_sigbus_count() == s->truncations)
+        return;
+    if (s->truncations == 0)
+        azm_log(AZM_LOG_WARNING,
+                "a journal file was truncated while it was read; entries that were not read yet are lost with it");
+    s->truncations = azm_sigbus_count();
+    s->invalidated = true;
+}
+
+/* A folder of journal files has appeared that libsystemd does not watch: /var/log/journal, when the journal was
+ * volatile until now. */
+static int look_for_roots(struct azm_journal *s, struct azm_error *err)
+{
+    unsigned roots = azm_journal_roots(s->config);
     int r;
 
-    keep_cursor(s);
-    if (azm_sigbus_count() != s->truncations) {
-        if (s->truncations == 0)
-            azm_log(AZM_LOG_WARNING,
-                    "a journal file was truncated while it was read; entries that were not read yet are "
-                    "lost with it");
-        s->truncations = azm_sigbus_count();
-    }
+    if (!(roots & ~s->roots))
+        return 0;
+    r = reopen(s, err);
+    if (r >= 0)
+        azm_log(AZM_LOG_NOTICE, "another journal folder has appeared; it is read as well");
+    return r;
+}
+
+static int journal_process(struct azm_source *source, struct azm_error *err)
+{
+    struct azm_journal *s = azm_journal_of(source);
+    uint64_t now = azm_monotonic_usec(&azm_system_clock);
+    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC;
+    int r;
+
+    azm_journal_keep_cursor(s);
+    look_at_truncations(s);
     r = look_at_files(s, err);
+    if (r >= 0)
+        r = azm_journal_account(s, err);
+    if (r >= 0 && (due || s->invalidated))
+        r = look_for_roots(s, err);
+    if (r >= 0 && (s->invalidated || (due && s->files.young))) {
+        if (s->selects)
+            r = azm_journal_check_overtaken(s, err);
+        if (r >= 0)
+            r = azm_journal_look_over_files(s, false, err);
+    }
+    if (due)
+        s->looked_over_usec = now;
+    if (r >= 0 && s->selects && !s->only_boot)
+        r = azm_journal_take_tail(s, err);
     return MIN(r, 0);
 }
 
@@ -295,77 +512,147 @@ static struct azm_source *journal_free(struct azm_source *source)
 
     if (!source)
         return NULL;
-    s = journal_of(source);
+    s = azm_journal_of(source);
     sd_journal_close(s->j);
+    sd_journal_close(s->retired);
+    azm_journal_late_free(&s->late);
     azm_entry_reader_free(s->reader);
+    azm_history_free(&s->history);
+    azm_journal_account_from(s, NULL, 0, NULL);
+    azm_gaps_free(&s->gaps);
+    azm_journal_files_free(&s->files);
     free(s->cursor);
+    free(s->tail);
+    free(s->acknowledged);
     free(s);
     return NULL;
 }
 
+static int journal_configure(struct azm_source *source, const struct azm_config *c, struct azm_error *err);
+
 static const struct azm_source_ops journal_ops = {
     .next = journal_next,
     .position = journal_position,
+    .next_notice = next_notice,
     .acknowledge = journal_acknowledge,
     .poll = journal_poll,
     .process = journal_process,
+    .mark = azm_journal_mark,
+    .passed = azm_journal_passed,
+    .get_status = azm_journal_get_status,
+    .configure = journal_configure,
     .free = journal_free,
 };
 
-/* What this process logs from now on is not exported. */
-static void skip_own(struct azm_journal *s)
+/* systemd names each run of a service in $INVOCATION_ID, which children inherit: is it ours, or that of a service in
+ * which somebody started us by hand? */
+static const char *own_invocation(void)
 {
-    char comm[16] = "";
-    struct azm_own_process own = {
-        .boot = s->boot, .started_usec = azm_monotonic_usec(&azm_system_clock), .pid = (long)getpid(), .comm = comm};
+    const char *pid = getenv("SYSTEMD_EXEC_PID");
+    char own[24];
 
-    if (prctl(PR_GET_NAME, comm) >= 0)
-        azm_entry_reader_skip_own(s->reader, &own);
+    snprintf(own, sizeof own, "%ld", (long)getpid());
+    return pid && strcmp(pid, own) == 0 ? getenv("INVOCATION_ID") : NULL;
 }
 
-static int open_journal(struct azm_journal *s, struct azm_error *err)
+/* What this process logs from now on is not exported. */
+static void skip_own(const struct azm_config *c, sd_id128_t boot, struct azm_entry_reader *reader)
 {
-    const char *directory = s->config->journal_directory;
+    const char *invocation = own_invocation();
+    char comm[16] = "";
+    struct azm_own_process own = {.boot = boot,
+                                  .started_usec = azm_monotonic_usec(&azm_system_clock),
+                                  .pid = (long)getpid(),
+                                  .comm = comm,
+                                  .invocation = invocation ? invocation : ""};
+
+    if (c->exclude_own && prctl(PR_GET_NAME, comm) >= 0)
+        azm_entry_reader_skip_own(reader, &own);
+}
+
+static int new_reader(struct azm_journal *s, const struct azm_config *c, struct azm_entry_reader **ret,
+                      struct azm_error *err)
+{
+    int r = azm_entry_reader_new(c, ret);
+
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    skip_own(c, s->boot, *ret);
+    azm_entry_reader_count_losses(*ret, &s->losses);
+    return 0;
+}
+
+int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err)
+{
+    _cleanup_journal_ sd_journal *j = NULL;
+    unsigned roots = azm_journal_roots(s->config); /* before the opening, so that none is missed */
     int r;
 
-    r = azm_journal_check_access(directory, err);
+    r = azm_journal_open_handle(s->config, &j, err);
+    if (r >= 0 && s->selects)
+        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, err);
     if (r < 0)
         return r;
-    if (r == 0)
-        azm_log(AZM_LOG_WARNING, "there are no journal files yet%s%s", *directory ? " in " : "", directory);
-    r = *directory ? sd_journal_open_directory(&s->j, directory, 0) : sd_journal_open(&s->j, SD_JOURNAL_LOCAL_ONLY);
+    r = sd_journal_get_fd(j); /* from here on new files are noticed */
     if (r < 0)
-        return azm_journal_error(err, r, "cannot open it");
-    r = sd_journal_set_data_threshold(s->j, FIELD_MAX_BYTES);
+        return azm_journal_error(err, r, "cannot watch it");
+    s->j = j;
+    j = NULL;
+    s->roots = roots;
+    return 0;
+}
+
+static int journal_configure(struct azm_source *source, const struct azm_config *c, struct azm_error *err)
+{
+    struct azm_journal *s = azm_journal_of(source);
+    const struct azm_config *old = s->config;
+    struct azm_entry_reader *reader;
+    bool selected = s->selects;
+    int r;
+
+    r = new_reader(s, c, &reader, err);
     if (r < 0)
-        return azm_journal_error(err, r, "cannot set the size limit of fields");
-    r = sd_journal_get_fd(s->j); /* from here on new files are noticed */
-    return r < 0 ? azm_journal_error(err, r, "cannot watch it") : 0;
+        return r;
+    s->config = c;
+    s->selects = azm_journal_selects(c) || s->only_boot;
+    r = reopen(s, err);
+    if (r < 0) {
+        s->config = old;
+        s->selects = selected;
+        azm_entry_reader_free(reader);
+        return r;
+    }
+    azm_entry_move_uid_state(reader, s->reader);
+    azm_entry_reader_free(s->reader);
+    s->reader = reader;
+    azm_journal_late_free(&s->late); /* found again */
+    azm_journal_files_free(&s->files);
+    return 0;
 }
 
 int azm_journal_open(const struct azm_journal_options *o, struct azm_source **ret, struct azm_error *err)
 {
+    const struct azm_config *c = o->config;
     struct azm_journal *s = calloc(1, sizeof *s);
     int r;
 
     if (!s)
         return azm_error_set(err, ENOMEM, "out of memory");
     s->source.ops = &journal_ops;
-    s->config = o->config;
+    s->config = c;
+    s->selects = azm_journal_selects(c);
     s->state_dir_fd = o->state_dir_fd;
-    r = azm_entry_reader_new(o->config, &s->reader);
+    r = sd_id128_get_boot(&s->boot);
     if (r < 0)
-        azm_error_set(err, r, "out of memory");
-    if (r == 0) {
-        r = sd_id128_get_boot(&s->boot);
-        if (r < 0)
-            azm_error_set(err, r, "cannot read the boot id: %m");
-        else
-            skip_own(s);
-    }
+        azm_error_set(err, r, "cannot read the boot id: %m");
     if (r == 0)
-        r = open_journal(s, err);
+        r = new_reader(s, c, &s->reader, err);
     if (r == 0)
+        r = azm_journal_check_access(c, err);
+    if (r == 0)
+        azm_log(AZM_LOG_WARNING, "there are no journal files yet%s%s", *c->journal_directory ? " in " : "",
+                c->journal_directory);
+    if (r >= 0)
         r = azm_journal_begin(s, o->last, err);
     if (r < 0) {
         journal_free(&s->source);

@@ -62,7 +62,7 @@ static int look(const char *path, int depth, struct census *c)
     return 0;
 }
 
-static int look_at_machine(struct census *c)
+static int look_at_machine(const char *namespace, struct census *c)
 {
     static const char *const roots[] = {"/run/log/journal", "/var/log/journal"};
     sd_id128_t machine;
@@ -73,7 +73,8 @@ static int look_at_machine(struct census *c)
     for (size_t i = 0; i < ELEMENTSOF(roots); i++) {
         char path[PATH_MAX];
 
-        snprintf(path, sizeof path, "%s/" SD_ID128_FORMAT_STR, roots[i], SD_ID128_FORMAT_VAL(machine));
+        snprintf(path, sizeof path, "%s/" SD_ID128_FORMAT_STR "%s%s", roots[i], SD_ID128_FORMAT_VAL(machine),
+                 *namespace ? "." : "", namespace);
         r = look(path, 0, c);
         if (r < 0 && r != -ENOENT)
             return r;
@@ -81,12 +82,18 @@ static int look_at_machine(struct census *c)
     return 0;
 }
 
-int azm_journal_check_access(const char *directory, struct azm_error *err)
+int azm_journal_check_access(const struct azm_config *config, struct azm_error *err)
 {
+    const char *directory = config->journal_directory;
     struct census c = {0};
     struct passwd *user;
-    int r = *directory ? look(directory, 1, &c) : look_at_machine(&c);
+    int r;
 
+    if (config->journal_files.n > 0)
+        return 1; /* the configuration has tried them */
+    r = *directory ? look(directory, 1, &c) : look_at_machine(config->journal_namespace, &c);
+    if (config->scope == AZM_SCOPE_USER)
+        c.system_closed = false;
     if (r < 0 && *directory)
         return azm_error_set(err, r, "cannot read the journal directory %s: %m", directory);
     if (r < 0)

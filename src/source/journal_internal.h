@@ -6,40 +6,144 @@
 
 #include "config/config.h"
 #include "source/entry.h"
+#include "source/gap.h"
+#include "source/history.h"
+#include "source/journal_files.h"
 #include "source/source.h"
 
-/* What journal.c (reading) and journal_start.c (where reading begins) share; for nobody else. */
+/* What the files of the journal source share, for nobody else: journal.c (reading), journal_start.c (where reading
+ * begins), journal_gaps.c (what is missing), journal_late.c (files that come up late). */
 
 #define AZM_EBADMSG_TRIES 3 /* how often to look anew at files that a vacuum takes away under us */
+
+/* The last place up to which the sequence numbers have been looked at. */
+struct azm_account {
+    char *cursor; /* NULL: none yet */
+    struct azm_place place;
+    int64_t read; /* entries read since */
+};
+
+/* Files that came up late, with entries from before the position: they are read by a handle and a reader of their own
+ * (the state behind the uids is the reader's). */
+struct azm_late {
+    sd_id128_t *ids; /* their seqnum ids */
+    size_t n_ids;    /* 0: there are none */
+    struct azm_place head;
+    sd_journal *j;
+    struct azm_entry_reader *reader;
+    struct azm_place until; /* here the merged files have been read up to */
+    bool bounded;           /* `until` is known */
+};
 
 struct azm_journal {
     struct azm_source source;
     const struct azm_config *config;
-    sd_journal *j;
+    sd_journal *j;       /* gives what [journal] selects */
+    sd_journal *retired; /* the one before, while its fd may still be watched */
+    int polled_fd;
+    bool selects; /* that is less than everything */
     struct azm_entry_reader *reader;
     int state_dir_fd;
-    bool on_unread;         /* the journal stands on an entry that `next` has yet to give */
-    char *cursor;           /* of the last entry read; "" before the first; NULL: ask the journal */
-    uint64_t realtime_usec; /* of the last entry read, 0 before the first */
-    uint64_t unreadable;    /* entries that the journal could not give */
-    unsigned truncations;   /* azm_sigbus_count when it was last looked at */
-    sd_id128_t boot;        /* the running one */
-    uint64_t looked_usec;   /* monotonic: the last look for new files */
-    bool last_was_young;    /* the last entry read: see advance */
+
+    bool on_unread;              /* the journal stands on an entry that `next` has yet to give */
+    char *cursor;                /* of the last entry read; "" before the first; NULL: ask the journal */
+    unsigned truncations;        /* azm_sigbus_count when it was last looked at */
+    sd_id128_t boot;             /* the running one */
+    uint64_t looked_usec;        /* monotonic: the last look for new files */
+    bool last_was_young;         /* the last entry read: see advance */
+    bool invalidated;            /* files have come or gone since they were last looked over */
+    uint64_t looked_over_usec;   /* monotonic: when that was */
+    struct azm_entry_times last; /* of the last entry read */
+    unsigned roots;              /* which of the machine's journal folders there were when the journal was opened */
+
+    struct azm_history history;
+    struct azm_account account;
+    struct azm_losses losses;
+    uint64_t unreadable; /* entries since the last look at the numbers */
+    struct azm_place first_unreadable, last_unreadable;
+    struct azm_gaps gaps;
+    struct azm_attribute gap_attributes[AZM_GAP_ATTRIBUTES];
+    struct azm_journal_files files;
+    struct azm_late late;
+
+    /* The running boot's clock is behind that of an earlier one, so its entries would come before the position for
+     * ever. Once the others are read, only this boot is looked at. */
+    bool limit_to_boot; /* to be done */
+    bool only_boot;     /* done; stands in the checkpoint */
+
+    /* With selection: the journal's end, as it was before the selected entries were last drained. The position moves
+     * there when nothing selected came after all, so that entries vacuumed later do not look like a gap. */
+    char *tail;         /* NULL: none is known, or something was read since */
+    uint64_t tail_usec; /* monotonic: when it was taken */
+
+    struct azm_place mark; /* for flush: what comes up to here is wanted */
+    bool marked;
+    char *acknowledged; /* cursor */
 };
+
+struct azm_journal *azm_journal_of(struct azm_source *s);
 
 /* Writes "the journal: <what>: %m" and returns r. */
 int azm_journal_error(struct azm_error *err, int r, const char *what);
 
-/* Forgets s->cursor, because the journal has moved on. */
-void azm_journal_forget_cursor(struct azm_journal *s);
+/* Replaces s->cursor; NULL: the journal is to be asked. 0 or -ENOMEM. */
+int azm_journal_set_cursor(struct azm_journal *s, const char *cursor, struct azm_error *err);
+
+/* Puts a new handle into s->j, which selects as configured: 0 or -errno, and s->j is as before. */
+int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err);
+
+/* Keeps the cursor of the last entry read: later it may be gone, with its file. */
+void azm_journal_keep_cursor(struct azm_journal *s);
 
 /* The times of the current entry: 0 or -errno. */
-int azm_journal_read_times(struct azm_journal *s, struct azm_entry_times *ret);
+int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret);
 
-/* The current entry as a record: 1, 0 if it is one to skip, -EBADMSG if it cannot be read, -errno. */
-int azm_journal_read_entry(struct azm_journal *s, struct azm_record *rec);
+/* The current entry as a record, and its times: 1, 0 if it is one to skip, -EBADMSG if it cannot be read, -errno. */
+int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
+                           struct azm_entry_times *ret_times);
+
+/* --- journal_start.c --- */
 
 /* Goes to where reading begins: after the checkpoint, or as configured (or, with `last`, before the last so many
  * entries), and checkpoints that place: 0 or -errno. */
 int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err);
+
+/* Makes s->j, a new handle, go on after s->cursor: 0; -EUCLEAN if that is no cursor; -errno. */
+int azm_journal_go_on(struct azm_journal *s, struct azm_error *err);
+
+/* --- journal_gaps.c --- */
+
+/* Looks whether sequence numbers are missing among the entries read since the last look: 0 or -errno. */
+int azm_journal_account(struct azm_journal *s, struct azm_error *err);
+
+/* The account begins anew at this cursor (NULL: at the next entry); `read` as in struct azm_account. 0 or -errno. */
+int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err);
+
+/* With selection, after files have gone: was anything taken away before it was looked at? 0 or -errno. */
+int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err);
+
+/* Logs, counts and queues a gap: 0 or -errno. */
+int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err);
+
+/* The same for what azm_journal_resume gives, if anything was lost. */
+int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct azm_error *err);
+
+/* --- journal_survey.c --- */
+
+/* With selection, now and then: takes the journal's end as s->tail. 0 or -errno. */
+int azm_journal_take_tail(struct azm_journal *s, struct azm_error *err);
+
+/* These are source operations: see source.h. */
+int azm_journal_mark(struct azm_source *source, const char *message, unsigned n, struct azm_error *err);
+bool azm_journal_passed(struct azm_source *source);
+int azm_journal_get_status(struct azm_source *source, struct azm_source_status *ret, struct azm_error *err);
+
+/* --- journal_late.c --- */
+
+/* Looks over the files that came up: damaged ones are reported, those that came up late are queued. `first`: nothing is
+ * known of the files yet, they count as seen. 0 or -errno. */
+int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_error *err);
+
+/* The next entry of a late file: 1 and the record, 0 if there is none (any more), -errno. */
+int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct azm_error *err);
+void azm_journal_late_free(struct azm_late *late);

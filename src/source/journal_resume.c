@@ -1,117 +1,154 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "core/cleanup.h"
 #include "source/journal_resume.h"
 
-/* What a cursor says of its entry (sd_journal_get_cursor(3) calls it opaque; its form has been the same since
- * systemd 183, and there is no other way to the sequence number before 254). */
-struct place {
-    char seqnum_id[33], boot[33];
-    uint64_t seqnum, monotonic, realtime;
-};
+#define LOOK_MAX 100000 /* entries */
 
-static bool parse_cursor(const char *cursor, struct place *p)
+/* May `e` simply be what follows `c` when the entries between them are gone? */
+static bool follows(const struct azm_place *e, const struct azm_place *c)
 {
-    return sscanf(cursor, "s=%32[0-9a-f];i=%" SCNx64 ";b=%32[0-9a-f];m=%" SCNx64 ";t=%" SCNx64, p->seqnum_id,
-                  &p->seqnum, p->boot, &p->monotonic, &p->realtime) == 5;
+    if (sd_id128_equal(e->seqnum_id, c->seqnum_id))
+        return e->seqnum > c->seqnum && e->realtime_usec >= c->realtime_usec;
+    /* Files of users have seqnum ids of their own. */
+    return sd_id128_equal(e->boot, c->boot) && e->monotonic_usec >= c->monotonic_usec &&
+           e->realtime_usec >= c->realtime_usec;
 }
 
-/* The place of the current entry: 0 or -errno. */
-static int current_place(sd_journal *j, struct place *p)
+/* The same entry under another number? */
+static bool is_copy(const struct azm_place *a, const struct azm_place *b)
 {
-    _cleanup_free_ char *cursor = NULL;
-    int r = sd_journal_get_cursor(j, &cursor);
-
-    if (r < 0)
-        return r;
-    return parse_cursor(cursor, p) ? 0 : -EBADMSG;
+    return sd_id128_equal(a->boot, b->boot) && a->monotonic_usec == b->monotonic_usec &&
+           a->realtime_usec == b->realtime_usec && a->hash == b->hash && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
 }
 
-static bool same_boot(const struct place *a, const struct place *b)
+/* Is there a copy of `c` among the entries of the same time, of which `p` is the current one? The journal moves. */
+static int meet_copy(sd_journal *j, struct azm_place p, const struct azm_place *c)
 {
-    return strcmp(a->boot, b->boot) == 0;
+    int r = 1;
+
+    while (r > 0 && sd_id128_equal(p.boot, c->boot) && p.monotonic_usec == c->monotonic_usec) {
+        if (is_copy(&p, c))
+            return true;
+        r = sd_journal_next(j);
+        if (r > 0)
+            r = azm_place_current(j, &p) < 0 ? -EBADMSG : 1;
+    }
+    return MIN(r, 0);
 }
 
-/* Was `e` certainly delivered when the checkpoint was at `c`? The sequence number alone does not prove it: after a
- * power loss journald uses numbers again. Nor does the clock, which may lie behind then; so the monotonic time decides
- * within one boot, and of other boots only those count that are known to come before the checkpoint's. Within one boot
- * the monotonic time also does for another seqnum id, which a volatile journal gets when it is flushed to disk. */
-static bool delivered(const struct place *e, const struct place *c, bool earlier_boot)
+/* Goes to the first entry that is left after the cursor's: 1 or -errno. */
+static int land(sd_journal *j, const char *cursor)
 {
-    bool same_numbers = strcmp(e->seqnum_id, c->seqnum_id) == 0;
+    int r = sd_journal_seek_cursor(j, cursor);
 
-    if (e->realtime > c->realtime || (same_numbers && e->seqnum > c->seqnum))
-        return false;
-    if (!same_boot(e, c))
-        return same_numbers && earlier_boot;
-    return same_numbers ? e->monotonic <= c->monotonic : e->monotonic < c->monotonic;
+    if (r >= 0)
+        r = sd_journal_next(j);
+    return r == 0 ? -EAGAIN : r;
+}
+
+static bool is_known(const struct azm_history *h, sd_id128_t seqnum_id)
+{
+    for (size_t i = 0; i < h->n_pairs; i++)
+        if (sd_id128_equal(h->pairs[i].seqnum_id, seqnum_id))
+            return true;
+    return azm_history_has_seen(h, seqnum_id);
+}
+
+/* The first entry that is left is of an unknown seqnum id: of a user whose file is new, or of a journal that has
+ * nothing to do with the one before? The journal moves. */
+static int find_known(sd_journal *j, const struct azm_history *h)
+{
+    struct azm_place p;
+    int r = 1;
+
+    for (unsigned i = 0; i < LOOK_MAX && r > 0; i++) {
+        r = azm_place_current(j, &p);
+        if (r >= 0 && is_known(h, p.seqnum_id))
+            return true;
+        if (r >= 0)
+            r = sd_journal_next(j);
+    }
+    return MIN(r, 0);
 }
 
 /* The journal stands on an entry that is not the cursor's. Is it simply the next one of the same history? On success
  * the journal stands there again. */
-static int is_plain_gap(sd_journal *j, const char *cursor, const struct place *c, uint64_t *ret_lost)
+static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_place *c, const struct azm_history *h,
+                        struct azm_place *ret_landed, bool *ret_goes_on)
 {
-    struct place landed, before;
+    struct azm_place before;
     int r;
 
-    r = current_place(j, &landed);
+    r = azm_place_current(j, ret_landed);
     if (r < 0)
         return r;
-    if (strcmp(landed.seqnum_id, c->seqnum_id) != 0 || landed.seqnum <= c->seqnum || landed.realtime < c->realtime)
+    if (!follows(ret_landed, c))
         return false;
     r = sd_journal_previous(j);
     if (r < 0)
         return r;
     if (r > 0) {
-        r = current_place(j, &before);
+        r = azm_place_current(j, &before);
         if (r < 0)
             return r;
-        if (!delivered(&before, c, false))
+        if (!azm_history_delivered(h, &before))
             return false;
     }
-    r = sd_journal_seek_cursor(j, cursor);
-    if (r < 0)
+    r = land(j, cursor);
+    *ret_goes_on = sd_id128_equal(ret_landed->seqnum_id, c->seqnum_id);
+    if (r < 0 || *ret_goes_on)
         return r;
-    r = sd_journal_next(j);
-    if (r <= 0)
-        return r < 0 ? r : -EAGAIN;
-    *ret_lost = landed.seqnum - c->seqnum - 1;
-    return true;
+    r = meet_copy(j, *ret_landed, c);
+    if (r != 0)
+        return r < 0 ? r : false;
+    r = land(j, cursor);
+    if (r > 0)
+        r = find_known(j, h);
+    *ret_goes_on = r > 0;
+    return r < 0 ? r : land(j, cursor);
 }
 
-/* Walks back from the end to the last entry that was certainly delivered, or to before the first entry. */
-static int walk_back(sd_journal *j, const struct place *c)
+/* Walks back from the end to the last entry that was certainly delivered, or to before the first entry, and notes that
+ * entry and the one after it as the ends of the gap: 1 if a copy of the cursor's entry was met on the way, 0, -errno.
+ */
+static int walk_back(sd_journal *j, const struct azm_place *c, const struct azm_history *h, struct azm_gap *gap)
 {
-    bool met_boot = false; /* what lies before an entry of the checkpoint's boot is not of a later boot */
+    bool copy = false;
     int r = sd_journal_seek_tail(j);
 
     if (r < 0)
         return r;
     while ((r = sd_journal_previous(j)) > 0) {
-        struct place p;
+        struct azm_place p;
 
-        r = current_place(j, &p);
+        r = azm_place_current(j, &p);
         if (r < 0)
             return r;
-        met_boot |= same_boot(&p, c);
-        if (delivered(&p, c, met_boot))
-            return 0;
+        copy |= is_copy(&p, c);
+        if (azm_history_delivered(h, &p)) {
+            gap->from = p;
+            return copy;
+        }
+        gap->to = p;
     }
-    return r < 0 ? r : sd_journal_seek_head(j);
+    gap->from = (struct azm_place){0};
+    if (r >= 0)
+        r = sd_journal_seek_head(j);
+    return r < 0 ? r : copy;
 }
 
-int azm_journal_resume(sd_journal *j, const char *cursor, uint64_t *ret_lost)
+int azm_journal_resume(sd_journal *j, const char *cursor, const struct azm_history *h, struct azm_gap *ret_gap)
 {
-    struct place c;
+    struct azm_gap gap = {0};
+    struct azm_place landed;
+    bool goes_on;
     int r;
 
-    *ret_lost = 0;
-    if (!parse_cursor(cursor, &c))
+    *ret_gap = gap;
+    if (!azm_place_parse(cursor, &gap.from))
         return AZM_RESUME_BAD_CURSOR;
     r = sd_journal_seek_cursor(j, cursor);
     if (r == -EINVAL)
@@ -124,10 +161,23 @@ int azm_journal_resume(sd_journal *j, const char *cursor, uint64_t *ret_lost)
     if (r > 0 && sd_journal_test_cursor(j, cursor) > 0)
         return AZM_RESUME_EXACT;
     if (r > 0) {
-        r = is_plain_gap(j, cursor, &c, ret_lost);
-        if (r != 0)
-            return r < 0 ? r : AZM_RESUME_GAP;
+        r = is_plain_gap(j, cursor, &gap.from, h, &landed, &goes_on);
+        if (r < 0)
+            return r;
+        if (r > 0) {
+            gap.reason = goes_on ? AZM_GAP_VACUUMED : AZM_GAP_ROLLED_BACK;
+            gap.to = landed;
+            gap.counted = sd_id128_equal(landed.seqnum_id, gap.from.seqnum_id);
+            gap.entries = gap.counted ? landed.seqnum - gap.from.seqnum - 1 : 0;
+            *ret_gap = gap;
+            return AZM_RESUME_VACUUMED;
+        }
     }
-    r = walk_back(j, &c);
-    return r < 0 ? r : AZM_RESUME_ROLLBACK;
+    gap.reason = AZM_GAP_ROLLED_BACK;
+    landed = gap.from; /* the cursor's */
+    r = walk_back(j, &landed, h, &gap);
+    if (r != 0)
+        return r < 0 ? r : AZM_RESUME_MOVED;
+    *ret_gap = gap;
+    return AZM_RESUME_ROLLBACK;
 }

@@ -7,15 +7,19 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "source/journal.h"
+#include "source/journal_handle.h"
 #include "source/journal_internal.h"
 #include "source/journal_resume.h"
 #include "store/checkpoint.h"
 
-static int set_cursor(struct azm_journal *s, const char *cursor, struct azm_error *err)
+static int parse_only_boot(struct azm_journal *s, const char *value)
 {
-    azm_journal_forget_cursor(s);
-    s->cursor = strdup(cursor);
-    return s->cursor ? 0 : azm_error_set(err, ENOMEM, "out of memory");
+    sd_id128_t boot;
+    int r = sd_id128_from_string(value, &boot);
+
+    s->only_boot = r >= 0 && sd_id128_equal(boot, s->boot); /* of another boot it means nothing any more */
+    s->selects |= s->only_boot;
+    return r;
 }
 
 /* Takes over a checkpoint: 1 with *ret_cursor, -EUCLEAN if it makes no sense (-EBADMSG would be the journal's own
@@ -36,8 +40,15 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
             free(cursor);
             cursor = strdup(value);
             r = cursor ? 0 : -ENOMEM;
-        } else
+        } else if (strcmp(line, "only_boot") == 0)
+            r = parse_only_boot(s, value);
+        else {
             r = azm_uid_state_parse(azm_entry_uid_state(s->reader), line, value);
+            if (r == 0)
+                r = azm_history_parse(&s->history, line, value);
+            if (r == 0)
+                r = azm_losses_parse(&s->losses, line, value);
+        }
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory");
         if (r < 0)
@@ -60,9 +71,9 @@ static int rebuild_uid_state(struct azm_journal *s)
     size_t before = 0;
     int r;
 
-    r = azm_journal_read_times(s, &last);
+    r = azm_journal_read_times(s->j, &last);
     while (r >= 0 && (r = sd_journal_previous(s->j)) > 0) {
-        r = azm_journal_read_times(s, &t);
+        r = azm_journal_read_times(s->j, &t);
         if (r < 0 || t.realtime_usec != last.realtime_usec || t.monotonic_usec != last.monotonic_usec ||
             !sd_id128_equal(t.boot, last.boot)) {
             r = r < 0 ? r : sd_journal_next(s->j);
@@ -71,7 +82,7 @@ static int rebuild_uid_state(struct azm_journal *s)
         before++;
     }
     for (size_t i = 0; r >= 0; i++) {
-        r = azm_journal_read_entry(s, &rec);
+        r = azm_journal_read_entry(s->j, s->reader, &rec, &t);
         if (r == -EBADMSG)
             r = 0; /* an entry that cannot be read has no uid */
         if (r < 0 || i == before)
@@ -85,16 +96,21 @@ static int rebuild_uid_state(struct azm_journal *s)
  * belongs to it. */
 static int settle(struct azm_journal *s, struct azm_error *err)
 {
+    _cleanup_free_ char *cursor = NULL;
     int r;
 
-    azm_journal_forget_cursor(s);
     azm_uid_state_free(azm_entry_uid_state(s->reader));
-    r = sd_journal_get_cursor(s->j, &s->cursor);
-    if (r == -EADDRNOTAVAIL)
-        return set_cursor(s, "", err);
+    r = sd_journal_get_cursor(s->j, &cursor);
+    if (r == -EADDRNOTAVAIL) {
+        r = azm_journal_set_cursor(s, "", err);
+        return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
+    }
     if (r >= 0)
         r = rebuild_uid_state(s);
-    return r < 0 ? azm_journal_error(err, r, "cannot read around the starting point") : 0;
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot read around the starting point");
+    r = azm_journal_set_cursor(s, cursor, err);
+    return r < 0 ? r : azm_journal_account_from(s, s->cursor, 0, err);
 }
 
 /* Makes the place where reading begins the checkpoint: it holds although nothing has been acknowledged yet. */
@@ -106,46 +122,116 @@ static int save_start(struct azm_journal *s, struct azm_error *err)
     return r < 0 ? r : s->source.ops->acknowledge(&s->source, &position, err);
 }
 
-/* Goes to just after `cursor`; "" is before the first entry. Returns 0, -EUCLEAN if this is no cursor, -errno. */
-static int go_back_to(struct azm_journal *s, const char *cursor, struct azm_error *err)
+/* Makes the journal stand on the last entry that it gives up to this one, or before the first: 1, 0, -errno. */
+static int stand_at(sd_journal *j, const char *cursor)
 {
-    uint64_t lost;
     int r;
 
-    r = set_cursor(s, cursor, err);
+    r = sd_journal_seek_cursor(j, cursor);
+    if (r >= 0)
+        r = sd_journal_previous(j);
+    return r != 0 ? r : sd_journal_seek_head(j);
+}
+
+/* The cursor's entry is gone and `all` stands on the first one after it, which is to be read. */
+static int go_on_after_gap(struct azm_journal *s, sd_journal *all, struct azm_gap *g, struct azm_error *err)
+{
+    _cleanup_free_ char *landed = NULL;
+    int r;
+
+    r = sd_journal_get_cursor(all, &landed);
+    if (r >= 0 && all != s->j)
+        r = stand_at(s->j, landed);
     if (r < 0)
-        return r;
-    if (*cursor == '\0') {
+        return azm_journal_error(err, r, "cannot go to the oldest entry that is left");
+    s->on_unread = all == s->j || (r > 0 && sd_journal_test_cursor(s->j, landed) > 0);
+    r = azm_journal_account_from(s, landed, all == s->j ? -1 : 0, err);
+    return r < 0 ? r : azm_journal_add_vacuumed(s, g, err);
+}
+
+/* `all` stands on the last entry that was surely delivered, or before the first one. */
+static int go_on_after_rollback(struct azm_journal *s, sd_journal *all, struct azm_error *err)
+{
+    _cleanup_free_ char *last = NULL;
+    int r = 0;
+
+    if (all == s->j)
+        return settle(s, err);
+    if (sd_journal_get_cursor(all, &last) >= 0)
+        r = stand_at(s->j, last);
+    else
         r = sd_journal_seek_head(s->j);
-        return r < 0 ? azm_journal_error(err, r, "cannot go to the oldest entry") : 0;
-    }
-    r = azm_journal_resume(s->j, cursor, &lost);
-    for (int i = 1; r == -EBADMSG && i < AZM_EBADMSG_TRIES; i++) { /* a vacuum overtakes us */
-        r = sd_journal_process(s->j);
+    return r < 0 ? azm_journal_error(err, r, "cannot go to the starting point") : settle(s, err);
+}
+
+/* azm_journal_resume, on top of a vacuum that overtakes it. */
+static int resume_in(sd_journal *all, struct azm_journal *s, struct azm_gap *ret_gap, struct azm_error *err)
+{
+    int r = azm_journal_resume(all, s->cursor, &s->history, ret_gap);
+
+    for (int i = 1; r == -EBADMSG && i < AZM_EBADMSG_TRIES; i++) {
+        r = sd_journal_process(all);
         if (r >= 0)
-            r = azm_journal_resume(s->j, cursor, &lost);
+            r = azm_journal_resume(all, s->cursor, &s->history, ret_gap);
     }
     if (r < 0)
         return azm_journal_error(err, r, "cannot go back to the checkpoint (journalctl --verify shows damage)");
+    return r;
+}
+
+int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
+{
+    _cleanup_journal_ sd_journal *own = NULL;
+    sd_journal *all = s->j;
+    struct azm_gap g;
+    int r;
+
+    s->on_unread = false;
+    if (!s->cursor || *s->cursor == '\0') {
+        r = sd_journal_seek_head(s->j);
+        if (r < 0)
+            return azm_journal_error(err, r, "cannot go to the oldest entry");
+        return azm_journal_account_from(s, NULL, 0, err);
+    }
+    if (s->selects) {
+        r = azm_journal_open_handle(s->config, &own, err);
+        if (r < 0)
+            return r;
+        all = own;
+    }
+    r = resume_in(all, s, &g, err);
+    if (r < 0)
+        return r;
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
-        return 0;
-    case AZM_RESUME_GAP:
-        s->on_unread = true;
-        azm_log(AZM_LOG_WARNING,
-                "the journal was vacuumed past the checkpoint: %" PRIu64 " entries are gone from it "
-                "that were never read; going on with the next one",
-                lost);
-        return 0;
+        r = all == s->j ? 0 : stand_at(s->j, s->cursor);
+        if (r < 0)
+            return azm_journal_error(err, r, "cannot go back to the checkpoint");
+        return azm_journal_account_from(s, s->cursor, 0, err);
+    case AZM_RESUME_VACUUMED:
+        return go_on_after_gap(s, all, &g, err);
     case AZM_RESUME_ROLLBACK:
-        azm_log(AZM_LOG_WARNING, "the journal was rolled back or recreated since the checkpoint; going on after the "
-                                 "last entry that was surely delivered");
-        r = settle(s, err);
-        return r < 0 ? r : save_start(s, err);
+        r = go_on_after_rollback(s, all, err);
+        return r < 0 ? r : azm_journal_add_gap(s, &g, err);
+    case AZM_RESUME_MOVED:
+        return go_on_after_rollback(s, all, err);
     case AZM_RESUME_BAD_CURSOR:
         break;
     }
     return azm_error_set(err, EUCLEAN, "%s is damaged: its cursor makes no sense", AZM_JOURNAL_CHECKPOINT);
+}
+
+/* Nothing of a checkpoint that turned out to be damaged stays. */
+static void forget(struct azm_journal *s)
+{
+    azm_uid_state_free(azm_entry_uid_state(s->reader));
+    azm_history_free(&s->history);
+    azm_gaps_free(&s->gaps);
+    s->losses = (struct azm_losses){0};
+    s->only_boot = s->on_unread = false;
+    s->selects = azm_journal_selects(s->config);
+    sd_journal_close(s->j);
+    s->j = NULL;
 }
 
 /* Goes on after the checkpoint: 1; 0 if there is none (any more); -errno. */
@@ -163,8 +249,13 @@ static int resume(struct azm_journal *s, struct azm_error *err)
         r = -EUCLEAN;
     if (r > 0)
         r = parse_checkpoint(s, &lines, &cursor, err);
-    if (r > 0)
-        r = go_back_to(s, cursor, err);
+    if (r > 0) {
+        r = azm_journal_set_cursor(s, cursor, err);
+        if (r == 0)
+            r = azm_journal_open_merged(s, err);
+        if (r == 0)
+            r = azm_journal_go_on(s, err);
+    }
     if (r == 0 && cursor) {
         azm_log(AZM_LOG_INFO, "going on after the checkpoint ([journal] start= counts for the first run only)");
         return 1;
@@ -172,7 +263,7 @@ static int resume(struct azm_journal *s, struct azm_error *err)
     if (r != -EUCLEAN)
         return r;
 
-    azm_uid_state_free(azm_entry_uid_state(s->reader));
+    forget(s);
     r = azm_checkpoint_set_aside(s->state_dir_fd, AZM_JOURNAL_CHECKPOINT, azm_realtime_usec(&azm_system_clock), aside,
                                  NULL);
     azm_log(AZM_LOG_ERROR, "the checkpoint %s; it is kept as %s, and reading starts as [journal] start= says",
@@ -181,29 +272,27 @@ static int resume(struct azm_journal *s, struct azm_error *err)
 }
 
 /* Goes onto the first entry of the running boot: 1; 0 if there is none; -errno. */
-static int find_boot(struct azm_journal *s)
+static int find_boot(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_free_ char *cursor = NULL;
-    char match[64];
-    int r;
+    int r, k;
 
-    snprintf(match, sizeof match, "_BOOT_ID=" SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(s->boot));
-    r = sd_journal_add_match(s->j, match, 0);
+    r = azm_journal_select(s->j, s->config, &s->boot, err);
     if (r >= 0)
         r = sd_journal_seek_head(s->j);
     if (r >= 0)
         r = sd_journal_next(s->j);
     if (r > 0)
         r = sd_journal_get_cursor(s->j, &cursor);
-    sd_journal_flush_matches(s->j);
-    if (r < 0 || !cursor)
-        return r;
+    k = azm_journal_select(s->j, s->config, NULL, err);
+    if (r < 0 || k < 0 || !cursor)
+        return MIN(r, k);
     r = sd_journal_seek_cursor(s->j, cursor);
     return r < 0 ? r : sd_journal_next(s->j);
 }
 
 /* Goes onto the first entry that is to be read: 1; 0 if all that is there is to be passed over; -errno. */
-static int find_start(struct azm_journal *s, size_t last)
+static int find_start(struct azm_journal *s, size_t last, struct azm_error *err)
 {
     int r;
 
@@ -216,7 +305,7 @@ static int find_start(struct azm_journal *s, size_t last)
     }
     switch (s->config->start) {
     case AZM_START_BOOT:
-        return find_boot(s);
+        return find_boot(s, err);
     case AZM_START_NOW:
         return 0;
     case AZM_START_OLDEST:
@@ -236,7 +325,10 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
 {
     int r;
 
-    r = find_start(s, last);
+    r = azm_journal_open_merged(s, err);
+    if (r < 0)
+        return r;
+    r = find_start(s, last, err);
     if (r == 0) /* nothing of what is there */
         r = sd_journal_seek_tail(s->j);
     if (r >= 0)
@@ -251,7 +343,16 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
 
 int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err)
 {
-    int r = resume(s, err);
+    int r;
 
-    return r == 0 ? start(s, last, err) : MIN(r, 0);
+    r = resume(s, err);
+    if (r == 0)
+        r = start(s, last, err);
+    if (r >= 0)
+        r = azm_journal_look_over_files(s, s->history.n_seen == 0, err);
+    if (r < 0)
+        return r;
+    free(s->acknowledged);
+    s->acknowledged = strdup(s->cursor ? s->cursor : "");
+    return s->acknowledged ? 0 : azm_error_set(err, ENOMEM, "out of memory");
 }

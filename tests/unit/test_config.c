@@ -108,6 +108,8 @@ static const struct {
     {"journal", "directory", "/var/log/journal/x y", STRING(journal_directory), "/var/log/journal/x y"},
     {"state", "directory", "", STRING(state_directory), "/var/lib/azmonlog"},
     {"state", "directory", "/srv/state", STRING(state_directory), "/srv/state"},
+    {"state", "control", "", STRING(control), ""},
+    {"state", "control", "/run/x/control", STRING(control), "/run/x/control"},
 };
 
 static const char *good_other(const char *key) /* a value that is nobody's preset */
@@ -231,6 +233,7 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"resource", "", "x", "UTF-8 text and not empty"},
         {"resource", "a\xFF", "x", "UTF-8 text and not empty"},
         {"state", "directory", "state", "not an absolute path"},
+        {"state", "control", "run/control", "not an absolute path"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {

@@ -4,13 +4,26 @@
 
 /* Going back to a cursor: whatever became of the journal, nothing is passed over that was not delivered. */
 
+/* All that is known: the cursor's entry was read, and what comes before it. */
+static struct azm_history history_of(const char *cursor)
+{
+    struct azm_history h = {0};
+    struct azm_place p;
+
+    must(azm_place_parse(cursor, &p), "cannot parse a cursor");
+    azm_history_note(&h, &p);
+    return h;
+}
+
 /* Resumes at the cursor, then reads on: all from number `first` to the end must come, each once and in order. */
 static void check_resume(struct cursor cursor, enum azm_resume expected, uint64_t expected_lost, unsigned first)
 {
     _cleanup_journal_ sd_journal *j = open_journal(), *all = open_journal();
-    uint64_t lost = 77;
-    int r = azm_journal_resume(j, cursor.s, &lost);
-    bool on_unread = r == AZM_RESUME_GAP; /* it stands on the first one */
+    struct azm_history h = history_of(cursor.s);
+    struct azm_gap gap;
+    int r = azm_journal_resume(j, cursor.s, &h, &gap);
+    uint64_t lost = gap.counted ? gap.entries : 0;
+    bool on_unread = r == AZM_RESUME_VACUUMED; /* it stands on the first one */
 
     if (r != (int)expected || lost != expected_lost) {
         printf("# %s gives %d with %" PRIu64 " lost, not %d with %" PRIu64 "\n", cursor.s, r, lost, expected,
@@ -91,7 +104,7 @@ static void vacuumed(void)
     first = first_number();
     expect(first > 10 && first < ENTRIES - 10);
     for (unsigned i = 1; i < first; i++)
-        check_resume(cursors[i], AZM_RESUME_GAP, first - i - 1, first);
+        check_resume(cursors[i], AZM_RESUME_VACUUMED, first - i - 1, first);
     for (unsigned i = first; i <= ENTRIES; i += 10)
         check_resume(cursors[i], AZM_RESUME_EXACT, 0, i + 1);
 }
@@ -117,7 +130,7 @@ static void hole(void)
         return;
     find_hole(&begin, &end);
     for (unsigned i = begin; i < end; i++)
-        check_resume(cursors[i], AZM_RESUME_GAP, end - i - 1, end);
+        check_resume(cursors[i], AZM_RESUME_VACUUMED, end - i - 1, end);
     check_resume(cursors[begin - 1], AZM_RESUME_EXACT, 0, end);
 }
 
@@ -136,6 +149,9 @@ static void recreated(void)
         {.first = 1, .n = 20, .second = 900, .uptime = 90, .boot = '1'},
     };
     static const unsigned next[] = {1, 1, 1, 21};
+    static const enum azm_resume how[] = {AZM_RESUME_ROLLBACK, AZM_RESUME_ROLLBACK,
+                                          AZM_RESUME_VACUUMED, /* it could as well be another user's journal */
+                                          AZM_RESUME_ROLLBACK};
     struct cursor cursor;
 
     write_journal((struct entries){.first = 1, .n = 10, .second = 1000, .uptime = 100, .boot = '1'});
@@ -143,7 +159,7 @@ static void recreated(void)
     for (size_t i = 0; i < ELEMENTSOF(others); i++) {
         empty_dir();
         write_journal(others[i]);
-        check_resume(cursor, AZM_RESUME_ROLLBACK, 0, next[i]);
+        check_resume(cursor, how[i], 0, next[i]);
     }
 }
 
@@ -247,10 +263,11 @@ static void bad_cursors(void)
     write_journal((struct entries){.first = 1, .n = 5, .boot = '1'});
     for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
         _cleanup_journal_ sd_journal *j = open_journal();
-        uint64_t lost = 77;
-        int r = azm_journal_resume(j, bad[i], &lost);
+        struct azm_history h = {0};
+        struct azm_gap gap;
+        int r = azm_journal_resume(j, bad[i], &h, &gap);
 
-        if (r != AZM_RESUME_BAD_CURSOR || lost != 0) {
+        if (r != AZM_RESUME_BAD_CURSOR || gap.counted) {
             printf("# \"%s\" gives %d\n", bad[i], r);
             failed = true;
         }

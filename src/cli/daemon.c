@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "cli/daemon.h"
+#include "core/log.h"
+#include "source/journal.h"
+#include "source/sigbus.h"
+#include "store/state_dir.h"
+
+#define STATUS_INTERVAL_USEC AZM_USEC_PER_SEC
+
+/* From the top down. */
+static void daemon_free(struct daemon *d)
+{
+    azm_pipeline_free(d->pipeline); /* answers flushes that wait */
+    azm_control_free(d->control);
+    azm_exporter_free(d->exporter);
+    if (d->source)
+        d->source->ops->free(d->source);
+    sd_event_source_unref(d->status_timer);
+    sd_event_source_unref(d->watchdog_timer);
+    sd_event_unref(d->event);
+    free(d->destination);
+    free(d->reload_error);
+    azm_closep(&d->lock_fd);
+    azm_closep(&d->state_dir_fd);
+    azm_config_free(d->config);
+    free(d->config);
+}
+
+/* --- status for systemd --- */
+
+/* Something changed: the status follows, at most once a second. */
+static void on_change(void *userdata)
+{
+    struct daemon *d = userdata;
+    int enabled;
+    uint64_t now;
+
+    daemon_sample(d);
+    if (sd_event_source_get_enabled(d->status_timer, &enabled) < 0 || enabled != SD_EVENT_OFF)
+        return;
+    sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+    sd_event_source_set_time(d->status_timer, now + STATUS_INTERVAL_USEC);
+    sd_event_source_set_enabled(d->status_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_status_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)s;
+    (void)usec;
+    daemon_notify_status(userdata);
+    return 0;
+}
+
+/* The watchdog is fed only while both threads move. */
+static int on_watchdog_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct daemon *d = userdata;
+
+    if (azm_exporter_alive(d->exporter))
+        sd_notify(0, "WATCHDOG=1");
+    sd_event_source_set_time(s, usec + d->watchdog_usec / 4);
+    return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct daemon *d = userdata;
+
+    (void)s;
+    d->stopping = true;
+    azm_log(AZM_LOG_INFO, "%s: delivering what is read, then ending", strsignal((int)si->ssi_signo));
+    sd_notify(0, "STOPPING=1\nSTATUS=delivering what is read");
+    azm_pipeline_stop(d->pipeline);
+    return 0;
+}
+
+/* --- setting up --- */
+
+/* The endpoint without its query, which may hold a secret. */
+static char *name_destination(const char *endpoint)
+{
+    char *s = strdup(endpoint);
+
+    if (s)
+        s[strcspn(s, "?#")] = '\0';
+    return s;
+}
+
+static void free_strings(char ***strings)
+{
+    for (char **s = *strings; s && *s; s++)
+        free(*s);
+    free(*strings);
+}
+
+static char **make_headers(const struct azm_config *c)
+{
+    char **headers = calloc(c->headers.n + 1, sizeof *headers);
+
+    for (size_t i = 0; headers && i < c->headers.n; i++)
+        if (asprintf(&headers[i], "%s: %s", c->headers.items[i].key, c->headers.items[i].value) < 0) {
+            headers[i] = NULL;
+            free_strings(&headers);
+            return NULL;
+        }
+    return headers;
+}
+
+static struct azm_exporter_options exporter_options(const struct azm_config *c, const char *destination, char **headers)
+{
+    return (struct azm_exporter_options){
+        .http =
+            {
+                .url = c->endpoint,
+                .headers = (const char *const *)headers,
+                .tls_ca_file = c->tls_ca_file,
+                .tls_cert_file = c->tls_cert_file,
+                .tls_key_file = c->tls_key_file,
+                .gzip = c->gzip,
+                .connections = (unsigned)c->concurrency,
+                .timeout_usec = c->timeout_usec,
+            },
+        .destination = destination,
+        .clock = &azm_system_clock,
+        .retry_initial_delay_usec = c->retry_initial_delay_usec,
+        .retry_max_delay_usec = c->retry_max_delay_usec,
+        .hold_max_delay_usec = c->hold_max_delay_usec,
+    };
+}
+
+/* Starts the exporter, or makes a running one go by this configuration: 0 or -errno. */
+static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struct azm_error *err)
+{
+    _cleanup_(free_strings) char **headers = make_headers(c);
+    _cleanup_free_ char *destination = name_destination(c->endpoint);
+    struct azm_exporter_options o;
+    int r;
+
+    if (!headers || !destination)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    o = exporter_options(c, destination, headers);
+    r = d->exporter ? azm_exporter_configure(d->exporter, &o, err) : azm_exporter_new(&o, &d->exporter, err);
+    if (r < 0)
+        return r;
+    free(d->destination);
+    d->destination = destination;
+    destination = NULL;
+    return 0;
+}
+
+static struct azm_pipeline_options pipeline_options(struct daemon *d, const struct azm_config *c, bool once)
+{
+    return (struct azm_pipeline_options){
+        .event = d->event,
+        .source = d->source,
+        .exporter = d->exporter,
+        .clock = &azm_system_clock,
+        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
+        .record = cli_record_limits(c),
+        .schedule_delay_usec = c->schedule_delay_usec,
+        .shutdown_timeout_usec = c->shutdown_timeout_usec,
+        .once = once,
+        .on_change = on_change,
+        .userdata = d,
+    };
+}
+
+/* --- reloading --- */
+
+static bool same_list(const struct azm_key_values *a, const struct azm_key_values *b)
+{
+    for (size_t i = 0; i < a->n && a->n == b->n; i++)
+        if (strcmp(a->items[i].key, b->items[i].key) != 0)
+            return false;
+    return a->n == b->n;
+}
+
+/* What a running azmonlog stands on. */
+static int check_unchanged(const struct azm_config *old, const struct azm_config *new, struct azm_error *err)
+{
+    const char *key = NULL;
+
+    if (strcmp(old->journal_directory, new->journal_directory) != 0)
+        key = "[journal] directory=";
+    else if (strcmp(old->journal_namespace, new->journal_namespace) != 0)
+        key = "[journal] namespace=";
+    else if (!same_list(&old->journal_files, &new->journal_files))
+        key = "[journal] file=";
+    else if (old->scope != new->scope)
+        key = "[journal] scope=";
+    else if (strcmp(old->state_directory, new->state_directory) != 0)
+        key = "[state] directory=";
+    else if (strcmp(old->control, new->control) != 0)
+        key = "[state] control=";
+    return key ? azm_error_set(err, EINVAL, "%s cannot change while azmonlog runs; restart it", key) : 0;
+}
+
+/* Makes every part go by the new configuration, or none. */
+static int apply(struct daemon *d, const struct azm_config *new, struct azm_error *err)
+{
+    struct azm_pipeline_options o = pipeline_options(d, new, false);
+    int r;
+
+    r = check_unchanged(d->config, new, err);
+    if (r >= 0)
+        r = apply_to_exporter(d, new, err);
+    if (r < 0)
+        return r;
+    r = azm_pipeline_configure(d->pipeline, &o);
+    if (r < 0)
+        azm_error_set(err, r, "out of memory");
+    else
+        r = d->source->ops->configure(d->source, new, err);
+    if (r < 0) { /* back to where it was */
+        o = pipeline_options(d, d->config, false);
+        azm_pipeline_configure(d->pipeline, &o);
+        apply_to_exporter(d, d->config, NULL);
+    }
+    return r;
+}
+
+static int reload(struct daemon *d, struct azm_error *err)
+{
+    struct azm_config *new = calloc(1, sizeof *new);
+    int r;
+
+    if (!new)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    if (cli_read_config(new, d->config_path, d->overrides, err) != 0) {
+        free(new);
+        return -EINVAL;
+    }
+    r = *new->endpoint ? apply(d, new, err) : azm_error_set(err, EINVAL, "there is no destination any more");
+    if (r >= 0) {
+        struct azm_config *old = d->config;
+
+        d->config = new;
+        new = old;
+    }
+    azm_config_free(new);
+    free(new);
+    return r;
+}
+
+static int on_reload_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct daemon *d = userdata;
+    struct azm_error err;
+
+    (void)s;
+    (void)si;
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, azm_monotonic_usec(&azm_system_clock));
+    free(d->reload_error);
+    d->reload_error = NULL;
+    if (reload(d, &err) < 0) {
+        d->reload_error = strdup(err.words);
+        azm_log(AZM_LOG_ERROR, "%s; the configuration stays as it was", err.words);
+    } else {
+        d->reloads++;
+        azm_log(AZM_LOG_NOTICE, "the configuration was read anew; exporting to %s", d->destination);
+    }
+    sd_notify(0, "READY=1");
+    daemon_notify_status(d);
+    return 0;
+}
+
+static int start_event_loop(struct daemon *d, struct azm_error *err)
+{
+    static const struct {
+        int signal;
+        sd_event_signal_handler_t handler;
+    } signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
+    sigset_t mask;
+    uint64_t now;
+    int r;
+
+    sigemptyset(&mask);
+    for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+        sigaddset(&mask, signals[i].signal);
+    sigprocmask(SIG_BLOCK, &mask, NULL); /* sd-event takes them from a signalfd */
+    r = sd_event_default(&d->event);
+    for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
+        r = sd_event_add_signal(d->event, NULL, signals[i].signal, signals[i].handler, d);
+    if (r >= 0)
+        r = sd_event_add_time(d->event, &d->status_timer, CLOCK_MONOTONIC, 0, 0, on_status_timer, d);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(d->status_timer, SD_EVENT_OFF);
+    if (r >= 0 && sd_watchdog_enabled(0, &d->watchdog_usec) > 0) {
+        sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+        r = sd_event_add_time(d->event, &d->watchdog_timer, CLOCK_MONOTONIC, now + d->watchdog_usec / 4, 0,
+                              on_watchdog_timer, d);
+    }
+    return r < 0 ? azm_error_set(err, r, "cannot set up the event loop: %m") : 0;
+}
+
+/* Nobody can ask an azmonlog whose control socket cannot be made, but it does its work. */
+static int open_control(struct daemon *d, struct azm_error *err)
+{
+    _cleanup_free_ char *path = cli_control_path(d->config);
+    int r;
+
+    if (!path)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    r = azm_control_new(d->event, path, daemon_answer, d, &d->control, err);
+    if (r < 0 && r != -ENOMEM) {
+        azm_log(AZM_LOG_WARNING, "%s; azmonlog status and flush cannot reach this azmonlog", err->words);
+        return 0;
+    }
+    return r;
+}
+
+static int set_up(struct daemon *d, bool once, struct azm_error *err)
+{
+    struct azm_journal_options journal = {.config = d->config};
+    struct azm_pipeline_options o;
+    int r;
+
+    d->started_usec = azm_realtime_usec(&azm_system_clock);
+    r = start_event_loop(d, err); /* first, so that a signal is never the end without order */
+    if (r >= 0)
+        r = azm_http_global_init(err);
+    if (r >= 0)
+        r = azm_state_dir_open(d->config->state_directory, &d->state_dir_fd, &d->lock_fd, err);
+    journal.state_dir_fd = d->state_dir_fd;
+    if (r >= 0)
+        r = azm_journal_open(&journal, &d->source, err);
+    if (r >= 0)
+        r = apply_to_exporter(d, d->config, err);
+    if (r < 0)
+        return r;
+    o = pipeline_options(d, d->config, once);
+    r = azm_pipeline_new(&o, &d->pipeline, err);
+    if (r < 0)
+        return r;
+    daemon_sample(d);
+    return open_control(d, err);
+}
+
+static int run(struct daemon *d, bool once)
+{
+    struct azm_exporter_status s;
+    struct azm_error err = {0};
+    int r;
+
+    azm_sigbus_install();
+    r = set_up(d, once, &err);
+    if (r < 0)
+        return cli_fail(r, &err);
+    azm_log(AZM_LOG_INFO, "version %s, exporting to %s", PACKAGE_VERSION, d->destination);
+    sd_notify(0, "READY=1");
+    daemon_notify_status(d);
+    r = sd_event_loop(d->event);
+    if (r >= 0)
+        r = azm_pipeline_result(d->pipeline, &err);
+    else
+        azm_error_set(&err, r, "the event loop has failed: %m");
+    azm_exporter_get_status(d->exporter, &s);
+    azm_log(AZM_LOG_INFO, "%" PRIu64 " record%s delivered in %" PRIu64 " request%s%s", s.records,
+            s.records == 1 ? "" : "s", s.requests, s.requests == 1 ? "" : "s",
+            r > 0 ? "; the next start goes on with the rest" : "");
+    if (r < 0)
+        return cli_fail(r, &err);
+    return once && r > 0 ? AZM_EXIT_UNDELIVERED : AZM_EXIT_OK;
+}
+
+int daemon_run(const char *config_path, const struct cli_overrides *overrides, struct azm_config *config, bool once)
+{
+    _cleanup_(daemon_free) struct daemon d = {
+        .config_path = config_path, .overrides = overrides, .config = config, .state_dir_fd = -1, .lock_fd = -1};
+
+    return run(&d, once);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+
+static const char *name_state(const struct daemon *d, const struct azm_exporter_status *s)
+{
+    if (d->stopping)
+        return "stopping";
+    switch (s->state) {
+    case AZM_EXPORTER_RETRYING:
+        return "retrying";
+    case AZM_EXPORTER_HELD:
+        return "held";
+    case AZM_EXPORTER_DELIVERING:
+        break;
+    }
+    return "delivering";
+}
+
+void daemon_notify_status(const struct daemon *d)
+{
+    struct azm_exporter_status s;
+
+    azm_exporter_get_status(d->exporter, &s);
+    switch (s.state) {
+    case AZM_EXPORTER_DELIVERING:
+        sd_notifyf(0, "STATUS=%" PRIu64 " records read, %" PRIu64 " delivered to %s",
+                   azm_pipeline_records_read(d->pipeline), s.records, d->destination);
+        break;
+    case AZM_EXPORTER_RETRYING:
+        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; retrying %s: %s", s.records, d->destination, s.reason);
+        break;
+    case AZM_EXPORTER_HELD:
+        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; held by %s: %s", s.records, d->destination, s.reason);
+        break;
+    }
+}
+
+/* --- rates --- */
+
+static struct daemon_sample sample_now(const struct daemon *d)
+{
+    struct azm_exporter_status s;
+
+    azm_exporter_get_status(d->exporter, &s);
+    return (struct daemon_sample){azm_monotonic_usec(&azm_system_clock), azm_pipeline_records_read(d->pipeline),
+                                  s.records};
+}
+
+void daemon_sample(struct daemon *d)
+{
+    struct daemon_sample now = sample_now(d);
+
+    if (d->samples[0].usec + DAEMON_RATE_SPAN_USEC / (DAEMON_RATE_SAMPLES - 1) > now.usec)
+        return;
+    memmove(d->samples + 1, d->samples, sizeof d->samples - sizeof *d->samples);
+    d->samples[0] = now;
+}
+
+/* Over about the last minute. */
+static void compute_rates(const struct daemon *d, double *ret_read, double *ret_delivered)
+{
+    struct daemon_sample now = sample_now(d), then = now;
+    double seconds;
+
+    for (size_t i = 0; i < DAEMON_RATE_SAMPLES && d->samples[i].usec > 0; i++) {
+        then = d->samples[i];
+        if (then.usec + DAEMON_RATE_SPAN_USEC <= now.usec)
+            break; /* the newest that is a minute old */
+    }
+    seconds = (double)(now.usec - then.usec) / (double)AZM_USEC_PER_SEC;
+    *ret_read = seconds > 0 ? (double)(now.read - then.read) / seconds : 0;
+    *ret_delivered = seconds > 0 ? (double)(now.delivered - then.delivered) / seconds : 0;
+}
+
+/* --- status --- */
+
+static json_t *time_or_null(uint64_t realtime_usec)
+{
+    char text[AZM_TIME_TEXT_MAX];
+
+    azm_time_print(realtime_usec, text);
+    return *text ? json_string(text) : json_null();
+}
+
+static json_t *describe_lag(const struct azm_source_status *s)
+{
+    return json_pack("{s:o, s:b, s:f}", "records",
+                     s->lag_known ? json_integer((json_int_t)s->lag_records) : json_null(), "up_to", s->lag_up_to,
+                     "seconds", (double)s->lag_usec / (double)AZM_USEC_PER_SEC);
+}
+
+static json_t *describe_error(const struct azm_exporter_status *s)
+{
+    if (s->state == AZM_EXPORTER_DELIVERING)
+        return json_null();
+    return json_pack("{s:s%, s:s?, s:o}", "reason", s->reason, strnlen(s->reason, sizeof s->reason), "remedy",
+                     s->remedy, "since", time_or_null(s->failing_since_realtime_usec));
+}
+
+static json_t *describe_losses(const struct azm_losses *l)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "gaps", (json_int_t)l->gaps, "gap_entries",
+                     (json_int_t)l->gap_entries, "suppressed", (json_int_t)l->suppressed, "missed_kernel",
+                     (json_int_t)l->missed_kernel, "unreadable", (json_int_t)l->unreadable, "damaged_files",
+                     (json_int_t)l->damaged_files);
+}
+
+static json_t *describe(const struct daemon *d)
+{
+    struct azm_exporter_status s;
+    struct azm_source_status source;
+    struct azm_error err;
+    double read, delivered;
+
+    if (d->source->ops->get_status(d->source, &source, &err) < 0)
+        return azm_control_error(err.words);
+    azm_exporter_get_status(d->exporter, &s);
+    compute_rates(d, &read, &delivered);
+    return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:{s:s, s:o}, s:o, s:{s:I, s:f}, s:{s:I, s:I, s:I, s:f},"
+                     " s:{s:I}, s:I, s:o, s:o, s:{s:I, s:s?}}",
+                     "version", PACKAGE_VERSION, "pid", (int)getpid(), "state", name_state(d, &s), "started",
+                     time_or_null(d->started_usec), "destination", d->destination, "journal", source.name,
+                     "acknowledged", "cursor", source.cursor, "received", time_or_null(source.acknowledged_usec), "lag",
+                     describe_lag(&source), "read", "records", (json_int_t)azm_pipeline_records_read(d->pipeline),
+                     "per_second", read, "delivered", "records", (json_int_t)s.records, "requests",
+                     (json_int_t)s.requests, "bytes", (json_int_t)s.bytes, "per_second", delivered, "in_flight",
+                     "batches", (json_int_t)s.outstanding, "failures", (json_int_t)s.failures, "error",
+                     describe_error(&s), "losses", describe_losses(&source.losses), "config", "reloads",
+                     (json_int_t)d->reloads, "last_reload_error", d->reload_error);
+}
+
+/* --- flush --- */
+
+static void on_flushed(void *userdata, const char *error)
+{
+    azm_control_reply(userdata, error ? azm_control_error(error) : json_pack("{s:b}", "ok", 1));
+}
+
+static bool is_wanted(void *userdata)
+{
+    return azm_control_wanted(userdata);
+}
+
+static void answer_flush(struct daemon *d, struct azm_control_request *rq, const json_t *message)
+{
+    const char *marker = json_string_value(json_object_get(message, "marker"));
+    json_int_t markers = json_integer_value(json_object_get(message, "markers"));
+    const struct azm_flush_waiter waiter = {.done = on_flushed, .wanted = is_wanted, .userdata = rq};
+    struct azm_error err;
+
+    if (marker && (markers < 1 || markers > 16))
+        azm_control_reply(rq, azm_control_error("flush: \"markers\" is a number from 1 to 16"));
+    else if (azm_pipeline_flush(d->pipeline, marker, (unsigned)markers, &waiter, &err) < 0)
+        azm_control_reply(rq, azm_control_error(err.words));
+}
+
+void daemon_answer(struct azm_control_request *rq, const json_t *message, void *userdata)
+{
+    const char *command = json_string_value(json_object_get(message, "command"));
+    struct daemon *d = userdata;
+
+    if (command && strcmp(command, "status") == 0)
+        azm_control_reply(rq, describe(d));
+    else if (command && strcmp(command, "flush") == 0)
+        answer_flush(d, rq, message);
+    else
+        azm_control_reply(rq, azm_control_error("unknown command; known are: status, flush"));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "config/config.h"
+
+/* How the value of each key is read; for config.c's table only. Every function writes into `field`, a member of `c`
+ * (some need another member too), and returns 0 or -errno with words that do not name the key. */
+
+/* One assignment on its way into a field of struct azm_config. */
+struct azm_assignment {
+    const char *key, *value;
+    bool is_public;
+    uint64_t min, max; /* of a number: from the table */
+};
+
+typedef int (*azm_config_parse_t)(struct azm_config *c, void *field, const struct azm_assignment *a,
+                                  struct azm_error *err);
+
+int azm_parse_string(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_path(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_duration(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_size(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_bool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_compression(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_fields(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_start(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_scope(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_namespace(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_priority(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_facilities(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_match(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_journal_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_resource(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_header(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_headers_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+#include "source/history.h"
+
+void azm_history_free(struct azm_history *h)
+{
+    free(h->seen);
+    *h = (struct azm_history){0};
+}
+
+static bool same_pair(const struct azm_place *a, const struct azm_place *b)
+{
+    return sd_id128_equal(a->boot, b->boot) && sd_id128_equal(a->seqnum_id, b->seqnum_id);
+}
+
+void azm_history_note(struct azm_history *h, const struct azm_place *p)
+{
+    struct azm_place *known = NULL;
+
+    for (size_t i = h->n_pairs; i-- > 0 && !known;)
+        if (same_pair(&h->pairs[i], p))
+            known = &h->pairs[i];
+    if (known) {
+        known->seqnum = MAX(known->seqnum, p->seqnum);
+        known->monotonic_usec = MAX(known->monotonic_usec, p->monotonic_usec);
+        known->realtime_usec = MAX(known->realtime_usec, p->realtime_usec);
+        return;
+    }
+    if (h->n_pairs == AZM_HISTORY_PAIRS)
+        memmove(h->pairs, h->pairs + 1, --h->n_pairs * sizeof *h->pairs);
+    h->pairs[h->n_pairs++] = *p;
+}
+
+bool azm_history_delivered(const struct azm_history *h, const struct azm_place *p)
+{
+    for (size_t i = 0; i < h->n_pairs; i++) {
+        const struct azm_place *read = &h->pairs[i];
+
+        if (!sd_id128_equal(read->boot, p->boot) || p->realtime_usec > read->realtime_usec)
+            continue;
+        if (sd_id128_equal(read->seqnum_id, p->seqnum_id)
+                ? p->seqnum <= read->seqnum && p->monotonic_usec <= read->monotonic_usec
+                : p->monotonic_usec < read->monotonic_usec)
+            return true;
+    }
+    return false;
+}
+
+bool azm_history_has_seen(const struct azm_history *h, sd_id128_t id)
+{
+    for (size_t i = 0; i < h->n_seen; i++)
+        if (sd_id128_equal(h->seen[i], id))
+            return true;
+    return false;
+}
+
+int azm_history_add_seen(struct azm_history *h, sd_id128_t id)
+{
+    sd_id128_t *seen;
+
+    if (azm_history_has_seen(h, id))
+        return 0;
+    seen = reallocarray(h->seen, h->n_seen + 1, sizeof *seen);
+    if (!seen)
+        return -ENOMEM;
+    h->seen = seen;
+    seen[h->n_seen++] = id;
+    return 0;
+}
+
+void azm_history_prune_seen(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->n_seen; i++)
+        if (keep(h->seen[i], userdata))
+            h->seen[n++] = h->seen[i];
+    h->n_seen = n;
+}
+
+int azm_history_print(const struct azm_history *h, struct azm_buf *out)
+{
+    char text[AZM_PLACE_TEXT_MAX];
+    int r = 0;
+
+    for (size_t i = 0; i < h->n_pairs && r == 0; i++) {
+        azm_place_print(&h->pairs[i], text);
+        r = azm_buf_printf(out, "history=%s\n", text);
+    }
+    for (size_t i = 0; i < h->n_seen && r == 0; i++)
+        r = azm_buf_printf(out, "seen=" SD_ID128_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(h->seen[i]));
+    return r;
+}
+
+int azm_history_parse(struct azm_history *h, const char *key, const char *value)
+{
+    struct azm_place p;
+    sd_id128_t id;
+
+    if (strcmp(key, "history") == 0) {
+        if (!azm_place_parse(value, &p))
+            return -EBADMSG;
+        azm_history_note(h, &p);
+        return 1;
+    }
+    if (strcmp(key, "seen") == 0) {
+        if (sd_id128_from_string(value, &id) < 0)
+            return -EBADMSG;
+        return azm_history_add_seen(h, id) < 0 ? -ENOMEM : 1;
+    }
+    return 0;
+}

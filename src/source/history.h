@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/buf.h"
+#include "source/place.h"
+
+/* What of the journal has been read, in few words: for each pair of seqnum id and boot the highest numbers and times.
+ * It belongs into the checkpoint, where it stands for what has been acknowledged; when the journal was rolled back or
+ * recreated it tells which entries were surely delivered.
+ *
+ * Places are noted now and then, not for each entry, so the history may lag behind (a few entries are then sent
+ * twice), but never claims too much. */
+
+#define AZM_HISTORY_PAIRS 64 /* the oldest ones are forgotten */
+
+struct azm_history {
+    struct azm_place pairs[AZM_HISTORY_PAIRS]; /* in the order in which they came up, the oldest first */
+    size_t n_pairs;
+    sd_id128_t
+        *seen; /* seqnum ids of the files that were there when reading passed by, and damaged files already told */
+    size_t n_seen;
+};
+
+void azm_history_free(struct azm_history *h);
+
+/* An entry was read; everything before it in reading order as well. */
+void azm_history_note(struct azm_history *h, const struct azm_place *p);
+
+/* Was this entry surely delivered? The sequence number alone does not prove it: after a power loss journald uses
+ * numbers again. Nor does the clock, which may lie behind then. Within one boot the monotonic time decides; it also
+ * does for another seqnum id, which a volatile journal gets when it is flushed to disk. */
+bool azm_history_delivered(const struct azm_history *h, const struct azm_place *p);
+
+/* The set of ids seen. add: 0 or -ENOMEM. */
+bool azm_history_has_seen(const struct azm_history *h, sd_id128_t id);
+int azm_history_add_seen(struct azm_history *h, sd_id128_t id);
+
+/* Forgets every seen id for which `keep` says false. */
+void azm_history_prune_seen(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata);
+
+/* Appends the history as checkpoint lines (history=, seen=): 0 or -ENOMEM. */
+int azm_history_print(const struct azm_history *h, struct azm_buf *out);
+
+/* Takes over one checkpoint line, key and value: 1; 0 if the key is none of ours; -EBADMSG; -ENOMEM. */
+int azm_history_parse(struct azm_history *h, const char *key, const char *value);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "source/journal_files.h"
+#include "source/journal_handle.h"
+
+/* A file that journald has just made is not whole yet. */
+#define YOUNG_USEC (3 * AZM_USEC_PER_SEC)
+
+static const char *const roots[] = {"/run/log/journal", "/var/log/journal"};
+
+struct scan {
+    struct azm_journal_files *files;
+    const struct azm_config *config;
+    int (*on_news)(void *userdata, const struct azm_file_news *news);
+    void *userdata;
+};
+
+static bool starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* Is it one of those that libsystemd reads? */
+static bool is_wanted(const struct azm_config *c, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    char user[32];
+
+    if (!dot || (strcmp(dot, ".journal") != 0 && strcmp(dot, ".journal~") != 0))
+        return false;
+    if (c->scope == AZM_SCOPE_SYSTEM)
+        return starts_with(name, "system.") || starts_with(name, "system@");
+    snprintf(user, sizeof user, "user-%u", (unsigned)getuid());
+    return c->scope == AZM_SCOPE_ALL || starts_with(name, user);
+}
+
+/* Does the header say that there are entries? (systemd's documentation "Journal File Format": signature at 0,
+ * n_entries, little-endian, at 152.) */
+static bool claims_entries(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t header[160];
+    uint64_t n;
+
+    if (fd < 0 || pread(fd, header, sizeof header, 0) != sizeof header || memcmp(header, "LPKSHHRH", 8) != 0)
+        return false;
+    memcpy(&n, header + 152, sizeof n);
+    return le64toh(n) > 0;
+}
+
+static enum azm_file_state probe(const char *path, struct azm_place *ret_head)
+{
+    const char *paths[] = {path, NULL};
+    _cleanup_journal_ sd_journal *j = NULL;
+    int r;
+
+    r = sd_journal_open_files(&j, paths, 0);
+    if (r >= 0)
+        r = sd_journal_next(j);
+    if (r > 0)
+        r = azm_place_current(j, ret_head) < 0 ? -EBADMSG : 1;
+    if (r > 0)
+        return AZM_FILE_GOOD;
+    if (r == -EACCES || r == -EPERM)
+        return AZM_FILE_CLOSED;
+    if (r == 0)
+        return claims_entries(path) ? AZM_FILE_DAMAGED : AZM_FILE_EMPTY;
+    /* Others, such as too many open files, say nothing of the file. */
+    return r == -EBADMSG || r == -ENODATA || r == -EIO || r == -EINVAL || r == -EPROTONOSUPPORT ? AZM_FILE_DAMAGED
+                                                                                                : AZM_FILE_EMPTY;
+}
+
+/* Is it still there under this name? A vacuum empties a file after deleting it. */
+static bool is_still(const char *path, const struct stat *before)
+{
+    struct stat now;
+
+    return stat(path, &now) >= 0 && now.st_ino == before->st_ino && now.st_dev == before->st_dev;
+}
+
+static struct azm_journal_file *find(struct azm_journal_files *files, const struct stat *st)
+{
+    for (size_t i = 0; i < files->n; i++)
+        if (files->items[i].ino == st->st_ino && files->items[i].dev == st->st_dev)
+            return &files->items[i];
+    return NULL;
+}
+
+static int look_at_file(struct scan *s, const char *path)
+{
+    struct azm_file_news news = {.path = path};
+    struct azm_journal_file *f;
+    struct stat st;
+    int r;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    f = find(s->files, &st);
+    if (f) {
+        f->present = true;
+        return 0;
+    }
+    news.modified_usec =
+        (uint64_t)st.st_mtim.tv_sec * AZM_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / AZM_NSEC_PER_USEC;
+    memcpy(news.identity.bytes, &st.st_dev, 8);
+    memcpy(news.identity.bytes + 8, &st.st_ino, 8);
+    news.state = probe(path, &news.head);
+    if (news.state == AZM_FILE_EMPTY || news.state == AZM_FILE_DAMAGED) {
+        bool young = !claims_entries(path) && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
+
+        s->files->young |= young;
+        if (young || news.state == AZM_FILE_EMPTY || !is_still(path, &st))
+            return 0;
+    }
+    r = s->on_news(s->userdata, &news);
+    if (r < 0)
+        return r;
+    f = reallocarray(s->files->items, s->files->n + 1, sizeof *f);
+    if (!f)
+        return -ENOMEM;
+    s->files->items = f;
+    f[s->files->n++] = (struct azm_journal_file){.dev = st.st_dev, .ino = st.st_ino, .present = true};
+    return 0;
+}
+
+static int look_into(struct scan *s, const char *path, int depth)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    int r = 0;
+
+    if (!d)
+        return 0; /* gone, or closed to us: the access check has said so */
+    while (r >= 0 && (e = readdir(d))) {
+        char file[PATH_MAX];
+
+        if (*e->d_name == '.' || (size_t)snprintf(file, sizeof file, "%s/%s", path, e->d_name) >= sizeof file)
+            continue;
+        if (is_wanted(s->config, e->d_name))
+            r = look_at_file(s, file);
+        else if (depth > 0 && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN))
+            r = look_into(s, file, depth - 1);
+    }
+    closedir(d);
+    return r;
+}
+
+static int look_at_machine(struct scan *s)
+{
+    const char *namespace = s->config->journal_namespace;
+    sd_id128_t machine;
+    int r = sd_id128_get_machine(&machine);
+
+    for (size_t i = 0; i < ELEMENTSOF(roots) && r >= 0; i++) {
+        char path[PATH_MAX];
+
+        snprintf(path, sizeof path, "%s/" SD_ID128_FORMAT_STR "%s%s", roots[i], SD_ID128_FORMAT_VAL(machine),
+                 *namespace ? "." : "", namespace);
+        r = look_into(s, path, 0);
+    }
+    return r;
+}
+
+int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_config *c,
+                           int (*on_news)(void *userdata, const struct azm_file_news *news), void *userdata)
+{
+    struct scan s = {.files = files, .config = c, .on_news = on_news, .userdata = userdata};
+    size_t n = 0;
+    int r = 0;
+
+    files->young = false;
+    for (size_t i = 0; i < files->n; i++)
+        files->items[i].present = false;
+    if (c->journal_files.n > 0)
+        for (size_t i = 0; i < c->journal_files.n && r >= 0; i++)
+            r = look_at_file(&s, c->journal_files.items[i].key);
+    else if (*c->journal_directory)
+        r = look_into(&s, c->journal_directory, 1);
+    else
+        r = look_at_machine(&s);
+    for (size_t i = 0; i < files->n; i++)
+        if (files->items[i].present || r < 0)
+            files->items[n++] = files->items[i];
+    files->n = n;
+    return MIN(r, 0);
+}
+
+void azm_journal_files_free(struct azm_journal_files *files)
+{
+    free(files->items);
+    *files = (struct azm_journal_files){0};
+}
+
+unsigned azm_journal_all_roots(const struct azm_config *c)
+{
+    return c->journal_files.n > 0 || *c->journal_directory ? 0 : (1U << ELEMENTSOF(roots)) - 1;
+}
+
+unsigned azm_journal_roots(const struct azm_config *c)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i < ELEMENTSOF(roots); i++)
+        if (access(roots[i], F_OK) >= 0)
+            found |= 1U << i;
+    return found & azm_journal_all_roots(c);
+}

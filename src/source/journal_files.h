@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "source/place.h"
+
+/* The files of the journal, one by one. libsystemd merges them and passes silently over those that it cannot read; this
+ * tells them apart. */
+
+struct azm_journal_files {
+    struct azm_journal_file {
+        dev_t dev;
+        ino_t ino;
+        bool present;
+    } * items; /* those that have been looked at, by identity: a rotated file only changes its name */
+    size_t n;
+    bool young; /* there is one that could not be judged yet */
+};
+
+enum azm_file_state {
+    AZM_FILE_GOOD,
+    AZM_FILE_EMPTY,   /* no entry yet, or too young to judge: looked at again the next time */
+    AZM_FILE_DAMAGED, /* cannot be opened, or gives no entry although it says that it has some */
+    AZM_FILE_CLOSED,  /* must not be read by this user */
+};
+
+struct azm_file_news {
+    const char *path;
+    enum azm_file_state state;
+    struct azm_place head;  /* of a good one: its first entry */
+    uint64_t modified_usec; /* realtime */
+    sd_id128_t identity;    /* of this very file, made from device and inode */
+};
+
+/* Calls `on_news` for each file that has not been looked at before, until that returns < 0: 0 or -errno. */
+int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_config *c,
+                           int (*on_news)(void *userdata, const struct azm_file_news *news), void *userdata);
+
+void azm_journal_files_free(struct azm_journal_files *files);
+
+/* The folders in which journald keeps the machine's journal, as bits: those that are there now, and those that there
+ * can be. A folder that appears later is not noticed by libsystemd. 0 for a configured folder or files. */
+unsigned azm_journal_roots(const struct azm_config *c);
+unsigned azm_journal_all_roots(const struct azm_config *c);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "source/journal_handle.h"
+#include "source/journal_internal.h"
+
+/* libsystemd gives entries in one order, that of time where it has nothing better, and never goes back. So a file with
+ * entries from before the position, which comes up when reading is past them, would stay unread: one of another boot
+ * whose clock was behind, or one that was brought here from elsewhere. Such a file is known by a seqnum id that has not
+ * been seen and by its first entry. (A user's file made in the running boot is journal.c's business: see advance. The
+ * copies that a flush of the volatile journal makes are of the boot that is being read, too.) */
+
+struct look_over {
+    struct azm_journal *s;
+    struct azm_place position;
+    bool positioned; /* reading has begun before */
+    bool first;      /* nothing is known of files yet: they all count as seen */
+    struct azm_error *err;
+};
+
+static int add_seen(struct azm_journal *s, sd_id128_t id, struct azm_error *err)
+{
+    return azm_history_add_seen(&s->history, id) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+static int report_damaged(struct look_over *l, const struct azm_file_news *news)
+{
+    struct azm_gap g = {.reason = AZM_GAP_FILE};
+    struct azm_journal *s = l->s;
+    int r;
+
+    if (azm_history_has_seen(&s->history, news->identity))
+        return 0;
+    r = add_seen(s, news->identity, l->err);
+    if (r < 0 || (l->positioned && news->modified_usec < l->position.realtime_usec))
+        return r; /* all that was in it had been read, or was not wanted */
+    s->losses.damaged_files++;
+    g.file = strdup(news->path);
+    return g.file ? azm_journal_add_gap(s, &g, l->err) : azm_error_set(l->err, ENOMEM, "out of memory");
+}
+
+static int queue_late(struct look_over *l, const struct azm_file_news *news)
+{
+    struct azm_journal *s = l->s;
+    sd_id128_t *ids;
+
+    if (sd_id128_equal(news->head.boot, s->boot)) {
+        s->limit_to_boot = true;
+        return 0; /* seen when that is done */
+    }
+    ids = reallocarray(s->late.ids, s->late.n_ids + 1, sizeof *ids);
+    if (!ids)
+        return azm_error_set(l->err, ENOMEM, "out of memory");
+    s->late.ids = ids;
+    if (s->late.n_ids == 0 || news->head.realtime_usec < s->late.head.realtime_usec)
+        s->late.head = news->head;
+    ids[s->late.n_ids++] = news->head.seqnum_id;
+    azm_log(AZM_LOG_NOTICE, "%s came up late, with entries from before the position; they are read now", news->path);
+    return 0;
+}
+
+static int on_news(void *userdata, const struct azm_file_news *news)
+{
+    struct look_over *l = userdata;
+
+    switch (news->state) {
+    case AZM_FILE_DAMAGED:
+        return report_damaged(l, news);
+    case AZM_FILE_GOOD:
+        if (azm_history_has_seen(&l->s->history, news->head.seqnum_id))
+            return 0;
+        if (!l->first && !l->s->only_boot && l->positioned && !sd_id128_equal(news->head.boot, l->position.boot) &&
+            news->head.realtime_usec < l->position.realtime_usec)
+            return queue_late(l, news);
+        return add_seen(l->s, news->head.seqnum_id, l->err);
+    case AZM_FILE_EMPTY:
+    case AZM_FILE_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_error *err)
+{
+    struct look_over l = {.s = s, .first = first, .err = err};
+    int r;
+
+    s->invalidated = false;
+    azm_journal_keep_cursor(s);
+    l.positioned = s->cursor && azm_place_parse(s->cursor, &l.position);
+    r = azm_journal_files_scan(&s->files, s->config, on_news, &l);
+    return r == -ENOMEM ? azm_error_set(err, r, "out of memory") : r;
+}
+
+static bool is_late(const struct azm_late *late, sd_id128_t seqnum_id)
+{
+    for (size_t i = 0; i < late->n_ids; i++)
+        if (sd_id128_equal(late->ids[i], seqnum_id))
+            return true;
+    return false;
+}
+
+void azm_journal_late_free(struct azm_late *late)
+{
+    sd_journal_close(late->j);
+    azm_entry_reader_free(late->reader);
+    free(late->ids);
+    *late = (struct azm_late){0};
+}
+
+static int open_late(struct azm_journal *s, struct azm_error *err)
+{
+    struct azm_late *late = &s->late;
+    char cursor[AZM_PLACE_TEXT_MAX];
+    int r;
+
+    r = azm_entry_reader_new(s->config, &late->reader);
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    azm_journal_keep_cursor(s);
+    late->bounded = s->cursor && azm_place_parse(s->cursor, &late->until);
+    r = azm_journal_open_handle(s->config, &late->j, err);
+    if (r >= 0)
+        r = azm_journal_select(late->j, s->config, NULL, err);
+    if (r < 0)
+        return r;
+    azm_place_print(&late->head, cursor);
+    r = sd_journal_seek_cursor(late->j, cursor);
+    return r < 0 ? azm_journal_error(err, r, "cannot go to a file that came up late") : 0;
+}
+
+/* All of it has been given. */
+static int end_late(struct azm_journal *s, struct azm_error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < s->late.n_ids && r == 0; i++)
+        r = add_seen(s, s->late.ids[i], err);
+    azm_journal_late_free(&s->late);
+    return r;
+}
+
+int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
+{
+    struct azm_late *late = &s->late;
+    struct azm_entry_times t;
+    struct azm_place p;
+    int r;
+
+    if (late->n_ids == 0)
+        return 0;
+    if (!late->j) {
+        r = open_late(s, err);
+        if (r < 0)
+            return r;
+    }
+    for (;;) {
+        r = sd_journal_next(late->j);
+        if (r > 0)
+            r = azm_place_current(late->j, &p) < 0 ? 0 : 1;
+        if (r > 0 && late->bounded && sd_id128_equal(p.seqnum_id, late->until.seqnum_id) &&
+            p.seqnum >= late->until.seqnum)
+            r = 0; /* the position: from here on the merged files give all of it */
+        if (r <= 0)
+            return end_late(s, err);
+        if (!is_late(late, p.seqnum_id))
+            continue;
+        r = azm_journal_read_entry(late->j, late->reader, rec, &t);
+        if (r > 0 || r == -ENOMEM)
+            return r;
+    }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+#include "source/place.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "k=" and one to 16 hexadecimal digits: moves on, or false. */
+static bool take_number(const char **s, char key, uint64_t *ret)
+{
+    size_t n;
+
+    if ((*s)[0] != key || (*s)[1] != '=')
+        return false;
+    *s += 2;
+    *ret = 0;
+    for (n = 0; hex_digit((*s)[n]) >= 0; n++)
+        *ret = *ret << 4 | (uint64_t)hex_digit((*s)[n]);
+    *s += n;
+    return n >= 1 && n <= 16;
+}
+
+/* "k=" and 32 hexadecimal digits: moves on, or false. */
+static bool take_id(const char **s, char key, sd_id128_t *ret)
+{
+    if ((*s)[0] != key || (*s)[1] != '=')
+        return false;
+    *s += 2;
+    for (size_t i = 0; i < 16; i++, *s += 2) {
+        int high = hex_digit((*s)[0]), low = high < 0 ? -1 : hex_digit((*s)[1]);
+
+        if (low < 0)
+            return false;
+        ret->bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static bool take(const char **s, char c)
+{
+    if (**s != c)
+        return false;
+    (*s)++;
+    return true;
+}
+
+bool azm_place_parse(const char *cursor, struct azm_place *p)
+{
+    const char *s = cursor;
+
+    return take_id(&s, 's', &p->seqnum_id) && take(&s, ';') && take_number(&s, 'i', &p->seqnum) && take(&s, ';') &&
+           take_id(&s, 'b', &p->boot) && take(&s, ';') && take_number(&s, 'm', &p->monotonic_usec) && take(&s, ';') &&
+           take_number(&s, 't', &p->realtime_usec) && take(&s, ';') && take_number(&s, 'x', &p->hash) && *s == '\0';
+}
+
+void azm_place_print(const struct azm_place *p, char ret[static AZM_PLACE_TEXT_MAX])
+{
+    snprintf(ret, AZM_PLACE_TEXT_MAX,
+             "s=" SD_ID128_FORMAT_STR ";i=%" PRIx64 ";b=" SD_ID128_FORMAT_STR ";m=%" PRIx64 ";t=%" PRIx64 ";x=%" PRIx64,
+             SD_ID128_FORMAT_VAL(p->seqnum_id), p->seqnum, SD_ID128_FORMAT_VAL(p->boot), p->monotonic_usec,
+             p->realtime_usec, p->hash);
+}
+
+int azm_place_current(sd_journal *j, struct azm_place *ret)
+{
+    _cleanup_free_ char *cursor = NULL;
+    int r = sd_journal_get_cursor(j, &cursor);
+
+    if (r < 0)
+        return r;
+    return azm_place_parse(cursor, ret) ? 0 : -EBADMSG;
+}
+
+bool azm_place_equal(const struct azm_place *a, const struct azm_place *b)
+{
+    return a->seqnum == b->seqnum && sd_id128_equal(a->seqnum_id, b->seqnum_id) && sd_id128_equal(a->boot, b->boot) &&
+           a->monotonic_usec == b->monotonic_usec && a->realtime_usec == b->realtime_usec && a->hash == b->hash;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-journal.h>
+
+/* Where an entry stands, as its cursor tells. (sd_journal_get_cursor(3) calls the cursor opaque; its form has been the
+ * same since systemd 183, and before 254 there is no other way to the sequence number.) */
+struct azm_place {
+    sd_id128_t seqnum_id; /* s=: the history whose numbers these are */
+    sd_id128_t boot;      /* b= */
+    uint64_t seqnum;      /* i= */
+    uint64_t monotonic_usec, realtime_usec;
+    uint64_t hash; /* x=: of the fields; equal for equal entries, in whatever file */
+};
+
+#define AZM_PLACE_TEXT_MAX 160
+
+/* Reads a cursor: true, or false if it is none. */
+bool azm_place_parse(const char *cursor, struct azm_place *ret);
+
+/* Writes the place in a cursor's form: at most AZM_PLACE_TEXT_MAX bytes with the NUL. */
+void azm_place_print(const struct azm_place *p, char ret[static AZM_PLACE_TEXT_MAX]);
+
+/* The place of the journal's current entry: 0; -EBADMSG if its cursor has a form that is not known; -errno. */
+int azm_place_current(sd_journal *j, struct azm_place *ret);
+
+/* The same entry? */
+bool azm_place_equal(const struct azm_place *a, const struct azm_place *b);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/status_text.h"
+#include "core/clock.h"
+#include "core/timespan.h"
+#include "tests/unit/test.h"
+
+#define NOW "2026-01-31T12:00:00.000000Z"
+
+/* What is printed for this answer; the caller frees it. */
+static char *text_of(json_t *status)
+{
+    char *text = NULL;
+    size_t len;
+    uint64_t now;
+    FILE *f = open_memstream(&text, &len);
+
+    ck_assert_int_eq(azm_parse_time(NOW, 0, &now), 0);
+    azm_status_print(f, status, now);
+    fclose(f);
+    json_decref(status);
+    return text;
+}
+
+static void assert_text(const char *status, const char *expected)
+{
+    json_t *parsed = json_loads(status, JSON_DECODE_ANY, NULL);
+    _cleanup_free_ char *text = NULL;
+
+    ck_assert_msg(parsed != NULL, "%s", status);
+    text = text_of(parsed);
+    ck_assert_str_eq(text, expected);
+}
+
+START_TEST(all_is_well)
+{
+    assert_text(
+        "{\"version\":\"0.1.0\",\"pid\":1234,\"state\":\"delivering\",\"started\":\"2026-01-29T10:00:00.000000Z\","
+        "\"destination\":\"http://127.0.0.1:4318/v1/logs\",\"journal\":\"the machine's\","
+        "\"acknowledged\":{\"cursor\":\"s=1;i=2\",\"received\":\"2026-01-31T11:59:59.750000Z\"},"
+        "\"lag\":{\"records\":0,\"up_to\":false,\"seconds\":0.0},"
+        "\"read\":{\"records\":123,\"per_second\":1.5},"
+        "\"delivered\":{\"records\":120,\"requests\":1,\"bytes\":9999,\"per_second\":1.4},"
+        "\"in_flight\":{\"batches\":0},\"failures\":0,\"error\":null,"
+        "\"losses\":{\"gaps\":0,\"gap_entries\":0,\"suppressed\":0,\"missed_kernel\":0,\"unreadable\":0,"
+        "\"damaged_files\":0},\"config\":{\"reloads\":0,\"last_reload_error\":null}}",
+        "State         delivering\n"
+        "Destination   http://127.0.0.1:4318/v1/logs\n"
+        "Waiting       nothing\n"
+        "Acknowledged  what was logged up to 2026-01-31 11:59:59 UTC, 0.2s ago\n"
+        "Position      s=1;i=2\n"
+        "Journal       the machine's\n"
+        "Read          123 records, 1.5/s\n"
+        "Delivered     120 records, 1.4/s; 1 request, 9.8 KiB\n"
+        "Losses        none seen\n"
+        "Process       azmonlog 0.1.0, pid 1234, since 2026-01-29 10:00:00 UTC, 2d 2h ago\n");
+}
+END_TEST
+
+START_TEST(something_holds_the_records)
+{
+    assert_text(
+        "{\"state\":\"held\",\"acknowledged\":{\"cursor\":\"\",\"received\":null},"
+        "\"lag\":{\"records\":12345,\"up_to\":true,\"seconds\":1901.25},"
+        "\"delivered\":{\"records\":0,\"requests\":0,\"bytes\":0,\"per_second\":0},"
+        "\"in_flight\":{\"batches\":1},\"failures\":31,"
+        "\"error\":{\"reason\":\"HTTP 401\",\"remedy\":\"renew the token\",\"since\":\"2026-01-31T08:55:00.000000Z\"},"
+        "\"losses\":{\"gaps\":2,\"gap_entries\":1,\"suppressed\":3,\"missed_kernel\":4,\"unreadable\":5,"
+        "\"damaged_files\":1},\"config\":{\"reloads\":1,\"last_reload_error\":\"x.conf:7: unknown key\"}}",
+        "State         HELD since 2026-01-31 08:55:00 UTC, 3h 5min ago\n"
+        "Reason        HTTP 401\n"
+        "What to do    renew the token\n"
+        "Waiting       up to 12345 records, 31min 41s behind, 1 batch on the way\n"
+        "Acknowledged  nothing yet\n"
+        "Delivered     0 records, 0.0/s; 0 requests, 0 bytes; 31 failed attempts\n"
+        "Losses        2 gaps in the journal, 1 entry missing in them, 3 messages over journald's rate limit, "
+        "4 kernel messages overwritten, 5 unreadable entries, 1 damaged journal file\n"
+        "Config        reloaded 1 time; THE LAST RELOAD FAILED: x.conf:7: unknown key\n");
+    assert_text("{\"state\":\"retrying\",\"error\":{\"reason\":\"no connection\",\"remedy\":null}}",
+                "State         RETRYING\nReason        no connection\n");
+    assert_text("{\"state\":\"delivering\",\"lag\":{\"records\":null,\"up_to\":false,\"seconds\":59.9}}",
+                "State         delivering\nWaiting       number of records not known, 59s behind\n");
+}
+END_TEST
+
+START_TEST(what_is_missing_or_strange_is_left_away)
+{
+    assert_text("{}", "");
+    assert_text("[]", "");
+    assert_text("{\"state\":\"dreaming\",\"new\":{\"of\":[\"a newer version\"]}}", "State         dreaming\n");
+    assert_text("{\"pid\":1}", "Process       pid 1\n");
+    assert_text("{\"version\":\"9\"}", "Process       azmonlog 9\n");
+    assert_text("{\"started\":\"long ago\"}", "Process       since long ago\n");
+    assert_text("{\"started\":\"2026-01-31T12:00:00\"}", "Process       since 2026-01-31T12:00:00\n");
+    assert_text("{\"started\":\"2027-01-31T12:00:00Z\"}", "Process       since 2027-01-31 12:00:00 UTC, 0.0s ago\n");
+    assert_text("{\"lag\":{}}", "Waiting       number of records not known\n");
+    assert_text("{\"in_flight\":{\"batches\":2}}", "Waiting       2 batches on the way\n");
+    assert_text("{\"acknowledged\":{\"cursor\":\"s=1\"}}",
+                "Acknowledged  up to the position below\nPosition      s=1\n");
+    assert_text("{\"losses\":{}}", "Losses        none seen\n");
+}
+END_TEST
+
+/* Every member in turn is something else than it should be: it may print anything, but nothing breaks. */
+START_TEST(members_of_any_type)
+{
+    static const char *const members[] = {"version",   "pid",          "state", "started", "destination",
+                                          "journal",   "acknowledged", "lag",   "read",    "delivered",
+                                          "in_flight", "failures",     "error", "losses",  "config"};
+    static const char *const parts[] = {"cursor",     "received", "records", "up_to",   "seconds",
+                                        "per_second", "requests", "bytes",   "batches", "reason",
+                                        "remedy",     "since",    "gaps",    "reloads", "last_reload_error"};
+    static const char *const values[] = {
+        "null", "true", "-1", "9223372036854775807", "1e308", "-0.5", "\"\"", "\"\\u0007\\u009b\"", "[]", "{}", "[{}]"};
+
+    for (size_t v = 0; v < ELEMENTSOF(values); v++)
+        for (size_t m = 0; m < ELEMENTSOF(members); m++) {
+            json_t *flat = json_object(), *deep = json_object(), *inner = json_object();
+
+            json_object_set_new(flat, members[m], json_loads(values[v], JSON_DECODE_ANY, NULL));
+            free(text_of(flat));
+            for (size_t p = 0; p < ELEMENTSOF(parts); p++)
+                json_object_set_new(inner, parts[p], json_loads(values[v], JSON_DECODE_ANY, NULL));
+            json_object_set_new(deep, members[m], inner);
+            free(text_of(deep));
+        }
+}
+END_TEST
+
+START_TEST(control_characters)
+{
+    assert_text("{\"destination\":\"http://x/\\u001b[2J\\n\\r\\u007fä\"}", "Destination   http://x/?[2J???ä\n");
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "all_is_well", all_is_well);
+    add_test(s, "something_holds_the_records", something_holds_the_records);
+    add_test(s, "what_is_missing_or_strange_is_left_away", what_is_missing_or_strange_is_left_away);
+    add_test(s, "members_of_any_type", members_of_any_type);
+    add_test(s, "control_characters", control_characters);
+}
+
+TEST_MAIN("status_text", add_tests)
