@@ -128,3 +128,9 @@ received_at_least() {
 azmonlog_run() {
   "$AZMONLOG" run --state-directory "$work/state" "$@" 2> >(tee -a "$work/log" >&2)
 }
+
+# run_python: the rest of the test is the Python program of the same name beside it; ends the test
+run_python() {
+  PYTHONDONTWRITEBYTECODE=1 python3 "${0%.sh}.py" "$work"
+  exit
+}

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Damaged journal files: libsystemd returns no error for them, so sequence numbers must tell what is missing, and a file that
+gives nothing at all is named. Absurd numbers from damage must not become absurd counts."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap
+from exporter import Exporter, covers
+from journal_files import NOON, SECOND, append, cut_out, entry_objects, set_seqnum, zero
+from journald import read_file
+from tap import check, equal
+from writers import number_of
+
+N = 4000
+
+
+def begin(out, **settings):
+    os.mkdir(f"{out}/journal")
+    return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", **settings)
+
+
+def numbers(first, n):
+    return {(0, i) for i in range(first, first + n)}
+
+
+def time_of(number):
+    """When `append` with its defaults says that this message was received."""
+    return NOON + (number - 1) * 1000
+
+
+def good_file(out):
+    """Beside the damaged one, of another boot and later: it must not suffer."""
+    append(f"{out}/journal/good.journal", 90001, 100, realtime=NOON + 3600 * SECOND, boot="a" * 32)
+    return numbers(90001, 100)
+
+
+def lost_is_reported(x, good, reasons=("missing", "unreadable", "file"), until=N):
+    """What did not arrive is in gaps, by time and by number; `until`: as far as numbers can tell. An entry may arrive without its
+    message, if just that is damaged."""
+    times = {when for when, _ in x.entries()}
+    lost = [i for _, i in sorted(numbers(1, N)) if time_of(i) not in times]
+    stripped = len(numbers(1, N) - x.numbers().keys()) - len(lost)
+    tap.note(f"{len(lost)} of {N} entries did not arrive, {stripped} without their message: {[g[:5] for g in x.gaps()]}")
+    check("the good file arrives whole", good <= x.numbers().keys())
+    check("the gaps have the right reasons", x.gaps() and all(g.reason in reasons for g in x.gaps()), x.gaps())
+    counted = sum(g.entries or 0 for g in x.gaps())
+    check("no gap is absurd", counted <= N + 100, x.gaps())
+    told = [i for i in lost if i <= until]
+    named = [g for g in x.gaps() if g.reason == "file"]
+    check("every entry that did not arrive lies in a gap",
+          named or all(any(covers(g, time_of(i)) for g in x.gaps()) for i in told), x.gaps())
+    if lost and not named:
+        check("the gaps count at least as many", counted >= len(told), x.gaps())
+    return lost
+
+
+def readable(path):
+    """What libsystemd gives of a file: an entry whose number is too large hides the later ones in it, from everybody."""
+    return {number_of(e.text) for e in read_file(path)}
+
+
+def again(x):
+    """Reports it once."""
+    n = len(x.received())
+    equal("a run with nothing new ends with 0", x.once(), 0)
+    equal("and sends nothing", [r.get("body") for r in x.received()[n:]][:5], [])
+
+
+def zeroed(out):
+    """64 KiB of zeros in the middle."""
+    x = begin(out)
+    append(f"{out}/journal/a.journal", 1, N, pad=100)
+    good = good_file(out)
+    entries = entry_objects(f"{out}/journal/a.journal")
+    zero(f"{out}/journal/a.journal", entries[N // 2], 65536)
+    equal("the run ends with 0", x.once(), 0)
+    lost = lost_is_reported(x, good)
+    check("something is lost, and much is not", 0 < len(lost) < N - 100, len(lost))
+    equal("the number is exact", sum(g.entries or 0 for g in x.gaps() if not g.up_to), len(lost))
+    again(x)
+    x.close()
+
+
+def zeroed_behind_the_reader(out):
+    """What has been read may be damaged as it likes."""
+    x = begin(out)
+    path = f"{out}/journal/a.journal"
+    append(path, 1, N, pad=100)
+    good = good_file(out)
+    equal("the run ends with 0", x.once(), 0)
+    check("everything arrives", numbers(1, N) | good <= x.numbers().keys())
+    zero(path, entry_objects(path)[N // 4], 65536)
+    equal("a run after the damage ends with 0", x.once(), 0)
+    append(f"{out}/journal/good.journal", 90101, 100, realtime=NOON + 3700 * SECOND, monotonic=101 * SECOND, boot="a" * 32)
+    equal("one with something new, too", x.once(), 0)
+    check("the new entries arrive", numbers(90101, 100) <= x.numbers().keys())
+    equal("no gap is reported", x.gaps(), [])
+    x.close()
+
+
+def cut(out):
+    """The middle is cut out, so that everything after it is at the wrong place."""
+    x = begin(out)
+    path = f"{out}/journal/a.journal"
+    append(path, 1, N, pad=100)
+    good = good_file(out)
+    entries = entry_objects(path)
+    cut_out(path, entries[N // 3], entries[N // 2] - entries[N // 3])
+    equal("the run ends with 0", x.once(), 0)
+    # Of what is lost at the file's end there is no later number that could tell.
+    last = max(i for i in range(1, N + 1) if time_of(i) in {when for when, _ in x.entries()})
+    lost = lost_is_reported(x, good, until=last)
+    check("something is lost, and something is not", N // 6 - 1 <= len(lost) < N // 2, len(lost))
+    again(x)
+    x.close()
+
+
+def truncated(out):
+    """Cut off at 60 %: libsystemd does not even open it."""
+    x = begin(out)
+    path = f"{out}/journal/a.journal"
+    append(path, 1, N, pad=100)
+    good = good_file(out)
+    os.truncate(path, int(entry_objects(path)[-1] * 0.6))
+    equal("the run ends with 0", x.once(), 0)
+    lost = lost_is_reported(x, good)
+    equal("all of it is lost", len(lost), N)
+    equal("one record says that a file cannot be read", [(g.reason, g.entries) for g in x.gaps()], [("file", None)])
+    check("the log names the file", x.said(r"a\.journal") > 0)
+    again(x)
+    append(f"{out}/journal/good.journal", 90101, 100, realtime=NOON + 3700 * SECOND, monotonic=101 * SECOND, boot="a" * 32)
+    equal("a run with something new ends with 0", x.once(), 0)
+    check("it arrives", numbers(90101, 100) <= x.numbers().keys())
+    equal("and nothing is reported again", len(x.gaps()), 1)
+    x.close()
+
+
+def truncated_while_down(out):
+    """The file that was being read, in the middle of it."""
+    x = begin(out)
+    path = f"{out}/journal/a.journal"
+    append(path, 1, N // 4, pad=100)
+    equal("the first run ends with 0", x.once(), 0)
+    append(path, N // 4 + 1, N - N // 4, realtime=time_of(N // 4 + 1), monotonic=SECOND + N // 4 * 1000, pad=100)
+    good = good_file(out)
+    os.truncate(path, int(entry_objects(path)[-1] * 0.6))
+    equal("the run after it ends with 0", x.once(), 0)
+    lost = lost_is_reported(x, good, ("file", "missing", "rolled_back"))
+    equal("what was not read is lost", len(lost), N - N // 4)
+    again(x)
+    x.close()
+
+
+def absurd_numbers(out):
+    """Damage makes sequence numbers of nearly nothing and of nearly everything."""
+    for name, where, seqnum in (("huge in the middle", N // 2, 1 << 60), ("huge at the end", N - 1, 1 << 60),
+                                ("all ones", N // 2, 2**64 - 1), ("somewhat large", N // 2, N + 10**6), ("one", N // 2, 1),
+                                ("zero", N // 2, 0), ("a little too large", N // 2, N // 2 + 50)):
+        folder = f"{out}/{name.replace(' ', '-')}"
+        os.mkdir(folder)
+        x = begin(folder)
+        path = f"{folder}/journal/a.journal"
+        append(path, 1, N)
+        set_seqnum(path, entry_objects(path)[where], seqnum)
+        good = good_file(folder)
+        equal(f"{name}: the run ends with 0", x.once(), 0)
+        check(f"{name}: what journalctl can read arrives", readable(path) | good <= x.numbers().keys(),
+              lambda: sorted((readable(path) | good) - x.numbers().keys())[:5])
+        append(path, N + 1, 100, realtime=NOON + 2 * 3600 * SECOND, monotonic=7200 * SECOND)
+        append(f"{folder}/journal/good.journal", 90101, 100, realtime=NOON + 3700 * SECOND, monotonic=101 * SECOND,
+               boot="a" * 32)
+        equal(f"{name}: a run with more entries ends with 0", x.once(), 0)
+        check(f"{name}: they arrive, as far as journalctl can read them",
+              readable(path) | numbers(90101, 100) <= x.numbers().keys(),
+              lambda: sorted((readable(path) | numbers(90101, 100)) - x.numbers().keys())[:5])
+        n = len(x.received())
+        equal(f"{name}: a run with nothing new ends with 0", x.once(), 0)
+        check(f"{name}: at most a few are sent twice", len(x.received()) - n <= 5 and
+              sum(k - 1 for k in x.numbers().values()) <= 5, len(x.received()) - n)
+        counted = sum(g.entries or 0 for g in x.gaps())
+        check(f"{name}: the gaps are not absurd", counted <= N, x.gaps())
+        tap.note(f"{name}: journalctl reads {len(readable(path))} of {N + 100}; {[g[:5] for g in x.gaps()]}")
+        x.close()
+
+
+tap.run(zeroed, zeroed_behind_the_reader, cut, truncated, truncated_while_down, absurd_numbers)
