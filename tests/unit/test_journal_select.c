@@ -20,10 +20,11 @@ static const char *const fields[] = {
     "COREDUMP_UNIT=a.service\n_UID=1000\n" COREDUMP,
     /* 9..15: others */
     "_SYSTEMD_UNIT=b.service\nSYSLOG_IDENTIFIER=b\nPRIORITY=3\nSYSLOG_FACILITY=10\n_TRANSPORT=syslog\n_UID=1000\n",
-    "_SYSTEMD_UNIT=aa.service\nSYSLOG_IDENTIFIER=aa\nPRIORITY=4\nSYSLOG_FACILITY=1\n_TRANSPORT=stdout\n",
+    "_SYSTEMD_UNIT=aa.service\n_SYSTEMD_SLICE=x.slice\nSYSLOG_IDENTIFIER=aa\nPRIORITY=4\nSYSLOG_FACILITY=1\n_TRANSPORT="
+    "stdout\n",
     "SYSLOG_IDENTIFIER=kernel\nPRIORITY=0\nSYSLOG_FACILITY=0\n_TRANSPORT=kernel\n",
     "_SYSTEMD_UNIT=b.service\nSYSLOG_IDENTIFIER=two words, a comma\nPRIORITY=7\n",
-    "_SYSTEMD_UNIT=c.socket\nSYSLOG_FACILITY=1\n", /* no priority */
+    "_SYSTEMD_UNIT=c.socket\n_SYSTEMD_SLICE=y.service\nSYSLOG_FACILITY=1\n", /* no priority */
     "_SYSTEMD_UNIT=b.service\nPRIORITY=99\n",
     "UNIT=b.service\n_PID=1\nPRIORITY=3\nSYSLOG_IDENTIFIER=systemd\n",
     /* 16, 17 */
@@ -99,6 +100,8 @@ static const struct {
     {{"units", "c"}, ""}, /* c.service */
     {{"units", "a b"}, "1 2 4 6 9 12 14 15 16 17"},
     {{"units", "c.socket, aa nothing"}, "10 13"},
+    {{"units", "x.slice"}, "10"},
+    {{"units", "y"}, ""}, /* a slice only by its name */
     {{"identifier", "a"}, "1 16"},
     {{"identifier", "two words, a comma"}, "12"},
     {{"identifier", "a", "identifier", "b"}, "1 9 16 17"},
