@@ -69,7 +69,7 @@ struct azm_config {
     struct azm_key_values identifiers; /* SYSLOG_IDENTIFIER */
     struct azm_key_values facilities;  /* numbers */
     struct azm_key_values transports;
-    struct azm_key_values matches; /* FIELD=value */
+    struct azm_key_values matches; /* FIELD=value; here those of one FIELD are a list of their own */
     int priority;                  /* this severity or a worse one; -1: any, also none */
     /* What is left out after reading. */
     struct azm_key_values exclude_units, exclude_identifiers, exclude_matches;

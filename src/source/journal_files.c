@@ -26,23 +26,19 @@ struct scan {
     void *userdata;
 };
 
-static bool starts_with(const char *s, const char *prefix)
-{
-    return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
-/* Is it one of those that libsystemd reads? */
+/* Is it one of those that libsystemd reads? (Other users' names begin alike: user-1, user-1000.) */
 static bool is_wanted(const struct azm_config *c, const char *name)
 {
     const char *dot = strrchr(name, '.');
-    char user[32];
+    char owner[32] = "system";
+    size_t len;
 
     if (!dot || (strcmp(dot, ".journal") != 0 && strcmp(dot, ".journal~") != 0))
         return false;
-    if (c->scope == AZM_SCOPE_SYSTEM)
-        return starts_with(name, "system.") || starts_with(name, "system@");
-    snprintf(user, sizeof user, "user-%u", (unsigned)getuid());
-    return c->scope == AZM_SCOPE_ALL || starts_with(name, user);
+    if (c->scope == AZM_SCOPE_USER)
+        snprintf(owner, sizeof owner, "user-%u", (unsigned)getuid());
+    len = strlen(owner);
+    return c->scope == AZM_SCOPE_ALL || (strncmp(name, owner, len) == 0 && (name[len] == '.' || name[len] == '@'));
 }
 
 /* Does the header say that there are entries? (systemd's documentation "Journal File Format": signature at 0,

@@ -44,7 +44,7 @@ static int select_by_field(sd_journal *j, const char *field, const struct azm_ke
 }
 
 /* What belongs to a unit, as journalctl -u sees it: what it logged, and what the manager, the core dump handler and
- * root's services say about it. */
+ * root's services say about it; of a slice, also what its units logged. */
 static int select_unit(sd_journal *j, const char *unit)
 {
     static const char *const groups[][3] = {
@@ -52,10 +52,13 @@ static int select_unit(sd_journal *j, const char *unit)
         {"UNIT", "_PID=1", NULL},
         {"OBJECT_SYSTEMD_UNIT", "_UID=0", NULL},
         {"COREDUMP_UNIT", "_UID=0", "MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1"},
+        {"_SYSTEMD_SLICE", NULL, NULL},
     };
+    const char *suffix = strrchr(unit, '.');
+    size_t n = ELEMENTSOF(groups) - (suffix && strcmp(suffix, ".slice") == 0 ? 0 : 1);
     int r = 0;
 
-    for (size_t i = 0; i < ELEMENTSOF(groups) && r >= 0; i++) {
+    for (size_t i = 0; i < n && r >= 0; i++) {
         r = sd_journal_add_disjunction(j);
         if (r >= 0)
             r = add_match(j, groups[i][0], unit);

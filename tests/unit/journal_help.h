@@ -13,6 +13,7 @@
 #include <systemd/sd-journal.h>
 
 #include "core/cleanup.h"
+#include "source/journal_handle.h"
 
 /* Real journal files, which systemd-journal-remote makes from text in the journal's export format; and a little TAP of
  * our own, because Check cannot say that a test was skipped. */
@@ -84,9 +85,11 @@ struct entries {
     unsigned second, uptime; /* real and monotonic time of the first, in seconds */
     char boot;               /* all digits of the boot id */
     size_t pad;
+    const char *file;          /* NULL: t.journal */
+    const char *const *fields; /* more lines for each of the n, or NULL */
 };
 
-/* Appends them to t.journal, or begins it. */
+/* Appends them to the file, or begins it (then with a seqnum id of its own). */
 static inline void write_journal(struct entries e)
 {
     FILE *f = fopen(path("text"), "we");
@@ -98,9 +101,10 @@ static inline void write_journal(struct entries e)
     memset(boot, e.boot, 32);
     memset(pad, 'x', e.pad);
     for (unsigned i = 0; i < e.n; i++)
-        fprintf(f, "__REALTIME_TIMESTAMP=%" PRIu64 "\n__MONOTONIC_TIMESTAMP=%u\n_BOOT_ID=%s\nMESSAGE=%u\nPAD=%u%s\n\n",
+        fprintf(f,
+                "__REALTIME_TIMESTAMP=%" PRIu64 "\n__MONOTONIC_TIMESTAMP=%u\n_BOOT_ID=%s\nMESSAGE=%u\nPAD=%u%s\n%s\n",
                 (uint64_t)(1700000000 + e.second) * 1000000 + i * 1000, e.uptime * 1000000 + i * 1000, boot,
-                e.first + i, e.second + i, pad);
+                e.first + i, e.second + i, pad, e.fields ? e.fields[i] : "");
     must(fclose(f) == 0, "cannot write");
 
     fflush(stdout);
@@ -114,7 +118,8 @@ static inline void write_journal(struct entries e)
             setrlimit(RLIMIT_FSIZE, &limit);
         }
         dup2(null, STDERR_FILENO);
-        execl(journal_remote, journal_remote, "--compress=no", "-o", path("t.journal"), path("text"), NULL);
+        execl(journal_remote, journal_remote, "--compress=no", "-o", path(e.file ? e.file : "t.journal"), path("text"),
+              NULL);
         _exit(127);
     }
     must(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, journal_remote);
@@ -122,13 +127,6 @@ static inline void write_journal(struct entries e)
 }
 
 /* --- reading --- */
-
-static inline void close_journal(sd_journal **j)
-{
-    sd_journal_close(*j);
-}
-
-#define _cleanup_journal_ _cleanup_(close_journal)
 
 static inline sd_journal *open_journal(void)
 {

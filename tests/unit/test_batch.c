@@ -66,8 +66,10 @@ static void make_record(size_t number, size_t pad, struct azm_buf *ret)
     ret->len = otlp__log_record__pack(&m, ret->data);
 }
 
-/* Adds the next record; returns what azm_batch_add returned. */
-static int add(struct trial *t, unsigned resource, size_t resource_pad, size_t pad)
+typedef int (*adder_t)(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
+
+/* Adds the next record; returns what `adder` returned. */
+static int add_with(adder_t adder, struct trial *t, unsigned resource, size_t resource_pad, size_t pad)
 {
     _cleanup_(azm_buf_free) struct azm_buf res = {0}, rec = {0};
     int r;
@@ -75,7 +77,7 @@ static int add(struct trial *t, unsigned resource, size_t resource_pad, size_t p
     ck_assert_uint_lt(t->n, ELEMENTSOF(t->resource_of));
     make_resource(resource, resource_pad, &res);
     make_record(t->n, pad, &rec);
-    r = azm_batch_add(t->batch, (struct azm_text){(const char *)res.data, res.len}, &rec);
+    r = adder(t->batch, (struct azm_text){(const char *)res.data, res.len}, &rec);
     if (res.len > 0)
         memset(res.data, 0xFF, res.len); /* the batch has copies */
     if (rec.len > 0)
@@ -83,6 +85,16 @@ static int add(struct trial *t, unsigned resource, size_t resource_pad, size_t p
     if (r == 1)
         t->resource_of[t->n++] = resource;
     return r;
+}
+
+static int add(struct trial *t, unsigned resource, size_t resource_pad, size_t pad)
+{
+    return add_with(azm_batch_add, t, resource, resource_pad, pad);
+}
+
+static int add_beyond(struct trial *t, unsigned resource, size_t resource_pad, size_t pad)
+{
+    return add_with(azm_batch_add_beyond, t, resource, resource_pad, pad);
 }
 
 /* Decodes the request with records first .. first + n - 1: exactly these are in it, each once and under its own
@@ -201,6 +213,42 @@ START_TEST(record_limit)
     ck_assert(azm_batch_full(t.batch));
     ck_assert_int_eq(add(&t, 0, 0, 0), 0);
     ck_assert_uint_eq(azm_batch_records(t.batch), 5);
+    trial_end(&t);
+}
+END_TEST
+
+/* A few more may go with those that are in it already: the limit of bytes holds for them, too. */
+START_TEST(beyond_the_record_limit)
+{
+    struct trial t = trial_begin(3, 1000);
+    size_t bytes;
+
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(add(&t, i, 0, 0), 1);
+    for (unsigned i = 0; i < 5; i++) {
+        ck_assert_int_eq(add(&t, 0, 0, 0), 0);
+        ck_assert_int_eq(add_beyond(&t, i, 0, 0), 1); /* also of new resources */
+        ck_assert(azm_batch_full(t.batch));
+    }
+    ck_assert_uint_eq(azm_batch_records(t.batch), 8);
+    ck_assert_uint_eq(azm_batch_bytes(t.batch), check_request(&t, 0, 8));
+    bytes = azm_batch_bytes(t.batch);
+    ck_assert_int_eq(add_beyond(&t, 0, 0, 1000), 0);
+    ck_assert_uint_eq(azm_batch_records(t.batch), 8);
+    ck_assert_uint_eq(azm_batch_bytes(t.batch), bytes);
+    while (add_beyond(&t, 0, 0, 20) == 1)
+        ck_assert_uint_le(azm_batch_bytes(t.batch), 1000);
+    ck_assert_uint_eq(azm_batch_bytes(t.batch), check_request(&t, 0, t.n));
+    trial_end(&t);
+
+    t = trial_begin(MANY, MANY);
+    for (unsigned i = 0; i < 256; i++)
+        ck_assert_int_eq(add_beyond(&t, i, 0, 0), 1);
+    ck_assert_int_eq(add_beyond(&t, 256, 0, 0), 0); /* as for azm_batch_add */
+    trial_end(&t);
+
+    t = trial_begin(1, 100);
+    ck_assert_int_eq(add_beyond(&t, 1, 0, 100000), 1); /* an empty one takes every record */
     trial_end(&t);
 }
 END_TEST
@@ -340,6 +388,7 @@ static void add_tests(Suite *s)
     add_test(s, "bytes_are_exact_after_every_add", bytes_are_exact_after_every_add);
     add_test(s, "nothing_is_something_too", nothing_is_something_too);
     add_test(s, "record_limit", record_limit);
+    add_test(s, "beyond_the_record_limit", beyond_the_record_limit);
     add_test(s, "byte_limit", byte_limit);
     add_test(s, "room_is_what_is_left", room_is_what_is_left);
     add_test(s, "a_record_above_the_limit_travels_alone", a_record_above_the_limit_travels_alone);

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "tests/unit/prng.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
 
@@ -188,10 +189,45 @@ START_TEST(a_message_is_one_line)
 }
 END_TEST
 
+START_TEST(times_for_people)
+{
+    static const struct {
+        uint64_t usec;
+        const char *expected;
+    } table[] = {
+        {0, ""},
+        {1, "1970-01-01T00:00:00.000001Z"},
+        {UINT64_C(999999), "1970-01-01T00:00:00.999999Z"},
+        {UINT64_C(1000000), "1970-01-01T00:00:01.000000Z"},
+        {UINT64_C(951782400000000), "2000-02-29T00:00:00.000000Z"},
+        {UINT64_C(1700000000000010), "2023-11-14T22:13:20.000010Z"},
+        {UINT64_C(253402300799999999), "9999-12-31T23:59:59.999999Z"},
+    };
+    struct prng prng = {1};
+
+    setenv("TZ", "Asia/Kathmandu", 1); /* it is UTC in any case */
+    tzset();
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        char text[AZM_TIME_TEXT_MAX];
+
+        azm_time_print(table[i].usec, text);
+        ck_assert_str_eq(text, table[i].expected);
+    }
+    for (int i = 0; i < 10000; i++) { /* damaged journals hold any number */
+        char text[AZM_TIME_TEXT_MAX];
+
+        azm_time_print(UINT64_MAX - (i < 100 ? (uint64_t)i : prng_next(&prng) >> prng_below(&prng, 40)), text);
+        ck_assert_uint_lt(strlen(text), sizeof text);
+        ck_assert_uint_ne(strlen(text), 0);
+    }
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "random_up_to_a_limit", random_up_to_a_limit);
     add_test(s, "the_clocks_of_the_system", the_clocks_of_the_system);
+    add_test(s, "times_for_people", times_for_people);
     add_test_in_dir(s, "levels_above_the_maximum_are_not_written", levels_above_the_maximum_are_not_written);
     add_test_in_dir(s, "the_prefix_for_the_journal", the_prefix_for_the_journal);
     add_test_in_dir(s, "the_error_number_and_errno_itself", the_error_number_and_errno_itself);

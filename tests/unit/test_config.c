@@ -73,6 +73,19 @@ static const struct {
     {"journal", "start", "boot", NUMBER(start), AZM_START_BOOT},
     {"journal", "start", "yesterday", NUMBER(start), AZM_START_TIME},
     {"journal", "start", "@1700000000", NUMBER(start_usec), UINT64_C(1700000000) * S},
+    {"journal", "scope", "", NUMBER(scope), AZM_SCOPE_ALL},
+    {"journal", "scope", "system", NUMBER(scope), AZM_SCOPE_SYSTEM},
+    {"journal", "scope", "user", NUMBER(scope), AZM_SCOPE_USER},
+    {"journal", "scope", "all", NUMBER(scope), AZM_SCOPE_ALL},
+    {"journal", "priority", "", NUMBER(priority), UINT32_MAX}, /* -1: any */
+    {"journal", "priority", "emerg", NUMBER(priority), 0},
+    {"journal", "priority", "Warning", NUMBER(priority), 4},
+    {"journal", "priority", "debug", NUMBER(priority), 7},
+    {"journal", "priority", "0", NUMBER(priority), 0},
+    {"journal", "priority", "7", NUMBER(priority), 7},
+    {"journal", "priority", "any", NUMBER(priority), UINT32_MAX},
+    {"journal", "exclude_own", "", NUMBER(exclude_own), true},
+    {"journal", "exclude_own", "no", NUMBER(exclude_own), false},
     {"journal", "fields", "", NUMBER(fields), AZM_FIELDS_STANDARD},
     {"journal", "fields", "minimal", NUMBER(fields), AZM_FIELDS_MINIMAL},
     {"journal", "fields", "full", NUMBER(fields), AZM_FIELDS_FULL},
@@ -106,6 +119,9 @@ static const struct {
     {"destination", "tls_key_file", "/dev/null", STRING(tls_key_file), "/dev/null"},
     {"journal", "directory", "", STRING(journal_directory), ""},
     {"journal", "directory", "/var/log/journal/x y", STRING(journal_directory), "/var/log/journal/x y"},
+    {"journal", "namespace", "", STRING(journal_namespace), ""},
+    {"journal", "namespace", "shop", STRING(journal_namespace), "shop"},
+    {"journal", "namespace", "user-session@1", STRING(journal_namespace), "user-session@1"},
     {"state", "directory", "", STRING(state_directory), "/var/lib/azmonlog"},
     {"state", "directory", "/srv/state", STRING(state_directory), "/srv/state"},
     {"state", "control", "", STRING(control), ""},
@@ -143,7 +159,9 @@ START_TEST(good_values_and_presets)
         if (*strings[i].value == '\0') {
             ck_assert_str_eq(string_at(&c, strings[i].offset), strings[i].expected);
             assert_set(&c, strings[i].section, strings[i].key,
-                       strcmp(strings[i].key, "endpoint") == 0 ? "http://h/x" : "/dev/zero");
+                       strcmp(strings[i].key, "endpoint") == 0    ? "http://h/x"
+                       : strcmp(strings[i].key, "namespace") == 0 ? "other"
+                                                                  : "/dev/zero");
             ck_assert_str_ne(string_at(&c, strings[i].offset), strings[i].expected);
         }
         assert_set(&c, strings[i].section, strings[i].key, strings[i].value);
@@ -227,6 +245,34 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"journal", "start", "tomorrow", "none of boot, now, oldest, nor a time"},
         {"journal", "start", "2026-02-30", "none of boot, now, oldest, nor a time"},
         {"journal", "directory", "var/log", "not an absolute path"},
+        {"journal", "namespace", "a/b", "not the name of one journal namespace"},
+        {"journal", "namespace", "../x", "not the name of one journal namespace"},
+        {"journal", "namespace", ".x", "not the name of one journal namespace"},
+        {"journal", "namespace", "*", "not the name of one journal namespace"}, /* libsystemd takes it: all of them */
+        {"journal", "namespace", "+x", "not the name of one journal namespace"},
+        {"journal", "file", "x.journal", "not an absolute path"},
+        {"journal", "file", "/no/such.journal", "cannot read /no/such.journal: No such file"},
+        {"journal", "scope", "root", "none of all, system, user"},
+        {"journal", "scope", "ALL", "none of all, system, user"},
+        {"journal", "priority", "8", "none of emerg, alert"},
+        {"journal", "priority", "-1", "none of emerg, alert"},
+        {"journal", "priority", "7x", "none of emerg, alert"},
+        {"journal", "priority", " 7", "none of emerg, alert"},
+        {"journal", "priority", "18446744073709551616", "none of emerg, alert"}, /* 2^64 */
+        {"journal", "priority", "4..6", "none of emerg, alert"},
+        {"journal", "units", "ssh*", "'ssh*' is a pattern"},
+        {"journal", "units", "good ss?", "'ss?' is a pattern"},
+        {"journal", "exclude_units", "[a]", "'[a]' is a pattern"},
+        {"journal", "facilities", "24", "'24' is not a syslog facility"},
+        {"journal", "facilities", "kern, local8", "'local8' is not a syslog facility"},
+        {"journal", "facilities", "-1", "'-1' is not a syslog facility"},
+        {"journal", "match", "_UID", "not FIELD=value"},
+        {"journal", "match", "=0", "not FIELD=value"},
+        {"journal", "match", "_uid=0", "not FIELD=value"},
+        {"journal", "match", "A B=0", "not FIELD=value"},
+        {"journal", "match", " _UID=0", "not FIELD=value"},
+        {"journal", "exclude_match", "+", "not FIELD=value"},
+        {"journal", "exclude_own", "perhaps", "neither yes nor no"},
         {"journal", "fields", "all", "none of minimal, standard, full"},
         {"journal", "max_body_bytes", "64 K", "not a number"},
         {"journal", "service_name_field", "maybe", "neither yes nor no"},
@@ -299,6 +345,96 @@ START_TEST(resource_takes_any_key)
 }
 END_TEST
 
+/* Every key that holds a list: what one assignment after another makes of it, as words with | between them. */
+#define LIST(field) offsetof(struct azm_config, field)
+
+START_TEST(lists)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+        const char *values[4], *expected;
+    } table[] = {
+        {"file", LIST(journal_files), {"/dev/null", "/dev/zero", "/dev/null"}, "/dev/null|/dev/zero"},
+        {"units", LIST(units), {"ssh"}, "ssh.service"},
+        {"units", LIST(units), {"ssh", "cron"}, "ssh.service|cron.service"},
+        {"units", LIST(units), {"ssh ssh.service"}, "ssh.service"},
+        {"units", LIST(units), {" a,b\tc , ,"}, "a.service|b.service|c.service"},
+        {"units",
+         LIST(units),
+         {"a.socket b.timer c.mount d.slice e.scope"},
+         "a.socket|b.timer|c.mount|d.slice|e.scope"},
+        {"units",
+         LIST(units),
+         {"a.device b.swap c.target d.path e.automount"},
+         "a.device|b.swap|c.target|d.path|e.automount"},
+        {"units", LIST(units), {"org.x.y getty@tty1"}, "org.x.y.service|getty@tty1.service"},
+        {"units", LIST(units), {".service"}, ".service.service"}, /* no name, only a suffix */
+        {"exclude_units", LIST(exclude_units), {"a b.socket"}, "a.service|b.socket"},
+        {"identifier", LIST(identifiers), {"a, b c", "d"}, "a, b c|d"},
+        {"exclude_identifier", LIST(exclude_identifiers), {"a, b c", "d"}, "a, b c|d"},
+        {"transports", LIST(transports), {"kernel, syslog", "audit"}, "kernel|syslog|audit"},
+        {"facilities", LIST(facilities), {"kern USER 2 daemon"}, "0|1|2|3"},
+        {"facilities", LIST(facilities), {"auth authpriv cron ftp", "local0 local7"}, "4|10|9|11|16|23"},
+        {"facilities", LIST(facilities), {"23", "local7"}, "23"},
+        {"match", LIST(matches), {"_UID=0", "MESSAGE=a = b, c", "X="}, "_UID=0|MESSAGE=a = b, c|X="},
+        {"exclude_match", LIST(exclude_matches), {"_UID=0"}, "_UID=0"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        _cleanup_(azm_config_free) struct azm_config c;
+        const struct azm_key_values *list = (const void *)((const char *)&c + table[i].offset);
+        char found[256] = "";
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        for (int round = 0; round < 2; round++) {
+            ck_assert_uint_eq(list->n, 0);
+            for (const char *const *v = table[i].values; *v; v++)
+                assert_set(&c, "journal", table[i].key, *v);
+            *found = '\0';
+            for (size_t k = 0; k < list->n; k++)
+                snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s", k ? "|" : "", list->items[k].key);
+            ck_assert_str_eq(found, table[i].expected);
+            assert_set(&c, "journal", table[i].key, ""); /* an empty assignment empties it, and more may follow */
+        }
+        ck_assert_uint_eq(list->n, 0);
+    }
+}
+END_TEST
+
+START_TEST(headers_can_be_emptied)
+{
+    _cleanup_(azm_config_free) struct azm_config c;
+
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    assert_set(&c, "destination", "header", "A: 1");
+    assert_set(&c, "destination", "header", "");
+    ck_assert_uint_eq(c.headers.n, 0);
+    assert_set(&c, "destination", "header", "B: 2");
+    ck_assert_uint_eq(c.headers.n, 1);
+    ck_assert_str_eq(c.headers.items[0].key, "B");
+}
+END_TEST
+
+/* A bad word in a list is an error, whatever stands before it; the longest names have room. */
+START_TEST(names_of_units_have_a_limit)
+{
+    _cleanup_(azm_config_free) struct azm_config c;
+    struct azm_error err = {""};
+    char name[300];
+
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    memset(name, 'x', sizeof name);
+    name[240] = '\0';
+    assert_set(&c, "journal", "units", name);
+    ck_assert_uint_eq(strlen(c.units.items[0].key), 248);
+    name[240] = 'x';
+    name[241] = '\0';
+    ck_assert_int_eq(azm_config_set(&c, "journal", "units", name, WHERE, false, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.words, "too long for the name of a unit"));
+}
+END_TEST
+
 START_TEST(check_sees_what_does_not_fit_together)
 {
     static const struct {
@@ -307,6 +443,15 @@ START_TEST(check_sees_what_does_not_fit_together)
         {"destination", "tls_key_file", "/dev/null", NULL, NULL, NULL, "tls_cert_file="},
         {"destination", "tls_key_file", "/dev/null", "destination", "tls_cert_file", "/dev/null", NULL},
         {"destination", "tls_cert_file", "/dev/null", NULL, NULL, NULL, NULL}, /* one file with both */
+        {"journal", "directory", "/x", "journal", "namespace", "x", "use one of them"},
+        {"journal", "directory", "/x", "journal", "file", "/dev/null", "use one of them"},
+        {"journal", "directory", "/x", "journal", "scope", "user", "use one of them"},
+        {"journal", "namespace", "x", "journal", "file", "/dev/null", "use one of them"},
+        {"journal", "namespace", "x", "journal", "scope", "system", "use one of them"},
+        {"journal", "file", "/dev/null", "journal", "scope", "system", "use one of them"},
+        {"journal", "file", "/dev/null", "journal", "file", "/dev/zero", NULL},
+        {"journal", "directory", "/x", "journal", "scope", "all", NULL},
+        {"journal", "directory", "/x", "journal", "units", "x", NULL},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
@@ -332,6 +477,9 @@ static void add_tests(Suite *s)
     add_test(s, "bad_values_name_the_place_and_the_key", bad_values_name_the_place_and_the_key);
     add_test(s, "unknown_keys_and_sections_list_the_known_ones", unknown_keys_and_sections_list_the_known_ones);
     add_test(s, "resource_takes_any_key", resource_takes_any_key);
+    add_test(s, "lists", lists);
+    add_test(s, "headers_can_be_emptied", headers_can_be_emptied);
+    add_test(s, "names_of_units_have_a_limit", names_of_units_have_a_limit);
     add_test(s, "check_sees_what_does_not_fit_together", check_sees_what_does_not_fit_together);
 }
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
+#include <unistd.h>
+
 #include "encode/otlp.h"
 #include "tests/unit/entry_help.h"
 #include "tests/unit/test.h"
@@ -239,7 +242,7 @@ END_TEST
 static struct azm_own_process own_process(long pid)
 {
     return (struct azm_own_process){
-        .boot = times.boot, .started_usec = times.monotonic_usec, .pid = pid, .comm = "azmonlog"};
+        .boot = times.boot, .started_usec = times.monotonic_usec, .pid = pid, .comm = "azmonlog", .invocation = ""};
 }
 
 /* Only this very process: not a child, not another one with this pid, not one before it, not one of another boot. */
@@ -271,6 +274,217 @@ START_TEST(own_entries_are_skipped)
             ck_assert_int_eq(finish(), round == 0 ? table[i].expected : 1);
         }
     }
+    end();
+}
+END_TEST
+
+/* As a service: all processes of this invocation, a child of another name included. */
+START_TEST(own_invocation_is_skipped)
+{
+    static const struct {
+        const char *fields[3];
+        int expected;
+    } table[] = {
+        {{"_SYSTEMD_INVOCATION_ID=0123456789abcdef0123456789abcdef", "_PID=1", "_COMM=sh"}, 0},
+        {{"_SYSTEMD_INVOCATION_ID=0123456789abcdef0123456789abcdef", NULL, NULL}, 0},
+        {{"_SYSTEMD_INVOCATION_ID=0123456789abcdef0123456789abcdee", "_PID=1", "_COMM=sh"}, 1},
+        {{"_SYSTEMD_INVOCATION_ID=0123456789abcdef0123456789abcde", "_PID=1", "_COMM=sh"}, 1},
+        {{"_SYSTEMD_INVOCATION_ID=", "_PID=1", "_COMM=sh"}, 1},
+        {{"INVOCATION_ID=0123456789abcdef0123456789abcdef", "_PID=1", "_COMM=sh"}, 1}, /* what anybody may write */
+        {{"_PID=4711", "_COMM=azmonlog", NULL}, 0},                                    /* the process itself as ever */
+    };
+    static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
+    struct azm_own_process own = own_process(4711);
+    char invocation[] = "0123456789abcdef0123456789abcdef";
+
+    own.invocation = invocation;
+    for (size_t p = 0; p < ELEMENTSOF(profiles); p++) {
+        begin(profiles[p]);
+        azm_entry_reader_skip_own(reader, &own);
+        invocation[0] = 'x'; /* it has a copy */
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+            azm_entry_begin(reader);
+            for (const char *const *f = table[i].fields; f < table[i].fields + 3 && *f; f++)
+                add_field(*f, strlen(*f));
+            ck_assert_msg(finish() == table[i].expected, "%s", table[i].fields[0]);
+        }
+        invocation[0] = '0';
+        end();
+    }
+}
+END_TEST
+
+static int finish_fields(const char *const *fields)
+{
+    azm_entry_begin(reader);
+    for (; *fields; fields++)
+        add_field(*fields, strlen(*fields));
+    return finish();
+}
+
+#define FINISH(...) finish_fields((const char *const[]){__VA_ARGS__, NULL})
+
+static void exclude(const char *key, const char *value)
+{
+    ck_assert_int_eq(azm_config_set(&config, "journal", key, value, "test", false, NULL), 0);
+}
+
+/* Any one of the lists is enough; only the whole value counts, and only of the field that is meant. */
+START_TEST(excluded_entries_are_skipped)
+{
+    static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
+
+    for (size_t p = 0; p < ELEMENTSOF(profiles); p++) {
+        begin(profiles[p]);
+        ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=a.service", "SYSLOG_IDENTIFIER=id", "_EXE=/bin/x"), 1);
+        exclude("exclude_units", "a b");
+        exclude("exclude_identifier", "an id");
+        exclude("exclude_match", "_EXE=/bin/x");
+        exclude("exclude_match", "NOTE=");
+        ck_assert_int_eq(FINISH("MESSAGE=x"), 1);
+        ck_assert_int_eq(FINISH("MESSAGE=x", "_SYSTEMD_UNIT=a.service"), 0);
+        ck_assert_int_eq(FINISH("MESSAGE=x"), 1); /* the next one is another matter */
+        ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=b.service", "MESSAGE=x"), 0);
+        ck_assert_int_eq(FINISH("_SYSTEMD_USER_UNIT=b.service", "_SYSTEMD_UNIT=user@1.service"), 0);
+        ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=aa.service"), 1);
+        ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=a.servic"), 1);
+        ck_assert_int_eq(FINISH("_SYSTEMD_UNIT="), 1);
+        ck_assert_int_eq(FINISH("UNIT=a.service"), 1); /* what the manager says of it is its own */
+        ck_assert_int_eq(FINISH("SYSLOG_IDENTIFIER=an id"), 0);
+        ck_assert_int_eq(FINISH("SYSLOG_IDENTIFIER=an"), 1);
+        ck_assert_int_eq(FINISH("IDENTIFIER=an id"), 1);
+        ck_assert_int_eq(FINISH("_EXE=/bin/x"), 0);
+        ck_assert_int_eq(FINISH("_EXE=/bin/y", "_EXE=/bin/x"), 0); /* any one of several */
+        ck_assert_int_eq(FINISH("_EXE=/bin/x", "_EXE=/bin/y"), 0);
+        ck_assert_int_eq(FINISH("_EXE=/bin/xx"), 1);
+        ck_assert_int_eq(FINISH("_EXE=/bin/"), 1);
+        ck_assert_int_eq(FINISH("EXE=/bin/x"), 1);
+        ck_assert_int_eq(FINISH("NOTE="), 0);
+        ck_assert_int_eq(FINISH("NOTE=x"), 1);
+        end();
+    }
+}
+END_TEST
+
+/* An entry has its uid whatever the configuration leaves out: resuming with another one does not send it anew. */
+START_TEST(excluded_entries_count_for_the_uid)
+{
+    uint8_t uid[2][16];
+
+    for (size_t i = 0; i < 2; i++) {
+        begin(AZM_FIELDS_STANDARD);
+        if (i == 1)
+            exclude("exclude_match", "MESSAGE=x");
+        ck_assert_int_eq(FINISH("MESSAGE=x"), i == 0);
+        ck_assert_int_eq(FINISH("MESSAGE=y"), 1);
+        memcpy(uid[i], record.uid, 16);
+        ck_assert_uint_eq(azm_entry_uid_state(reader)->n_seen, 2);
+        end();
+    }
+    ck_assert_mem_eq(uid[0], uid[1], 16);
+}
+END_TEST
+
+#define DROPPED "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
+#define MISSED "MESSAGE_ID=e9bf28e6e834481bb6f48f548ad13606"
+
+START_TEST(what_journald_lost_is_counted)
+{
+    static const struct {
+        const char *fields[4];
+        uint64_t suppressed, missed;
+    } table[] = {
+        {{DROPPED, "N_DROPPED=162500", "_TRANSPORT=driver"}, 162500, 0},
+        {{"_TRANSPORT=driver", "N_DROPPED=1", DROPPED}, 1, 0},
+        {{DROPPED, "N_DROPPED=5", "_TRANSPORT=journal"}, 0, 0}, /* forged */
+        {{DROPPED, "N_DROPPED=5"}, 0, 0},
+        {{DROPPED, "N_DROPPED=5", "TRANSPORT=driver"}, 0, 0},
+        {{"N_DROPPED=5", "_TRANSPORT=driver"}, 0, 0},
+        {{DROPPED, "_TRANSPORT=driver"}, 0, 0},
+        {{DROPPED, "N_DROPPED=", "_TRANSPORT=driver"}, 0, 0},
+        {{DROPPED, "N_DROPPED=-5", "_TRANSPORT=driver"}, 0, 0},
+        {{DROPPED, "N_DROPPED=5x", "_TRANSPORT=driver"}, 0, 0},
+        {{DROPPED, "N_DROPPED=99999999999999999999", "_TRANSPORT=driver"}, 0, 0},
+        {{MISSED, "MESSAGE=Missed 17 kernel messages", "_TRANSPORT=driver"}, 0, 17},
+        {{MISSED, "MESSAGE=Missed 17 kernel messages", "_TRANSPORT=kernel"}, 0, 0},
+        {{MISSED, "MESSAGE=Missed kernel messages", "_TRANSPORT=driver"}, 0, 0},
+        {{MISSED, "MESSAGE=", "_TRANSPORT=driver"}, 0, 0},
+        {{MISSED, "_TRANSPORT=driver"}, 0, 0},
+        {{MISSED, "N_DROPPED=5", "_TRANSPORT=driver"}, 0, 0},
+        {{"MESSAGE=Missed 17 kernel messages", "_TRANSPORT=driver"}, 0, 0},
+        {{DROPPED, "N_DROPPED=7", "_TRANSPORT=driver", "LEAVE=out"}, 7, 0}, /* lost all the same */
+    };
+    static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
+
+    for (size_t p = 0; p < ELEMENTSOF(profiles); p++) {
+        struct azm_losses losses = {.suppressed = 100, .missed_kernel = 200}, sum = losses;
+
+        begin(profiles[p]);
+        exclude("exclude_match", "LEAVE=out");
+        FINISH(DROPPED, "N_DROPPED=1", "_TRANSPORT=driver"); /* nobody counts */
+        azm_entry_reader_count_losses(reader, &losses);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+            azm_entry_begin(reader);
+            for (const char *const *f = table[i].fields; f < table[i].fields + 4 && *f; f++)
+                add_field(*f, strlen(*f));
+            finish();
+            sum.suppressed += table[i].suppressed;
+            sum.missed_kernel += table[i].missed;
+            ck_assert_msg(losses.suppressed == sum.suppressed && losses.missed_kernel == sum.missed_kernel,
+                          "entry %zu is counted wrongly", i);
+        }
+        ck_assert_uint_eq(losses.gaps + losses.gap_entries + losses.unreadable + losses.damaged_files, 0);
+        end();
+    }
+}
+END_TEST
+
+/* Records of our own are of this program on this host, whatever was read before. */
+START_TEST(own_resource)
+{
+    _cleanup_(otlp_free_resource) Otlp__Resource *m = NULL;
+    _cleanup_free_ char *copy = NULL;
+    char host[HOST_NAME_MAX + 1] = "";
+    struct azm_text first, second;
+
+    begin(AZM_FIELDS_STANDARD);
+    ck_assert_int_eq(gethostname(host, sizeof host - 1), 0);
+    ck_assert_int_eq(azm_entry_own_resource(reader, &first), 0);
+    m = otlp_decode_resource(first);
+    assert_text(otlp_string(otlp_find(m->attributes, m->n_attributes, "service.name")), "azmonlog");
+    assert_text(otlp_string(otlp_find(m->attributes, m->n_attributes, "host.name")), host);
+    copy = strndup(first.s, first.len);
+    READ("SYSLOG_IDENTIFIER=other", "_HOSTNAME=elsewhere", "_SYSTEMD_UNIT=x.service");
+    azm_entry_begin(reader);
+    ck_assert_ptr_nonnull(azm_arena_copy(azm_entry_arena(reader), "x", 2));
+    ck_assert_int_eq(azm_entry_own_resource(reader, &second), 0);
+    ck_assert_uint_eq(second.len, first.len);
+    ck_assert_mem_eq(second.s, copy, strlen(copy));
+    end();
+}
+END_TEST
+
+START_TEST(the_uid_state_moves)
+{
+    struct azm_entry_reader *other;
+    uint8_t expected[16];
+
+    begin(AZM_FIELDS_STANDARD);
+    READ("MESSAGE=x");
+    READ("MESSAGE=x");
+    memcpy(expected, record.uid, 16);
+    end();
+    begin(AZM_FIELDS_STANDARD);
+    ck_assert_int_eq(azm_entry_reader_new(&config, &other), 0);
+    READ("MESSAGE=x");
+    ck_assert_mem_ne(record.uid, expected, 16);
+    azm_entry_move_uid_state(other, reader);
+    ck_assert_uint_eq(azm_entry_uid_state(reader)->n_seen, 0);
+    azm_entry_begin(other);
+    ck_assert_int_eq(azm_entry_add_field(other, "MESSAGE=x", 9), 0);
+    ck_assert_int_eq(azm_entry_finish(other, &times, &record), 1);
+    ck_assert_mem_eq(record.uid, expected, 16); /* the second of two equal ones */
+    azm_entry_reader_free(other);
     end();
 }
 END_TEST
@@ -319,6 +533,12 @@ static void add_tests(Suite *s)
     add_test(s, "syslog_pid", syslog_pid);
     add_test(s, "resource", resource);
     add_test(s, "own_entries_are_skipped", own_entries_are_skipped);
+    add_test(s, "own_invocation_is_skipped", own_invocation_is_skipped);
+    add_test(s, "excluded_entries_are_skipped", excluded_entries_are_skipped);
+    add_test(s, "excluded_entries_count_for_the_uid", excluded_entries_count_for_the_uid);
+    add_test(s, "what_journald_lost_is_counted", what_journald_lost_is_counted);
+    add_test(s, "own_resource", own_resource);
+    add_test(s, "the_uid_state_moves", the_uid_state_moves);
     add_test(s, "the_uid_is_of_the_whole_entry", the_uid_is_of_the_whole_entry);
 }
 

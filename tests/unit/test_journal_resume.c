@@ -4,24 +4,31 @@
 
 /* Going back to a cursor: whatever became of the journal, nothing is passed over that was not delivered. */
 
+static void note(struct azm_history *h, const char *cursor)
+{
+    struct azm_place p;
+
+    must(azm_place_parse(cursor, &p), "cannot parse a cursor");
+    azm_history_note(h, &p);
+}
+
 /* All that is known: the cursor's entry was read, and what comes before it. */
 static struct azm_history history_of(const char *cursor)
 {
     struct azm_history h = {0};
-    struct azm_place p;
 
-    must(azm_place_parse(cursor, &p), "cannot parse a cursor");
-    azm_history_note(&h, &p);
+    note(&h, cursor);
     return h;
 }
 
-/* Resumes at the cursor, then reads on: all from number `first` to the end must come, each once and in order. */
-static void check_resume(struct cursor cursor, enum azm_resume expected, uint64_t expected_lost, unsigned first)
+/* Resumes at the cursor with what is known, then reads on: all from number `first` to the end must come, each once and
+ * in order. Nothing is said to be lost of a journal that moved. */
+static void check_resume_with(const struct azm_history *h, struct cursor cursor, enum azm_resume expected,
+                              uint64_t expected_lost, unsigned first)
 {
     _cleanup_journal_ sd_journal *j = open_journal(), *all = open_journal();
-    struct azm_history h = history_of(cursor.s);
     struct azm_gap gap;
-    int r = azm_journal_resume(j, cursor.s, &h, &gap);
+    int r = azm_journal_resume(j, cursor.s, h, &gap);
     uint64_t lost = gap.counted ? gap.entries : 0;
     bool on_unread = r == AZM_RESUME_VACUUMED; /* it stands on the first one */
 
@@ -30,6 +37,7 @@ static void check_resume(struct cursor cursor, enum azm_resume expected, uint64_
                expected_lost);
         failed = true;
     }
+    expect(sd_id128_is_null(gap.to.boot) || r == AZM_RESUME_VACUUMED || r == AZM_RESUME_ROLLBACK);
     while (sd_journal_next(all) > 0) {
         unsigned wanted = number(all);
 
@@ -48,6 +56,13 @@ static void check_resume(struct cursor cursor, enum azm_resume expected, uint64_
         }
     }
     expect(!on_unread && sd_journal_next(j) == 0);
+}
+
+static void check_resume(struct cursor cursor, enum azm_resume expected, uint64_t expected_lost, unsigned first)
+{
+    struct azm_history h = history_of(cursor.s);
+
+    check_resume_with(&h, cursor, expected, expected_lost, first);
 }
 
 /* --- the cursor's entry is there --- */
@@ -234,6 +249,210 @@ static void numbers_used_again(void)
     check_resume(with_value(cursors[begin], 't', UINT64_C(1800000000000000)), AZM_RESUME_ROLLBACK, 0, end);
 }
 
+/* --- the history knows more than the cursor's boot and file --- */
+
+/* The boot of the cursor was wholly lost: none of its entries had reached the disk. The boots before it are known, so
+ * they are not sent once more. */
+static void check_lost_boot(struct entries new)
+{
+    for (new.n = 0; new.n <= 12; new.n += 3) {
+        struct azm_history h = {0};
+        struct cursor cursor;
+
+        empty_dir();
+        write_journal((struct entries){.first = 1, .n = 5, .second = 100, .uptime = 100, .boot = '1'});
+        write_journal((struct entries){.first = 6, .n = 5, .second = 200, .uptime = 10, .boot = '2'});
+        note(&h, cursor_of(5).s);
+        note(&h, cursor_of(10).s);
+        copy_file("t.journal", "snapshot");
+        write_journal((struct entries){.first = 11, .n = 5, .second = 300, .uptime = 10, .boot = '3'});
+        cursor = cursor_of(15);
+        note(&h, cursor.s);
+        must(rename(path("snapshot"), path("t.journal")) == 0, "rename");
+        new.first = 11;
+        if (new.n > 0)
+            write_journal(new);
+        check_resume_with(&h, cursor, AZM_RESUME_ROLLBACK, 0, 11);
+        check_resume(cursor, AZM_RESUME_ROLLBACK, 0, 1); /* who knows nothing sends all */
+        h.n_pairs = 1;
+        check_resume_with(&h, cursor, AZM_RESUME_ROLLBACK, 0, 6);
+    }
+}
+
+static void a_boot_wholly_lost(void)
+{
+    check_lost_boot((struct entries){.second = 400, .uptime = 10, .boot = '4'});
+    check_lost_boot((struct entries){.second = 400, .uptime = 1, .boot = '4'});
+    check_lost_boot((struct entries){.second = 150, .uptime = 10, .boot = '4'}); /* the clock is behind */
+    check_lost_boot((struct entries){.second = 50, .uptime = 10, .boot = '4'});  /* ... far */
+}
+
+/* Vacuumed in the middle of the boots: what follows is the next boot's, and only the numbers between are lost. */
+static void over_boots(void)
+{
+    struct azm_history h = {0};
+    struct cursor third;
+
+    write_journal((struct entries){.first = 1, .n = 5, .second = 100, .uptime = 100, .boot = '1'});
+    write_journal((struct entries){.first = 6, .n = 5, .second = 200, .uptime = 10, .boot = '2'});
+    third = cursor_of(3);
+    note(&h, third.s);
+    check_resume_with(&h, third, AZM_RESUME_EXACT, 0, 4);
+    note(&h, cursor_of(5).s);
+    note(&h, cursor_of(8).s);
+    check_resume_with(&h, cursor_of(8), AZM_RESUME_EXACT, 0, 9);
+    check_resume_with(&h, third, AZM_RESUME_EXACT, 0, 4); /* the cursor says where, not the history */
+}
+
+/* The machine's journal, and one of a user: on systemd before 254 each file has a seqnum id of its own. They are
+ * written by turns. */
+static void write_two_files(unsigned first, struct entries e)
+{
+    e.n = 5;
+    e.first = first;
+    write_journal(e);
+    e.first += 5;
+    e.second++;
+    e.uptime++;
+    e.file = "user-1000.journal";
+    write_journal(e);
+}
+
+/* What is known when all that is there now was read. */
+static void note_all(struct azm_history *h)
+{
+    _cleanup_journal_ sd_journal *j = open_journal();
+    struct azm_place p;
+
+    while (sd_journal_next(j) > 0) {
+        must(azm_place_current(j, &p) == 0, "place");
+        azm_history_note(h, &p);
+    }
+}
+
+static void a_users_file_is_gone(void)
+{
+    struct azm_history h = {0}, users;
+    struct cursor cursor, early;
+
+    write_two_files(1, (struct entries){.second = 100, .uptime = 100, .boot = '1'});
+    write_two_files(11, (struct entries){.second = 110, .uptime = 110, .boot = '1'});
+    note_all(&h);
+    expect(h.n_pairs == 2);
+    cursor = cursor_of(20);
+    early = cursor_of(7);
+    users = history_of(cursor.s);
+    check_resume_with(&h, cursor, AZM_RESUME_EXACT, 0, 21);
+    must(unlink(path("user-1000.journal")) == 0, "unlink");
+    check_resume_with(&h, early, AZM_RESUME_VACUUMED, 0, 11); /* the cursor comes first */
+    write_journal((struct entries){.first = 21, .n = 5, .second = 120, .uptime = 120, .boot = '1'});
+    check_resume_with(&h, cursor, AZM_RESUME_VACUUMED, 0, 21);
+    check_resume_with(&users, cursor, AZM_RESUME_VACUUMED, 0, 21); /* by the monotonic time */
+}
+
+/* Is what follows the machine's journal going on without the user's file, or another journal? Only who knows the one
+ * can tell. */
+static void gone_or_recreated(void)
+{
+    struct cursor cursor;
+
+    write_two_files(1, (struct entries){.second = 100, .uptime = 100, .boot = '1'});
+    cursor = cursor_of(10);
+    for (int known = 0; known < 3; known++) {
+        _cleanup_journal_ sd_journal *j = NULL;
+        struct azm_history h = history_of(cursor.s);
+        struct azm_place p;
+        struct azm_gap gap;
+
+        if (known == 0) {
+            must(unlink(path("user-1000.journal")) == 0, "unlink");
+            write_journal((struct entries){.first = 11, .n = 5, .second = 120, .uptime = 120, .boot = '1'});
+        }
+        must(azm_place_parse(cursor_of(1).s, &p), "cursor");
+        if (known == 1)
+            azm_history_note(&h, &p);
+        if (known == 2) /* as a file only */
+            must(azm_history_add_seen(&h, p.seqnum_id) == 0, "seen");
+        j = open_journal();
+        expect(azm_journal_resume(j, cursor.s, &h, &gap) == AZM_RESUME_VACUUMED && number(j) == 11);
+        expect(gap.reason == (known ? AZM_GAP_VACUUMED : AZM_GAP_ROLLED_BACK));
+        expect(!gap.counted); /* numbers of two ids */
+        must(azm_place_parse(cursor_of(11).s, &p), "cursor");
+        expect(azm_place_equal(&gap.to, &p));
+        must(azm_place_parse(cursor.s, &p), "cursor");
+        expect(azm_place_equal(&gap.from, &p));
+        azm_history_free(&h);
+    }
+}
+
+/* The power fails, and both files lose their end, or a whole boot. */
+static void power_loss_with_users_files(void)
+{
+    for (int whole = 0; whole < 2; whole++)
+        for (int machines = 0; machines < 2; machines++) {
+            struct azm_history h = {0};
+            struct cursor cursor;
+
+            empty_dir();
+            write_two_files(1, (struct entries){.second = 100, .uptime = 100, .boot = '1'});
+            copy_file("t.journal", "snapshot");
+            copy_file("user-1000.journal", "snapshot2");
+            write_two_files(11, (struct entries){.second = 200, .uptime = whole ? 10 : 200, .boot = whole ? '2' : '1'});
+            note_all(&h);
+            expect(h.n_pairs == (whole ? 4 : 2));
+            cursor = cursor_of(machines ? 15 : 20);
+            must(rename(path("snapshot"), path("t.journal")) == 0, "rename");
+            must(rename(path("snapshot2"), path("user-1000.journal")) == 0, "rename");
+            check_resume_with(&h, cursor, AZM_RESUME_ROLLBACK, 0, 11);
+            write_two_files(11, (struct entries){.second = 300, .uptime = 10, .boot = '3'});
+            check_resume_with(&h, cursor, AZM_RESUME_ROLLBACK, 0, 11);
+        }
+}
+
+/* A volatile journal is flushed to disk, where its entries get numbers of another seqnum id: nothing is lost, and only
+ * what has the very time of the cursor's entry comes once more. */
+static void moved(void)
+{
+    const struct entries old = {.first = 1, .n = 10, .second = 100, .uptime = 100, .boot = '1'};
+    struct cursor moving[11];
+
+    write_journal(old);
+    for (unsigned i = 1; i <= 10; i++)
+        moving[i] = cursor_of(i);
+    empty_dir();
+    write_journal(old);
+    for (unsigned i = 1; i <= 10; i++)
+        check_resume(moving[i], AZM_RESUME_MOVED, 0, i);
+    write_journal((struct entries){.first = 11, .n = 5, .second = 200, .uptime = 200, .boot = '1'});
+    write_journal((struct entries){.first = 16, .n = 5, .second = 300, .uptime = 10, .boot = '2'});
+    for (unsigned i = 1; i <= 10; i++)
+        check_resume(moving[i], AZM_RESUME_MOVED, 0, i);
+
+    /* it had lost its beginning before */
+    empty_dir();
+    write_journal((struct entries){.first = 20, .n = 5, .second = 101, .uptime = 101, .boot = '1'});
+    check_resume(moving[3], AZM_RESUME_VACUUMED, 0, 20);
+}
+
+/* Several entries have the time of the cursor's: the copy is found among them. */
+static void moved_in_a_crowd(void)
+{
+    struct cursor moving[8];
+
+    for (int copy = 0; copy < 2; copy++) {
+        empty_dir();
+        write_journal((struct entries){.first = 1, .n = 4, .second = 100, .uptime = 100, .boot = '1'});
+        for (unsigned i = 5; i <= 7; i++)
+            write_journal((struct entries){.first = i, .n = 1, .second = 101, .uptime = 101, .boot = '1'});
+        write_journal((struct entries){.first = 8, .n = 3, .second = 102, .uptime = 102, .boot = '1'});
+        for (unsigned i = 5; i <= 7; i++)
+            if (copy)
+                check_resume(moving[i], AZM_RESUME_MOVED, 0, 5);
+            else
+                moving[i] = cursor_of(i);
+    }
+}
+
 static void empty_journal(void)
 {
     struct cursor cursor;
@@ -285,6 +504,13 @@ static const struct journal_test tests[] = {
     {"power_loss_and_the_clock_behind", power_loss_and_the_clock_behind},
     {"files_put_back", files_put_back},
     {"numbers_used_again", numbers_used_again},
+    {"a_boot_wholly_lost", a_boot_wholly_lost},
+    {"over_boots", over_boots},
+    {"a_users_file_is_gone", a_users_file_is_gone},
+    {"gone_or_recreated", gone_or_recreated},
+    {"power_loss_with_users_files", power_loss_with_users_files},
+    {"moved", moved},
+    {"moved_in_a_crowd", moved_in_a_crowd},
     {"empty_journal", empty_journal},
     {"bad_cursors", bad_cursors},
 };

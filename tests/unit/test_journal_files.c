@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "source/journal_files.h"
+#include "tests/unit/journal_help.h"
+
+/* Telling the files of a journal apart: each is looked at once, and judged. */
+
+/* What a scan said: file names with a letter for the state, sorted by name. */
+static struct {
+    char words[16][NAME_MAX + 4];
+    size_t n;
+    struct azm_place head; /* of the last one that is good */
+    sd_id128_t identity;   /* of the last one */
+    int answer;
+} news;
+
+static int on_news(void *userdata, const struct azm_file_news *f)
+{
+    static const char letters[] = {
+        [AZM_FILE_GOOD] = 'g', [AZM_FILE_EMPTY] = 'e', [AZM_FILE_DAMAGED] = 'd', [AZM_FILE_CLOSED] = 'c'};
+
+    must(userdata == &news && news.n < ELEMENTSOF(news.words), "news");
+    snprintf(news.words[news.n++], sizeof news.words[0], "%s:%c", strrchr(f->path, '/') + 1, letters[f->state]);
+    if (f->state == AZM_FILE_GOOD)
+        news.head = f->head;
+    news.identity = f->identity;
+    return news.answer;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int scan_as(struct azm_journal_files *files, const struct azm_config *c)
+{
+    int r;
+
+    news.n = 0;
+    r = azm_journal_files_scan(files, c, on_news, &news);
+    qsort(news.words, news.n, sizeof news.words[0], compare);
+    return r;
+}
+
+static int scan_dir(struct azm_journal_files *files)
+{
+    struct azm_config c = {.journal_directory = dir, .journal_namespace = (char *)""};
+
+    return scan_as(files, &c);
+}
+
+static void check_news(const char *expected, int line)
+{
+    char all[1024] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < news.n; i++)
+        len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", i ? " " : "", news.words[i]);
+    if (strcmp(all, expected) != 0) {
+        printf("# %s:%d: '%s', not '%s'\n", __FILE__, line, all, expected);
+        failed = true;
+    }
+}
+
+#define expect_news(expected) check_news(expected, __LINE__)
+
+static void make_old(const char *name)
+{
+    const struct timespec old[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+
+    must(utimensat(AT_FDCWD, path(name), old, 0) == 0, "utimensat");
+}
+
+static void write_bytes(const char *name, size_t len)
+{
+    FILE *f = fopen(path(name), "we");
+
+    must(f != NULL, "cannot write");
+    for (size_t i = 0; i < len; i++)
+        putc('x', f);
+    must(fclose(f) == 0, "cannot write");
+}
+
+static void make_small(const char *name, const char *file)
+{
+    write_journal((struct entries){.first = 1, .n = 3, .boot = '1', .file = file});
+    must(rename(path(file), path(name)) == 0, "rename");
+}
+
+static void each_is_news_once(void)
+{
+    struct azm_journal_files files = {0};
+    sd_id128_t identity;
+
+    expect(scan_dir(&files) == 0);
+    expect_news("");
+    write_journal((struct entries){.first = 1, .n = 3, .boot = '1'});
+    expect(scan_dir(&files) == 0);
+    expect_news("t.journal:g");
+    expect(news.head.seqnum == 1 && news.head.realtime_usec == UINT64_C(1700000000000000));
+    identity = news.identity;
+
+    write_journal((struct entries){.first = 4, .n = 3, .second = 10, .boot = '1'}); /* it grows */
+    expect(scan_dir(&files) == 0);
+    expect_news("");
+    must(rename(path("t.journal"), path("t@1.journal")) == 0, "rename"); /* it is rotated */
+    write_journal((struct entries){.first = 7, .n = 3, .second = 20, .boot = '1'});
+    expect(scan_dir(&files) == 0);
+    expect_news("t.journal:g");
+    expect(!sd_id128_equal(news.identity, identity));
+
+    must(unlink(path("t.journal")) == 0, "unlink"); /* its inode number may be used again */
+    expect(scan_dir(&files) == 0);
+    expect_news("");
+    expect(files.n == 1);
+    write_journal((struct entries){.first = 7, .n = 3, .second = 20, .boot = '1'});
+    expect(scan_dir(&files) == 0);
+    expect_news("t.journal:g");
+    azm_journal_files_free(&files);
+    expect(files.n == 0);
+    expect(scan_dir(&files) == 0);
+    expect_news("t.journal:g t@1.journal:g");
+    azm_journal_files_free(&files);
+}
+
+/* A fault of whoever is told ends the scan, and the file stays news. */
+static void an_error(void)
+{
+    struct azm_journal_files files = {0};
+
+    make_small("b.journal", "b.journal");
+    expect(scan_dir(&files) == 0);
+    make_small("a.journal", "a.journal");
+    news.answer = -EIO;
+    expect(scan_dir(&files) == -EIO);
+    news.answer = 1;
+    expect(scan_dir(&files) == 0);
+    expect_news("a.journal:g");
+    news.answer = 0;
+    expect(scan_dir(&files) == 0);
+    expect_news("");
+    azm_journal_files_free(&files);
+}
+
+static void damaged_ones(void)
+{
+    struct azm_journal_files files = {0};
+    struct stat st;
+
+    make_small("cut.journal", "x.journal");
+    must(stat(path("cut.journal"), &st) == 0 && truncate(path("cut.journal"), 4096) == 0, "truncate");
+    make_small("good.journal~", "x.journal");
+    expect(scan_dir(&files) == 0);
+    expect_news("cut.journal:d good.journal~:g"); /* it says that it has entries, so its age does not matter */
+    expect(!files.young);
+    expect(scan_dir(&files) == 0);
+    expect_news("");
+
+    write_bytes("garbage.journal", 10000);
+    expect(scan_dir(&files) == 0);
+    expect_news(""); /* journald may be about to fill it */
+    expect(files.young);
+    make_old("garbage.journal");
+    expect(scan_dir(&files) == 0);
+    expect_news("garbage.journal:d");
+    expect(!files.young);
+    azm_journal_files_free(&files);
+}
+
+static void what_is_no_journal_file(void)
+{
+    struct azm_journal_files files = {0};
+
+    write_bytes("text", 10);
+    write_bytes("journal", 10);
+    write_bytes("a.journal.gz", 10);
+    write_bytes(".hidden.journal", 10);
+    make_old(".hidden.journal");
+    must(symlink("/dev/null", path("device.journal")) == 0, "symlink");
+    must(symlink("nothing", path("dangling.journal")) == 0, "symlink");
+    expect(scan_dir(&files) == 0);
+    expect_news("");
+    expect(!files.young && files.n == 0);
+    must(unlink(path(".hidden.journal")) == 0, "unlink");
+    azm_journal_files_free(&files);
+}
+
+/* libsystemd looks into a folder's folders (of a machine each), and no deeper. */
+static void folders(void)
+{
+    struct azm_journal_files files = {0};
+
+    must(mkdir(path("machine"), 0755) == 0 && mkdir(path("machine/deeper"), 0755) == 0, "mkdir");
+    make_small("top.journal", "x.journal");
+    make_small("machine/one.journal", "x.journal");
+    make_small("machine/deeper/two.journal", "x.journal");
+    expect(scan_dir(&files) == 0);
+    expect_news("one.journal:g top.journal:g");
+    unlink(path("machine/deeper/two.journal"));
+    unlink(path("machine/one.journal"));
+    rmdir(path("machine/deeper"));
+    rmdir(path("machine"));
+    azm_journal_files_free(&files);
+}
+
+static void only_the_files_named(void)
+{
+    struct azm_key_value items[] = {{0}, {0}};
+    struct azm_config c = {
+        .journal_directory = (char *)"", .journal_namespace = (char *)"", .journal_files = {.items = items, .n = 2}};
+    struct azm_journal_files files = {0};
+    char a[PATH_MAX + NAME_MAX + 2];
+
+    make_small("a", "x.journal"); /* whatever they are called */
+    make_small("b.journal", "x.journal");
+    snprintf(a, sizeof a, "%s", path("a"));
+    items[0].key = a;
+    items[1].key = (char *)path("gone.journal");
+    expect(scan_as(&files, &c) == 0);
+    expect_news("a:g");
+    azm_journal_files_free(&files);
+}
+
+/* As libsystemd chooses by name. */
+static void scopes(void)
+{
+    static const char *const suffixes[] = {".journal", ".journal~", "@1-2.journal", "1.journal" /* another user's */};
+    struct azm_config c = {.journal_directory = dir, .journal_namespace = (char *)""};
+    char name[64];
+
+    for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+        snprintf(name, sizeof name, "user-%u%s", (unsigned)getuid(), suffixes[i]);
+        make_small(name, "x.journal");
+    }
+    make_small("system.journal", "x.journal");
+    make_small("system@1-2.journal~", "x.journal");
+    make_small("systemd.journal", "x.journal");
+
+    for (int scope = AZM_SCOPE_ALL; scope <= AZM_SCOPE_USER; scope++) {
+        struct azm_journal_files files = {0};
+        bool all = scope == AZM_SCOPE_ALL, found_system = false, found_user = false;
+
+        c.scope = (enum azm_scope)scope;
+        expect(scan_as(&files, &c) == 0);
+        expect(news.n == (all ? 7 : scope == AZM_SCOPE_SYSTEM ? 2 : 3));
+        for (size_t i = 0; i < news.n; i++) {
+            found_system |= strncmp(news.words[i], "system", 6) == 0;
+            found_user |= strncmp(news.words[i], "user-", 5) == 0;
+        }
+        expect(found_system == (scope != AZM_SCOPE_USER));
+        expect(found_user == (scope != AZM_SCOPE_SYSTEM));
+        azm_journal_files_free(&files);
+    }
+}
+
+static void roots(void)
+{
+    struct azm_key_value item = {(char *)"/dev/null", (char *)""};
+    struct azm_config machine = {.journal_directory = (char *)"", .journal_namespace = (char *)""};
+    struct azm_config folder = {.journal_directory = dir, .journal_namespace = (char *)""}, file = machine;
+
+    file.journal_files = (struct azm_key_values){&item, 1};
+    expect(azm_journal_all_roots(&machine) == 3);
+    expect((azm_journal_roots(&machine) & ~azm_journal_all_roots(&machine)) == 0);
+    expect(!(azm_journal_roots(&machine) & 1) == (access("/run/log/journal", F_OK) < 0));
+    expect(!(azm_journal_roots(&machine) & 2) == (access("/var/log/journal", F_OK) < 0));
+    expect(azm_journal_all_roots(&folder) == 0 && azm_journal_roots(&folder) == 0);
+    expect(azm_journal_all_roots(&file) == 0 && azm_journal_roots(&file) == 0);
+}
+
+static const struct journal_test tests[] = {
+    {"each_is_news_once", each_is_news_once},
+    {"an_error", an_error},
+    {"damaged_ones", damaged_ones},
+    {"what_is_no_journal_file", what_is_no_journal_file},
+    {"folders", folders},
+    {"only_the_files_named", only_the_files_named},
+    {"scopes", scopes},
+    {"roots", roots},
+};
+
+int main(void)
+{
+    return run_journal_tests(tests, ELEMENTSOF(tests));
+}
