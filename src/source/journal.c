@@ -552,13 +552,13 @@ static const char *own_invocation(void)
     return pid && strcmp(pid, own) == 0 ? getenv("INVOCATION_ID") : NULL;
 }
 
-/* What this process logs from now on is not exported. */
-static void skip_own(const struct azm_config *c, sd_id128_t boot, struct azm_entry_reader *reader)
+/* What this process logs from the opening on is not exported. */
+static void skip_own(const struct azm_journal *s, const struct azm_config *c, struct azm_entry_reader *reader)
 {
     const char *invocation = own_invocation();
     char comm[16] = "";
-    struct azm_own_process own = {.boot = boot,
-                                  .started_usec = azm_monotonic_usec(&azm_system_clock),
+    struct azm_own_process own = {.boot = s->boot,
+                                  .started_usec = s->opened_usec,
                                   .pid = (long)getpid(),
                                   .comm = comm,
                                   .invocation = invocation ? invocation : ""};
@@ -574,7 +574,7 @@ static int new_reader(struct azm_journal *s, const struct azm_config *c, struct 
 
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
-    skip_own(c, s->boot, *ret);
+    skip_own(s, c, *ret);
     azm_entry_reader_count_losses(*ret, &s->losses);
     return 0;
 }
@@ -639,6 +639,7 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     s->config = c;
     s->selects = azm_journal_selects(c);
     s->state_dir_fd = o->state_dir_fd;
+    s->opened_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_id128_get_boot(&s->boot);
     if (r < 0)
         azm_error_set(err, r, "cannot read the boot id: %m");

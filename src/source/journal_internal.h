@@ -49,6 +49,7 @@ struct azm_journal {
     char *cursor;                /* of the last entry read; "" before the first; NULL: ask the journal */
     unsigned truncations;        /* azm_sigbus_count when it was last looked at */
     sd_id128_t boot;             /* the running one */
+    uint64_t opened_usec;        /* monotonic: what this process logs from then on is its own */
     uint64_t looked_usec;        /* monotonic: the last look for new files */
     bool last_was_young;         /* the last entry read: see advance */
     bool invalidated;            /* files have come or gone since they were last looked over */
