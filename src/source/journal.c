@@ -65,6 +65,7 @@ static int look_at_files(struct azm_journal *s, struct azm_error *err)
     s->looked_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_journal_process(s->j);
     s->invalidated |= r == SD_JOURNAL_INVALIDATE;
+    s->tail_wanted |= r != SD_JOURNAL_NOP;
     return r < 0 ? azm_journal_error(err, r, "cannot look for changes") : r;
 }
 
@@ -246,6 +247,7 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
         s->account.read++;
         free(s->tail);
         s->tail = NULL;
+        s->tail_wanted = true;
         r = azm_journal_read_entry(s->j, s->reader, rec, &t);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
@@ -438,6 +440,8 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
         return azm_journal_error(err, r, "cannot watch it");
     if (s->files.young || s->roots < azm_journal_all_roots(s->config)) /* no event tells about these */
         *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
+    if (s->selects && !s->only_boot && s->tail_wanted) /* nor is there one when a flood that nobody wants has ended */
+        *ret_timeout_usec = MIN(*ret_timeout_usec, s->tail_usec + AZM_JOURNAL_TAIL_USEC);
     if (s->polled_fd == fd) {
         sd_journal_close(s->retired);
         s->retired = NULL;
@@ -496,8 +500,11 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    if (r >= 0 && s->selects && !s->only_boot)
+    if (r >= 0 && s->selects && !s->only_boot) {
         r = azm_journal_take_tail(s, err);
+        if (r > 0) /* it may be in a file that has appeared since, of which the reading must know */
+            r = look_at_files(s, err);
+    }
     return MIN(r, 0);
 }
 
