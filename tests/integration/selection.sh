@@ -284,10 +284,10 @@ curl -sSf --data-binary 'request * normal' "http://127.0.0.1:$port/emulator/scri
 logger -t lines "the last line"
 check "everything arrives" wait_until 30 grep -q '"body":"the last line"' "$work/received"
 check "once" [ "$(received)" = 101 ]
-check "but none of its own words" [ "$(grep -c "\"process.pid\":$own[,}]" "$work/received")" = 0 ]
+check "but none of its own words" [ "$(grep -c "\"process.pid\":${own}[,}]" "$work/received")" = 0 ]
 check "it ends with 0" stop "$own"
 printf '[journal]\nexclude_own=no\n' >>"$work/own.conf"
 start_own
-check "exclude_own=no: they are exported" wait_until 30 grep -q "\"process.pid\":$own[,}]" "$work/received"
+check "exclude_own=no: they are exported" wait_until 30 grep -q "\"process.pid\":${own}[,}]" "$work/received"
 check "it ends with 0" stop "$own"
 done_testing
