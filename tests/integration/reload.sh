@@ -194,19 +194,27 @@ check "nothing came twice" [ "$(cat "$work/received" "$work/received2" | grep -o
 
 # --- many reloads under a flood ---
 cat >"$work/flood.py" <<'END'
+# root and a user, so that there are two journal files; each counts for itself
 import os, socket, sys, time
+who = "user" if os.fork() == 0 else "root"
+if who == "user":
+    os.setgroups([])
+    os.setgid(1500)
+    os.setuid(1500)
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.connect("/run/systemd/journal/socket")
 i = 0
 while not os.path.exists(sys.argv[1] + "/enough") and i < 200000:
-    s.send(f"MESSAGE=number {i}\nSYSLOG_IDENTIFIER=flood\n".encode())
-    s.send(f"MESSAGE=noise {i}\nSYSLOG_IDENTIFIER=noise\n".encode())
+    s.send(f"MESSAGE=number {i} {who}\nSYSLOG_IDENTIFIER=flood\n".encode())
+    s.send(f"MESSAGE=noise {i} {who}\nSYSLOG_IDENTIFIER=noise\n".encode())
     i += 1
     if i % 10 == 0:
-        time.sleep(0.005)
-with open(sys.argv[1] + "/sent", "w") as f:
-    f.write(str(i))
+        time.sleep(0.01)
+s.send(f"MESSAGE=sent {i} {who}\nSYSLOG_IDENTIFIER=flood\n".encode())
+if who == "root":
+    os.wait()
 END
+chmod 711 "$work" # the user looks for "enough"
 start python3 "$work/flood.py" "$work"
 flood=$started
 for round in $(seq 20); do
@@ -222,6 +230,7 @@ for round in $(seq 20); do
   reload || bail "reload $round: $(cat "$work/json" "$work/log")"
   more() { [ "$(cat "$work/received" "$work/received2" | wc -l)" -gt "$before" ]; }
   wait_until 30 more || bail "nothing arrives after reload $round"
+  [ $((round % 7)) != 0 ] || journalctl --rotate
 done
 touch "$work/enough"
 wait "$flood"
@@ -229,22 +238,24 @@ check "20 reloads under a flood: all is delivered" flush
 check "the configuration of each round has counted" \
   [ "$(cat "$work/received" "$work/received2" | grep -o '"round":"[0-9]*"' | sort -u | wc -l)" -ge 15 ]
 complete() {
-  python3 - "$(cat "$work/sent")" "$work/received" "$work/received2" <<'END'
+  python3 - "$work/received" "$work/received2" <<'END'
 import collections, json, sys
-sent = int(sys.argv[1])
-bodies, uids, stores = collections.Counter(), collections.Counter(), []
-for path in sys.argv[2:]:
+bodies, uids, stores, sent = collections.Counter(), collections.Counter(), [], {}
+for path in sys.argv[1:]:
     stores.append(0)
     for line in open(path):
         r = json.loads(line)
         uids[r["uid"]] += 1
-        if r["body"].startswith("number "):
-            bodies[int(r["body"].split()[1])] += 1
+        word, *number = r["body"].split()
+        if word == "number":
+            bodies[number[1], int(number[0])] += 1
             stores[-1] += 1
-missing = [i for i in range(sent) if i not in bodies]
+        elif word == "sent":
+            sent[number[1]] = int(number[0])
+missing = [(who, i) for who in sent for i in range(sent[who]) if (who, i) not in bodies]
 twice = [i for i in bodies if bodies[i] > 1]
-print(f"{sent} sent, {stores} arrived, missing {missing[:10]}, twice {twice[:10]}")
-assert sent > 1000 and min(stores) > 100
+print(f"{sent} sent, {stores} arrived, missing {len(missing)} {missing[:10]}, twice {len(twice)} {twice[:10]}")
+assert set(sent) == {"root", "user"} and min(sent.values()) > 500 and min(stores) > 100
 assert not missing and not twice and max(uids.values()) == 1
 END
 }
