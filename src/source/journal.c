@@ -65,6 +65,7 @@ static int look_at_files(struct azm_journal *s, struct azm_error *err)
     s->looked_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_journal_process(s->j);
     s->invalidated |= r == SD_JOURNAL_INVALIDATE;
+    s->tail_wanted |= r != SD_JOURNAL_NOP;
     return r < 0 ? azm_journal_error(err, r, "cannot look for changes") : r;
 }
 
@@ -249,6 +250,7 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
         s->account.read++;
         free(s->tail);
         s->tail = NULL;
+        s->tail_wanted = true;
         r = azm_journal_read_entry(s->j, s->reader, rec, &t);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
@@ -441,6 +443,8 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
         return azm_journal_error(err, r, "cannot watch it");
     if (s->files.young || s->roots < azm_journal_all_roots(s->config)) /* no event tells about these */
         *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
+    if (s->selects && !s->only_boot && s->tail_wanted) /* nor is there one when a flood that nobody wants has ended */
+        *ret_timeout_usec = MIN(*ret_timeout_usec, s->tail_usec + AZM_JOURNAL_TAIL_USEC);
     if (s->polled_fd == fd) {
         sd_journal_close(s->retired);
         s->retired = NULL;
@@ -499,8 +503,11 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    if (r >= 0 && s->selects && !s->only_boot)
+    if (r >= 0 && s->selects && !s->only_boot) {
         r = azm_journal_take_tail(s, err);
+        if (r > 0) /* it may be in a file that has appeared since, of which the reading must know */
+            r = look_at_files(s, err);
+    }
     return MIN(r, 0);
 }
 
@@ -555,13 +562,13 @@ static const char *own_invocation(void)
     return pid && strcmp(pid, own) == 0 ? getenv("INVOCATION_ID") : NULL;
 }
 
-/* What this process logs from now on is not exported. */
-static void skip_own(const struct azm_config *c, sd_id128_t boot, struct azm_entry_reader *reader)
+/* What this process logs from the opening on is not exported. */
+static void skip_own(const struct azm_journal *s, const struct azm_config *c, struct azm_entry_reader *reader)
 {
     const char *invocation = own_invocation();
     char comm[16] = "";
-    struct azm_own_process own = {.boot = boot,
-                                  .started_usec = azm_monotonic_usec(&azm_system_clock),
+    struct azm_own_process own = {.boot = s->boot,
+                                  .started_usec = s->opened_usec,
                                   .pid = (long)getpid(),
                                   .comm = comm,
                                   .invocation = invocation ? invocation : ""};
@@ -577,7 +584,7 @@ static int new_reader(struct azm_journal *s, const struct azm_config *c, struct 
 
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
-    skip_own(c, s->boot, *ret);
+    skip_own(s, c, *ret);
     azm_entry_reader_count_losses(*ret, &s->losses);
     return 0;
 }
@@ -642,6 +649,7 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     s->config = c;
     s->selects = azm_journal_selects(c);
     s->state_dir_fd = o->state_dir_fd;
+    s->opened_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_id128_get_boot(&s->boot);
     if (r < 0)
         azm_error_set(err, r, "cannot read the boot id: %m");

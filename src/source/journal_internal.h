@@ -5,6 +5,7 @@
 #include <systemd/sd-journal.h>
 
 #include "config/config.h"
+#include "core/clock.h"
 #include "source/entry.h"
 #include "source/gap.h"
 #include "source/history.h"
@@ -49,6 +50,7 @@ struct azm_journal {
     char *cursor;                /* of the last entry read; "" before the first; NULL: ask the journal */
     unsigned truncations;        /* azm_sigbus_count when it was last looked at */
     sd_id128_t boot;             /* the running one */
+    uint64_t opened_usec;        /* monotonic: what this process logs from then on is its own */
     uint64_t looked_usec;        /* monotonic: the last look for new files */
     bool last_was_young;         /* the last entry read: see advance */
     bool invalidated;            /* files have come or gone since they were last looked over */
@@ -75,6 +77,7 @@ struct azm_journal {
      * there when nothing selected came after all, so that entries vacuumed later do not look like a gap. */
     char *tail;         /* NULL: none is known, or something was read since */
     uint64_t tail_usec; /* monotonic: when it was taken */
+    bool tail_wanted;   /* since then something was read or has changed, so a new one is due */
 
     struct azm_place mark; /* for flush: what comes up to here is wanted */
     bool marked;
@@ -130,7 +133,8 @@ int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct az
 
 /* --- journal_survey.c --- */
 
-/* With selection, now and then: takes the journal's end as s->tail. 0 or -errno. */
+/* With selection, at most this often: takes the journal's end as s->tail: 1 if so, 0, -errno. */
+#define AZM_JOURNAL_TAIL_USEC (5 * AZM_USEC_PER_SEC)
 int azm_journal_take_tail(struct azm_journal *s, struct azm_error *err);
 
 /* These are source operations: see source.h. */

@@ -11,8 +11,6 @@
 /* Looking at the journal beside the reading, with a handle that is opened for the purpose: where its end is, what
  * waits. */
 
-#define TAIL_INTERVAL_USEC (5 * AZM_USEC_PER_SEC)
-
 /* A new handle on the journal's last entry: 1; 0 if there is none; -errno. */
 static int open_at_tail(struct azm_journal *s, sd_journal **ret, struct azm_error *err)
 {
@@ -33,15 +31,16 @@ int azm_journal_take_tail(struct azm_journal *s, struct azm_error *err)
     _cleanup_journal_ sd_journal *j = NULL;
     int r;
 
-    if (s->tail_usec > 0 && now < s->tail_usec + TAIL_INTERVAL_USEC)
+    if (s->tail_usec > 0 && (!s->tail_wanted || now < s->tail_usec + AZM_JOURNAL_TAIL_USEC))
         return 0;
     s->tail_usec = now;
+    s->tail_wanted = false;
     free(s->tail);
     s->tail = NULL;
     r = open_at_tail(s, &j, err);
     if (r > 0)
         r = sd_journal_get_cursor(j, &s->tail);
-    return MIN(r, 0);
+    return r < 0 ? r : 1;
 }
 
 /* Are there n entries with this message? */
