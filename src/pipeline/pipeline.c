@@ -228,18 +228,20 @@ static int read_record(struct azm_pipeline *p)
 
 /* --- flushes --- */
 
-/* What a flush waits for may have come to pass: 0 or -errno. */
+/* What a flush waits for may have come to pass: 0 or -errno. While more is read than is delivered, there always is a
+ * record that waits for a batch and a batch that waits for room: the flush waits for that batch, not for a lull. */
 static int go_on_flushing(struct azm_pipeline *p)
 {
-    if (p->flushes.first && azm_flush_wants_seal(&p->flushes, p->o.source) && !p->pending) {
-        int r;
+    if (p->flushes.first && azm_flush_wants_seal(&p->flushes, p->o.source)) {
+        int r = make_room(p);
 
-        p->due = batch_has_records(p);
-        r = seal(p, false);
+        if (r >= 0 && !p->pending) {
+            p->due = batch_has_records(p); /* sealed now, or by the next acknowledgement */
+            azm_flush_sealed(&p->flushes, p->submitted + p->due);
+            r = seal(p, false);
+        }
         if (r < 0)
             return r;
-        if (r > 0)
-            azm_flush_sealed(&p->flushes, p->submitted);
     }
     azm_flush_acknowledged(&p->flushes, p->submitted - azm_exporter_outstanding(p->o.exporter));
     return 0;
