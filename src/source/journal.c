@@ -478,12 +478,13 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
 {
     struct azm_journal *s = azm_journal_of(source);
     uint64_t now = azm_monotonic_usec(&azm_system_clock);
-    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC;
+    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC, more;
     int r;
 
     azm_journal_keep_cursor(s);
     look_at_truncations(s);
     r = look_at_files(s, err);
+    more = r > SD_JOURNAL_NOP;
     if (r >= 0)
         r = azm_journal_account(s, err);
     if (r >= 0 && (due || s->invalidated))
@@ -498,7 +499,8 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
         s->looked_over_usec = now;
     if (r >= 0 && s->selects && !s->only_boot)
         r = azm_journal_take_tail(s, err);
-    return MIN(r, 0);
+    more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->limit_to_boot;
+    return r < 0 ? r : more;
 }
 
 /* --- life --- */
