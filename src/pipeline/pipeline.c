@@ -228,18 +228,20 @@ static int read_record(struct azm_pipeline *p)
 
 /* --- flushes --- */
 
-/* What a flush waits for may have come to pass: 0 or -errno. */
+/* What a flush waits for may have come to pass: 0 or -errno. While more is read than is delivered, there always is a
+ * record that waits for a batch and a batch that waits for room: the flush waits for that batch, not for a lull. */
 static int go_on_flushing(struct azm_pipeline *p)
 {
-    if (p->flushes.first && azm_flush_wants_seal(&p->flushes, p->o.source) && !p->pending) {
-        int r;
+    if (p->flushes.first && azm_flush_wants_seal(&p->flushes, p->o.source)) {
+        int r = make_room(p);
 
-        p->due = batch_has_records(p);
-        r = seal(p, false);
+        if (r >= 0 && !p->pending) {
+            p->due = batch_has_records(p); /* sealed now, or by the next acknowledgement */
+            azm_flush_sealed(&p->flushes, p->submitted + p->due);
+            r = seal(p, false);
+        }
         if (r < 0)
             return r;
-        if (r > 0)
-            azm_flush_sealed(&p->flushes, p->submitted);
     }
     azm_flush_acknowledged(&p->flushes, p->submitted - azm_exporter_outstanding(p->o.exporter));
     return 0;
@@ -366,14 +368,15 @@ static int on_shutdown_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* --- reading --- */
 
+/* 1 if there may be more to read now, 0, -errno. */
 static int look_for_changes(struct azm_pipeline *p)
 {
     uint64_t timeout;
-    int fd, events, r;
+    int fd, events, r, more = 0;
 
     r = azm_flush_mark(&p->flushes, p->o.source, &p->words); /* before new files are looked for */
     if (r >= 0)
-        r = p->o.source->ops->process(p->o.source, &p->words);
+        r = more = p->o.source->ops->process(p->o.source, &p->words);
     if (r >= 0)
         r = p->o.source->ops->poll(p->o.source, &fd, &events, &timeout, &p->words);
     if (r < 0)
@@ -382,10 +385,10 @@ static int look_for_changes(struct azm_pipeline *p)
     if (r < 0)
         return azm_error_set(&p->words, r, "cannot watch the source: %m");
     sd_event_source_set_io_events(p->source_io, (uint32_t)events);
-    if (timeout == AZM_USEC_INFINITY)
-        return sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
-    sd_event_source_set_time(p->source_timer, timeout);
-    return sd_event_source_set_enabled(p->source_timer, SD_EVENT_ONESHOT);
+    if (timeout != AZM_USEC_INFINITY)
+        sd_event_source_set_time(p->source_timer, timeout);
+    sd_event_source_set_enabled(p->source_timer, timeout == AZM_USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    return more;
 }
 
 /* One turn of reading: a bounded number of records, so that acknowledgements and signals are seen between. */
@@ -393,6 +396,7 @@ static int on_turn(sd_event_source *s, void *userdata)
 {
     struct azm_pipeline *p = userdata;
     int r = 1, k;
+    bool more;
 
     for (size_t i = 0; i < AZM_SOURCE_RECORDS_PER_TURN && r > 0; i++) {
         r = make_room(p);
@@ -408,6 +412,7 @@ static int on_turn(sd_event_source *s, void *userdata)
         fail(p, k);
         return 0;
     }
+    more = r > 0 || k > 0; /* what has come since the last record was read: its event is spent */
     k = go_on_flushing(p);
     if (k >= 0 && r == 0)
         k = note_idle(p);
@@ -415,7 +420,7 @@ static int on_turn(sd_event_source *s, void *userdata)
         fail(p, k);
         return 0;
     }
-    if (r > 0) {
+    if (more) {
         p->drained_before = false;
         return 0;
     }

@@ -43,7 +43,8 @@ struct azm_source_ops {
     /* What to wait for (poll events on the fd, a monotonic time or AZM_USEC_INFINITY) until there may be more. */
     int (*poll)(struct azm_source *s, int *ret_fd, int *ret_events, uint64_t *ret_timeout_usec, struct azm_error *err);
 
-    /* To be called when that has happened, and at least every AZM_SOURCE_RECORDS_PER_TURN records: 0 or -errno. */
+    /* To be called when that has happened, and at least every AZM_SOURCE_RECORDS_PER_TURN records: 1 if `next` may have
+     * more to give now, for which there will be no event; 0; -errno. */
     int (*process)(struct azm_source *s, struct azm_error *err);
 
     /* Remembers the end of what is there now, if it holds `n` entries with just this message (NULL: whatever it holds):

@@ -75,14 +75,14 @@ int main(void)
          "azm_journal_open");
     while (s->ops->next(s, &rec, &err) > 0)
         ;
-    must(s->ops->process(s, &err) == 0, "process");
+    must(s->ops->process(s, &err) >= 0, "process");
     armed = true;
     for (int looks = 0; looks < 3; looks++) { /* with a look at the files in between, as the pipeline does */
         while (s->ops->next(s, &rec, &err) > 0) {
             user += is(&rec, "late line of a user");
             system_line += is(&rec, "line of the system");
         }
-        must(s->ops->process(s, &err) == 0, "process");
+        must(s->ops->process(s, &err) >= 0, "process");
     }
     printf("%sok 1 - the line in the file that appeared late is read, once (%d)\n", user == 1 ? "" : "not ", user);
     printf("%sok 2 - the line that overtook it is read, once (%d)\n", system_line == 1 ? "" : "not ", system_line);

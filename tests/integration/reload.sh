@@ -167,10 +167,10 @@ gets() { # gets ROUND WHO...: of that round just these have arrived
   cat "$work/got"
   [ "$(cat "$work/got")" = "$2" ]
 }
-configure "$first" '[journal]' 'identifier=a' 'identifier=b'
+configure "$first" '[journal]' 'identifiers=a' 'identifiers=b'
 check "a selection" reload
 check "counts" gets 1 ab
-configure "$first" '[journal]' 'exclude_identifier=b'
+configure "$first" '[journal]' 'exclude_identifiers=b'
 check "an exclude" reload
 check "counts" gets 2 ac
 configure "$first" '[journal]' 'match=PRIORITY=3'
@@ -220,9 +220,9 @@ flood=$started
 for round in $(seq 20); do
   case $((round % 5)) in
   0) lines=('[batch]' 'max_export_batch_size=7') ;;
-  1) lines=('[journal]' 'identifier=flood' 'identifier=noise') ;;
-  2) lines=('[journal]' 'exclude_identifier=noise' '[batch]' 'max_request_bytes=64K') ;;
-  3) lines=('[journal]' 'identifier=flood' '[export]' 'compression=none' 'concurrency=1') ;;
+  1) lines=('[journal]' 'identifiers=flood' 'identifiers=noise') ;;
+  2) lines=('[journal]' 'exclude_identifiers=noise' '[batch]' 'max_request_bytes=64K') ;;
+  3) lines=('[journal]' 'identifiers=flood' '[export]' 'compression=none' 'concurrency=1') ;;
   4) lines=('[batch]' 'schedule_delay=10ms' '[export]' 'concurrency=8') ;;
   esac
   configure "$([ $((round % 2)) = 0 ] && echo "$first" || echo "$second")" "${lines[@]}" '[resource]' "round=$round"

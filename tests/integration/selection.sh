@@ -98,18 +98,18 @@ config 'transports=kernel, stdout\n'
 check "transports=" files "kernel bare"
 config 'exclude_units=web db.service tool\n'
 check "exclude_units=: what these logged, users' units too" files "about-web about-web-2 spoof kernel"
-config 'exclude_identifier=web\nexclude_identifier=bad\n'
-check "exclude_identifier=" files "db about-web about-web-2 kernel bare tool"
+config 'exclude_identifiers=web\nexclude_identifiers=bad\n'
+check "exclude_identifiers=" files "db about-web about-web-2 kernel bare tool"
 config 'exclude_match=_UID=0\nexclude_match=PRIORITY=4\n'
 check "exclude_match=: either is enough" files "web db bare tool"
 config 'units=web\nexclude_match=_UID=0\n'
 check "units= and exclude_match=: what is left" files "web"
 check "-u replaces units= of the file; the exclude stays" files "db bare" -u db
-config 'units=web db\nidentifier=web\npriority=debug\n'
-check "units=, identifier= and priority= in the file" files "web"
-check "-t replaces identifier=" files "db" -t db
+config 'units=web db\nidentifiers=web\npriority=debug\n'
+check "units=, identifiers= and priority= in the file" files "web"
+check "-t replaces identifiers=" files "db" -t db
 check "-p replaces priority=" files "" -p err
-config 'units=web\nunits=\nidentifier=tool\n'
+config 'units=web\nunits=\nidentifiers=tool\n'
 check "an empty value empties a list" files "tool"
 config "directory=$work/files\n"
 check "directory=" only "web db about-web about-web-2 spoof kernel bare tool"
@@ -243,12 +243,12 @@ s.send(b"MESSAGE=of-the-namespace\nSYSLOG_IDENTIFIER=machine\n")
 END
 journalctl --sync
 check "journald has three journals" [ "$(journalctl --namespace='*' -q -t machine -o cat | wc -l)" = 3 ]
-config 'identifier=machine\n'
+config 'identifiers=machine\n'
 check "all of the machine's journal; no namespace" only "of-the-system of-the-user"
 check "--namespace" only "of-the-namespace" --namespace ns1
-config 'identifier=machine\nnamespace=ns1\n'
+config 'identifiers=machine\nnamespace=ns1\n'
 check "namespace=" only "of-the-namespace"
-config 'identifier=machine\n'
+config 'identifiers=machine\n'
 check "--system" only "of-the-system" --system
 as_user() { # cat only: the emulator's side does not depend on the user
   user "$work/azmonlog" cat -c /dev/null -t machine "$@" >"$work/out" || return

@@ -371,8 +371,8 @@ START_TEST(lists)
         {"units", LIST(units), {"org.x.y getty@tty1"}, "org.x.y.service|getty@tty1.service"},
         {"units", LIST(units), {".service"}, ".service.service"}, /* no name, only a suffix */
         {"exclude_units", LIST(exclude_units), {"a b.socket"}, "a.service|b.socket"},
-        {"identifier", LIST(identifiers), {"a, b c", "d"}, "a, b c|d"},
-        {"exclude_identifier", LIST(exclude_identifiers), {"a, b c", "d"}, "a, b c|d"},
+        {"identifiers", LIST(identifiers), {"a, b c", "d"}, "a|b|c|d"},
+        {"exclude_identifiers", LIST(exclude_identifiers), {"a, b c", "d"}, "a|b|c|d"},
         {"transports", LIST(transports), {"kernel, syslog", "audit"}, "kernel|syslog|audit"},
         {"facilities", LIST(facilities), {"kern USER 2 daemon"}, "0|1|2|3"},
         {"facilities", LIST(facilities), {"auth authpriv cron ftp", "local0 local7"}, "4|10|9|11|16|23"},

@@ -338,7 +338,7 @@ START_TEST(excluded_entries_are_skipped)
         begin(profiles[p]);
         ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=a.service", "SYSLOG_IDENTIFIER=id", "_EXE=/bin/x"), 1);
         exclude("exclude_units", "a b");
-        exclude("exclude_identifier", "an id");
+        exclude("exclude_identifiers", "an id");
         exclude("exclude_match", "_EXE=/bin/x");
         exclude("exclude_match", "NOTE=");
         ck_assert_int_eq(FINISH("MESSAGE=x"), 1);

@@ -102,9 +102,9 @@ static const struct {
     {{"units", "c.socket, aa nothing"}, "10 13"},
     {{"units", "x.slice"}, "10"},
     {{"units", "y"}, ""}, /* a slice only by its name */
-    {{"identifier", "a"}, "1 16"},
-    {{"identifier", "two words, a comma"}, "12"},
-    {{"identifier", "a", "identifier", "b"}, "1 9 16 17"},
+    {{"identifiers", "a"}, "1 16"},
+    {{"match", "SYSLOG_IDENTIFIER=two words, a comma"}, "12"},
+    {{"identifiers", "a", "identifiers", "b"}, "1 9 16 17"},
     {{"facilities", "daemon"}, "1 2 16"},
     {{"facilities", "kern,authpriv"}, "9 11"},
     {{"facilities", "1"}, "10 13"}, /* not 10 */
@@ -124,14 +124,14 @@ static const struct {
     {{"units", "a", "priority", "crit"}, "16"},
     {{"units", "a b", "priority", "err"}, "9 15 16 17"},
     {{"units", "a b", "match", "_PID=1"}, "2 15"}, /* not what a match of the unit alone would let through */
-    {{"units", "a b", "identifier", "systemd"}, "2 15"},
-    {{"identifier", "a", "identifier", "b", "units", "b"}, "9 17"},
-    {{"identifier", "a", "match", "SYSLOG_IDENTIFIER=b"}, ""},
+    {{"units", "a b", "identifiers", "systemd"}, "2 15"},
+    {{"identifiers", "a", "identifiers", "b", "units", "b"}, "9 17"},
+    {{"identifiers", "a", "match", "SYSLOG_IDENTIFIER=b"}, ""},
     {{"transports", "journal stdout", "facilities", "daemon", "priority", "info"}, "1 2 16"},
     {{"transports", "journal stdout", "facilities", "daemon", "priority", "crit"}, "16"},
     {{"units", "a", "facilities", "kern"}, ""},
     /* what is excluded is left out after reading only */
-    {{"exclude_units", "a", "exclude_identifier", "b", "exclude_match", "_UID=0"}, ALL},
+    {{"exclude_units", "a", "exclude_identifiers", "b", "exclude_match", "_UID=0"}, ALL},
     {{"units", "a", "exclude_units", "a"}, "1 2 4 6 16"},
     /* lists can be emptied */
     {{"units", "a", "units", ""}, ALL},
@@ -225,14 +225,14 @@ static void what_is_set(void)
         bool selects, filters, foreign;
     } keys[] = {
         {"units", "a", true, true, false},
-        {"identifier", "a", true, true, false},
+        {"identifiers", "a", true, true, false},
         {"facilities", "1", true, true, false},
         {"transports", "kernel", true, true, false},
         {"match", "_UID=0", true, true, false},
         {"priority", "emerg", true, true, false},
         {"priority", "any", false, false, false},
         {"exclude_units", "a", false, true, false},
-        {"exclude_identifier", "a", false, true, false},
+        {"exclude_identifiers", "a", false, true, false},
         {"exclude_match", "_UID=0", false, true, false},
         {"fields", "full", false, false, false},
         {"directory", "/nowhere", false, false, true},
