@@ -15,7 +15,7 @@ from writers import number_of
 
 STALLED = 20  # seconds without any record while there are some to come: they do not come any more
 
-# A record about entries that are gone. from_usec, to_usec: None at the journal's ends. entries: None where it is unknown.
+# A record about entries that are gone. up_to: the number is not exact. from_usec, to_usec: None at the journal's ends. entries: None where it is unknown.
 Gap = collections.namedtuple("Gap", "reason entries up_to from_usec to_usec uid")
 REASONS = ("vacuumed", "rolled_back", "missing", "unreadable", "file")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -47,7 +47,7 @@ def gap_of(record):
         raise ValueError(f"azmonlog.gap.entries is {entries!r}")
     if up_to not in (None, "true", True) or up_to and entries is None:
         raise ValueError(f"azmonlog.gap.up_to is {up_to!r} of {entries!r}")
-    gap = Gap(reason, entries, bool(up_to), usec_of(a.get("azmonlog.gap.from")), usec_of(a.get("azmonlog.gap.to")),
+    gap = Gap(reason, entries, bool(up_to) or "azmonlog.gap.about" in a, usec_of(a.get("azmonlog.gap.from")), usec_of(a.get("azmonlog.gap.to")),
               record["uid"])
     if None not in gap[3:5] and gap.from_usec > gap.to_usec:
         raise ValueError(f"a gap that ends before it begins: {gap}")

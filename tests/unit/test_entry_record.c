@@ -338,7 +338,7 @@ START_TEST(excluded_entries_are_skipped)
         begin(profiles[p]);
         ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=a.service", "SYSLOG_IDENTIFIER=id", "_EXE=/bin/x"), 1);
         exclude("exclude_units", "a b");
-        exclude("exclude_identifiers", "an id");
+        exclude("exclude_identifiers", "an-id");
         exclude("exclude_match", "_EXE=/bin/x");
         exclude("exclude_match", "NOTE=");
         ck_assert_int_eq(FINISH("MESSAGE=x"), 1);
@@ -350,9 +350,9 @@ START_TEST(excluded_entries_are_skipped)
         ck_assert_int_eq(FINISH("_SYSTEMD_UNIT=a.servic"), 1);
         ck_assert_int_eq(FINISH("_SYSTEMD_UNIT="), 1);
         ck_assert_int_eq(FINISH("UNIT=a.service"), 1); /* what the manager says of it is its own */
-        ck_assert_int_eq(FINISH("SYSLOG_IDENTIFIER=an id"), 0);
+        ck_assert_int_eq(FINISH("SYSLOG_IDENTIFIER=an-id"), 0);
         ck_assert_int_eq(FINISH("SYSLOG_IDENTIFIER=an"), 1);
-        ck_assert_int_eq(FINISH("IDENTIFIER=an id"), 1);
+        ck_assert_int_eq(FINISH("IDENTIFIER=an-id"), 1);
         ck_assert_int_eq(FINISH("_EXE=/bin/x"), 0);
         ck_assert_int_eq(FINISH("_EXE=/bin/y", "_EXE=/bin/x"), 0); /* any one of several */
         ck_assert_int_eq(FINISH("_EXE=/bin/x", "_EXE=/bin/y"), 0);

@@ -261,13 +261,16 @@ static void roots(void)
     struct azm_config machine = {.journal_directory = (char *)"", .journal_namespace = (char *)""};
     struct azm_config folder = {.journal_directory = dir, .journal_namespace = (char *)""}, file = machine;
 
+    struct azm_journal_root found[AZM_JOURNAL_ROOTS];
+
     file.journal_files = (struct azm_key_values){&item, 1};
-    expect(azm_journal_all_roots(&machine) == 3);
-    expect((azm_journal_roots(&machine) & ~azm_journal_all_roots(&machine)) == 0);
-    expect(!(azm_journal_roots(&machine) & 1) == (access("/run/log/journal", F_OK) < 0));
-    expect(!(azm_journal_roots(&machine) & 2) == (access("/var/log/journal", F_OK) < 0));
-    expect(azm_journal_all_roots(&folder) == 0 && azm_journal_roots(&folder) == 0);
-    expect(azm_journal_all_roots(&file) == 0 && azm_journal_roots(&file) == 0);
+    azm_journal_find_roots(&machine, found);
+    expect(found[0].possible && (found[0].ino == 0) == (access("/run/log/journal", F_OK) < 0));
+    expect(found[1].possible && (found[1].ino == 0) == (access("/var/log/journal", F_OK) < 0));
+    azm_journal_find_roots(&folder, found);
+    expect(found[0].possible && found[0].ino != 0 && !found[1].possible);
+    azm_journal_find_roots(&file, found);
+    expect(!found[0].possible && !found[1].possible);
 }
 
 static const struct journal_test tests[] = {
