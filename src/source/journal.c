@@ -425,6 +425,15 @@ static int journal_acknowledge(struct azm_source *source, const struct azm_buf *
 
 /* --- waiting --- */
 
+/* Is there a folder that may appear? */
+static bool lacks_root(const struct azm_journal *s)
+{
+    for (size_t i = 0; i < AZM_JOURNAL_ROOTS; i++)
+        if (s->roots[i].possible && s->roots[i].ino == 0)
+            return true;
+    return false;
+}
+
 static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events, uint64_t *ret_timeout_usec,
                         struct azm_error *err)
 {
@@ -436,7 +445,7 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
     r = sd_journal_get_timeout(s->j, ret_timeout_usec);
     if (r < 0)
         return azm_journal_error(err, r, "cannot watch it");
-    if (s->files.young || s->roots < azm_journal_all_roots(s->config)) /* no event tells about these */
+    if (s->files.young || lacks_root(s)) /* no event tells about these */
         *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
     if (s->polled_fd == fd) {
         sd_journal_close(s->retired);
@@ -460,18 +469,26 @@ static void look_at_truncations(struct azm_journal *s)
 }
 
 /* A folder of journal files has appeared that libsystemd does not watch: /var/log/journal, when the journal was
- * volatile until now. */
+ * volatile until now, or one in the place of a folder that was removed. 1 if so, 0, -errno. */
 static int look_for_roots(struct azm_journal *s, struct azm_error *err)
 {
-    unsigned roots = azm_journal_roots(s->config);
+    struct azm_journal_root now[AZM_JOURNAL_ROOTS];
+    bool appeared = false;
     int r;
 
-    if (!(roots & ~s->roots))
+    azm_journal_find_roots(s->config, now);
+    for (size_t i = 0; i < AZM_JOURNAL_ROOTS; i++)
+        if (now[i].ino == 0)
+            s->roots[i].ino = 0;
+        else
+            appeared |= !azm_journal_root_equal(&now[i], &s->roots[i]);
+    if (!appeared)
         return 0;
     r = reopen(s, err);
-    if (r >= 0)
-        azm_log(AZM_LOG_NOTICE, "another journal folder has appeared; it is read as well");
-    return r;
+    if (r < 0)
+        return r;
+    azm_log(AZM_LOG_NOTICE, "another journal folder has appeared; it is read as well");
+    return 1;
 }
 
 static int journal_process(struct azm_source *source, struct azm_error *err)
@@ -487,8 +504,9 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     more = r > SD_JOURNAL_NOP;
     if (r >= 0)
         r = azm_journal_account(s, err);
-    if (r >= 0 && (due || s->invalidated))
+    if (r >= 0)
         r = look_for_roots(s, err);
+    more |= r > 0;
     if (r >= 0 && (s->invalidated || (due && s->files.young))) {
         if (s->selects)
             r = azm_journal_check_overtaken(s, err);
@@ -584,9 +602,10 @@ static int new_reader(struct azm_journal *s, const struct azm_config *c, struct 
 int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_journal_ sd_journal *j = NULL;
-    unsigned roots = azm_journal_roots(s->config); /* before the opening, so that none is missed */
+    struct azm_journal_root roots[AZM_JOURNAL_ROOTS];
     int r;
 
+    azm_journal_find_roots(s->config, roots); /* before the opening, so that none is missed */
     r = azm_journal_open_handle(s->config, &j, err);
     if (r >= 0 && s->selects)
         r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, err);
@@ -597,7 +616,7 @@ int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err)
         return azm_journal_error(err, r, "cannot watch it");
     s->j = j;
     j = NULL;
-    s->roots = roots;
+    memcpy(s->roots, roots, sizeof roots);
     return 0;
 }
 

@@ -17,7 +17,7 @@
 /* A file that journald has just made is not whole yet. */
 #define YOUNG_USEC (3 * AZM_USEC_PER_SEC)
 
-static const char *const roots[] = {"/run/log/journal", "/var/log/journal"};
+static const char *const roots[AZM_JOURNAL_ROOTS] = {"/run/log/journal", "/var/log/journal"};
 
 struct scan {
     struct azm_journal_files *files;
@@ -192,17 +192,27 @@ void azm_journal_files_free(struct azm_journal_files *files)
     *files = (struct azm_journal_files){0};
 }
 
-unsigned azm_journal_all_roots(const struct azm_config *c)
+void azm_journal_find_roots(const struct azm_config *c, struct azm_journal_root ret[static AZM_JOURNAL_ROOTS])
 {
-    return c->journal_files.n > 0 || *c->journal_directory ? 0 : (1U << ELEMENTSOF(roots)) - 1;
+    for (size_t i = 0; i < AZM_JOURNAL_ROOTS; i++) {
+        const char *path = *c->journal_directory ? (i == 0 ? c->journal_directory : NULL) : roots[i];
+        struct statx st;
+
+        ret[i] = (struct azm_journal_root){.possible = path && c->journal_files.n == 0};
+        if (ret[i].possible && statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st) >= 0) {
+            ret[i].ino = st.stx_ino;
+            ret[i].dev[0] = st.stx_dev_major;
+            ret[i].dev[1] = st.stx_dev_minor;
+            if (st.stx_mask & STATX_BTIME) {
+                ret[i].born[0] = st.stx_btime.tv_sec;
+                ret[i].born[1] = st.stx_btime.tv_nsec;
+            }
+        }
+    }
 }
 
-unsigned azm_journal_roots(const struct azm_config *c)
+bool azm_journal_root_equal(const struct azm_journal_root *a, const struct azm_journal_root *b)
 {
-    unsigned found = 0;
-
-    for (size_t i = 0; i < ELEMENTSOF(roots); i++)
-        if (access(roots[i], F_OK) >= 0)
-            found |= 1U << i;
-    return found & azm_journal_all_roots(c);
+    return a->ino == b->ino && a->dev[0] == b->dev[0] && a->dev[1] == b->dev[1] && a->born[0] == b->born[0] &&
+           a->born[1] == b->born[1];
 }

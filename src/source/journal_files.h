@@ -41,7 +41,14 @@ int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_con
 
 void azm_journal_files_free(struct azm_journal_files *files);
 
-/* The folders in which journald keeps the machine's journal, as bits: those that are there now, and those that there
- * can be. A folder that appears later is not noticed by libsystemd. 0 for a configured folder or files. */
-unsigned azm_journal_roots(const struct azm_config *c);
-unsigned azm_journal_all_roots(const struct azm_config *c);
+/* The folders in which the journal is kept, or those in which journald keeps the machine's, by identity. One that
+ * appears later, or is put into the place of another, is not noticed by libsystemd. None for configured files. */
+#define AZM_JOURNAL_ROOTS 2
+struct azm_journal_root {
+    bool possible;
+    uint64_t ino; /* 0: it is not there */
+    uint32_t dev[2];
+    int64_t born[2]; /* ext4 gives the inode of a removed folder to the next one */
+};
+void azm_journal_find_roots(const struct azm_config *c, struct azm_journal_root ret[static AZM_JOURNAL_ROOTS]);
+bool azm_journal_root_equal(const struct azm_journal_root *a, const struct azm_journal_root *b);

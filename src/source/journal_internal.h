@@ -54,7 +54,7 @@ struct azm_journal {
     bool invalidated;            /* files have come or gone since they were last looked over */
     uint64_t looked_over_usec;   /* monotonic: when that was */
     struct azm_entry_times last; /* of the last entry read */
-    unsigned roots;              /* which of the machine's journal folders there were when the journal was opened */
+    struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
     struct azm_account account;
