@@ -508,7 +508,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
         r = look_for_roots(s, err);
     more |= r > 0;
     if (r >= 0 && (s->invalidated || (due && s->files.young))) {
-        if (s->selects)
+        if (!azm_journal_is_complete(s))
             r = azm_journal_check_overtaken(s, err);
         if (r >= 0)
             r = azm_journal_look_over_files(s, false, err);
