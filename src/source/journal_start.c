@@ -352,6 +352,7 @@ int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err)
         r = azm_journal_look_over_files(s, s->history.n_seen == 0, err);
     if (r < 0)
         return r;
+    free(s->acknowledged);
     s->acknowledged = strdup(s->cursor ? s->cursor : "");
     return s->acknowledged ? 0 : azm_error_set(err, ENOMEM, "out of memory");
 }
