@@ -207,14 +207,11 @@ static void note_unreadable(struct azm_journal *s)
 
 /* Another boot begins, and its clock is behind. Entries of users' files in it were passed over: they came before the
  * last entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
-static int look_anew_after_reboot(struct azm_journal *s, const struct azm_entry_times *t, struct azm_error *err)
+static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
 {
-    bool behind = !sd_id128_equal(t->boot, s->last.boot) && t->realtime_usec < s->last.realtime_usec;
     int r;
 
-    s->last = *t;
-    if (!behind)
-        return 0;
+    s->look_anew = false;
     azm_journal_keep_cursor(s);
     if (!s->cursor)
         return 0;
@@ -233,10 +230,12 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
 {
     for (;;) {
         struct azm_entry_times t = {0};
-        int r = 1, k = 0;
+        int r = 0;
 
-        if (!s->on_unread)
-            r = advance(s, err);
+        if (s->look_anew && !s->on_unread)
+            r = look_anew_after_reboot(s, err);
+        if (r >= 0)
+            r = s->on_unread ? 1 : advance(s, err);
         if (r == 0)
             azm_journal_keep_cursor(s);
         if (r <= 0)
@@ -249,12 +248,14 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
         r = azm_journal_read_entry(s->j, s->reader, rec, &t);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
-        if (r < 0)
+        if (r < 0) {
             note_unreadable(s);
-        else
-            k = look_anew_after_reboot(s, &t, err);
-        if (k < 0 || r > 0)
-            return k < 0 ? k : r;
+            continue;
+        }
+        s->look_anew |= !sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec;
+        s->last = t;
+        if (r > 0)
+            return r;
     }
 }
 

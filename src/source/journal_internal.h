@@ -54,6 +54,7 @@ struct azm_journal {
     bool invalidated;            /* files have come or gone since they were last looked over */
     uint64_t looked_over_usec;   /* monotonic: when that was */
     struct azm_entry_times last; /* of the last entry read */
+    bool look_anew;              /* before the next one: see look_anew_after_reboot */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
