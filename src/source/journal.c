@@ -300,17 +300,20 @@ static int limit_to_boot(struct azm_journal *s, struct azm_error *err)
  * old one was. */
 static int reopen(struct azm_journal *s, struct azm_error *err)
 {
+    bool on_unread = s->on_unread;
     sd_journal *old = s->j;
     int r;
 
-    azm_journal_keep_cursor(s);
-    r = azm_journal_open_merged(s, err);
+    r = azm_journal_account(s, err); /* it begins anew */
+    if (r >= 0)
+        r = azm_journal_open_merged(s, err);
     if (r >= 0)
         r = azm_journal_go_on(s, err);
     if (r < 0 && s->j != old)
         sd_journal_close(s->j);
     if (r < 0) {
         s->j = old;
+        s->on_unread = on_unread;
         return r;
     }
     /* The event loop watches the fd of the first one until it asks again; a number used anew would confuse it. */
@@ -629,7 +632,9 @@ static int journal_configure(struct azm_source *source, const struct azm_config 
     bool selected = s->selects;
     int r;
 
-    r = new_reader(s, c, &reader, err);
+    r = azm_journal_account(s, err); /* while it is known how the last entries were selected */
+    if (r >= 0)
+        r = new_reader(s, c, &reader, err);
     if (r < 0)
         return r;
     s->config = c;

@@ -389,7 +389,7 @@ int azm_journal_account(struct azm_journal *s, struct azm_error *err)
     if (r < 0 || !s->cursor || !azm_place_parse(s->cursor, &now))
         return r;
     azm_history_note(&s->history, &now);
-    if (s->account.read == 0)
+    if (s->account.read == 0 || s->on_unread) /* the latter: the account begins with the next entry */
         return 0;
     if (s->account.cursor && azm_journal_is_complete(s) &&
         now.seqnum != s->account.place.seqnum + (uint64_t)s->account.read)
