@@ -211,14 +211,11 @@ static void note_unreadable(struct azm_journal *s)
 
 /* Another boot begins, and its clock is behind. Entries of users' files in it were passed over: they came before the
  * last entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
-static int look_anew_after_reboot(struct azm_journal *s, const struct azm_entry_times *t, struct azm_error *err)
+static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
 {
-    bool behind = !sd_id128_equal(t->boot, s->last.boot) && t->realtime_usec < s->last.realtime_usec;
     int r;
 
-    s->last = *t;
-    if (!behind)
-        return 0;
+    s->look_anew = false;
     azm_journal_keep_cursor(s);
     if (!s->cursor)
         return 0;
@@ -237,10 +234,12 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
 {
     for (;;) {
         struct azm_entry_times t = {0};
-        int r = 1, k = 0;
+        int r = 0;
 
-        if (!s->on_unread)
-            r = advance(s, err);
+        if (s->look_anew && !s->on_unread)
+            r = look_anew_after_reboot(s, err);
+        if (r >= 0)
+            r = s->on_unread ? 1 : advance(s, err);
         if (r == 0)
             azm_journal_keep_cursor(s);
         if (r <= 0)
@@ -254,12 +253,14 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
         r = azm_journal_read_entry(s->j, s->reader, rec, &t);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
-        if (r < 0)
+        if (r < 0) {
             note_unreadable(s);
-        else
-            k = look_anew_after_reboot(s, &t, err);
-        if (k < 0 || r > 0)
-            return k < 0 ? k : r;
+            continue;
+        }
+        s->look_anew |= !sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec;
+        s->last = t;
+        if (r > 0)
+            return r;
     }
 }
 
@@ -304,17 +305,20 @@ static int limit_to_boot(struct azm_journal *s, struct azm_error *err)
  * old one was. */
 static int reopen(struct azm_journal *s, struct azm_error *err)
 {
+    bool on_unread = s->on_unread;
     sd_journal *old = s->j;
     int r;
 
-    azm_journal_keep_cursor(s);
-    r = azm_journal_open_merged(s, err);
+    r = azm_journal_account(s, err); /* it begins anew */
+    if (r >= 0)
+        r = azm_journal_open_merged(s, err);
     if (r >= 0)
         r = azm_journal_go_on(s, err);
     if (r < 0 && s->j != old)
         sd_journal_close(s->j);
     if (r < 0) {
         s->j = old;
+        s->on_unread = on_unread;
         return r;
     }
     /* The event loop watches the fd of the first one until it asks again; a number used anew would confuse it. */
@@ -515,7 +519,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
         r = look_for_roots(s, err);
     more |= r > 0;
     if (r >= 0 && (s->invalidated || (due && s->files.young))) {
-        if (s->selects)
+        if (!azm_journal_is_complete(s))
             r = azm_journal_check_overtaken(s, err);
         if (r >= 0)
             r = azm_journal_look_over_files(s, false, err);
@@ -640,7 +644,9 @@ static int journal_configure(struct azm_source *source, const struct azm_config 
     bool selected = s->selects;
     int r;
 
-    r = new_reader(s, c, &reader, err);
+    r = azm_journal_account(s, err); /* while it is known how the last entries were selected */
+    if (r >= 0)
+        r = new_reader(s, c, &reader, err);
     if (r < 0)
         return r;
     s->config = c;

@@ -236,9 +236,14 @@ static bool numbers_are_spread(const struct azm_journal *s, const struct azm_gap
     return known && !sd_id128_equal(known->seqnum_id, g->to.seqnum_id);
 }
 
+bool azm_journal_is_complete(const struct azm_journal *s)
+{
+    return !s->selects && !s->closed && (s->config->scope == AZM_SCOPE_ALL || !azm_journal_is_machines(s->config));
+}
+
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
 {
-    g->up_to |= g->counted && azm_journal_filters(s->config);
+    g->up_to |= g->counted && (azm_journal_filters(s->config) || !azm_journal_is_complete(s));
     g->about = g->counted && g->reason != AZM_GAP_UNREADABLE && numbers_are_spread(s, g);
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
@@ -388,9 +393,10 @@ int azm_journal_account(struct azm_journal *s, struct azm_error *err)
     if (r < 0 || !s->cursor || !azm_place_parse(s->cursor, &now))
         return r;
     azm_history_note(&s->history, &now);
-    if (s->account.read == 0)
+    if (s->account.read == 0 || s->on_unread) /* the latter: the account begins with the next entry */
         return 0;
-    if (s->account.cursor && !s->selects && now.seqnum != s->account.place.seqnum + (uint64_t)s->account.read)
+    if (s->account.cursor && azm_journal_is_complete(s) &&
+        now.seqnum != s->account.place.seqnum + (uint64_t)s->account.read)
         r = survey(s, &now, err);
     return r < 0 ? r : azm_journal_account_from(s, s->cursor, 0, err);
 }

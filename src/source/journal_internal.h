@@ -56,6 +56,7 @@ struct azm_journal {
     bool invalidated;            /* files have come or gone since they were last looked over */
     uint64_t looked_over_usec;   /* monotonic: when that was */
     struct azm_entry_times last; /* of the last entry read */
+    bool look_anew;              /* before the next one: see look_anew_after_reboot */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
@@ -66,6 +67,7 @@ struct azm_journal {
     struct azm_gaps gaps;
     struct azm_attribute gap_attributes[AZM_GAP_ATTRIBUTES];
     struct azm_journal_files files;
+    bool closed; /* there is a file that must not be read by this user */
     struct azm_late late;
 
     /* The running boot's clock is behind that of an earlier one, so its entries would come before the position for
@@ -119,10 +121,13 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err);
 /* Looks whether sequence numbers are missing among the entries read since the last look: 0 or -errno. */
 int azm_journal_account(struct azm_journal *s, struct azm_error *err);
 
+/* Is everything given that is numbered by the counter of what is given? If not, missing numbers mean nothing. */
+bool azm_journal_is_complete(const struct azm_journal *s);
+
 /* The account begins anew at this cursor (NULL: at the next entry); `read` as in struct azm_account. 0 or -errno. */
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err);
 
-/* With selection, after files have gone: was anything taken away before it was looked at? 0 or -errno. */
+/* Where not everything is given, after files have gone: was anything taken away before it was looked at? 0 or -errno. */
 int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err);
 
 /* Logs, counts and queues a gap: 0 or -errno. */

@@ -76,8 +76,10 @@ static int on_news(void *userdata, const struct azm_file_news *news)
             news->head.realtime_usec < l->position.realtime_usec)
             return queue_late(l, news);
         return add_seen(l->s, news->head.seqnum_id, l->err);
-    case AZM_FILE_EMPTY:
     case AZM_FILE_CLOSED:
+        l->s->closed = true;
+        break;
+    case AZM_FILE_EMPTY:
         break;
     }
     return 0;

@@ -50,6 +50,20 @@ check "the new one is delivered from its beginning" arrived 320 324
 check "and it is said" grep -q "rolled back or recreated" "$work/log"
 check "a run with nothing new" run
 check "delivers nothing" test ! -s "$work/new"
+
+# while azmonlog runs: libsystemd goes on watching the folder that is no more
+rm -rf "$work/journal" "$work/state"
+mkdir "$work/journal"
+append journal/a.journal 400 10
+start "$AZMONLOG" run --endpoint "$endpoint" --state-directory "$work/state" --directory "$work/journal" --start oldest 2>"$work/log"
+check "following a folder" wait_until 30 grep -q '"body":"entry 409 ' "$work/received"
+rm -rf "$work/journal"
+mkdir "$work/journal"
+append journal/b.journal 410 10
+check "a folder that takes its place is read" wait_until 30 grep -q '"body":"entry 419 ' "$work/received"
+check "all of it" [ "$(grep -c '"body":"entry 41[0-9] ' "$work/received")" = 10 ]
+check "it ends with 0" stop "$started"
+
 # a batch that is closed by too many services, or by a large record, can be checkpointed as well
 odd() { # odd IDENTIFIER-EXPRESSION LENGTH: 600 entries
   rm -rf "$work/journal" "$work/state"
