@@ -227,6 +227,24 @@ check "and how many at most" grep -q '"azmonlog.gap.entries":6[,}]' "$quiet"
 check "nothing else" [ "$(wc -l <"$quiet")" = 4 ]
 stop "$quiet_emulator"
 
+# the same for a run that is over at once
+once() { azmonlog_run -c /dev/null --endpoint "$endpoint" -t wanted --start now --once; }
+rm -rf "$work/state"
+check "a run --once" once
+seq -f 'many %g' 2500 | systemd-cat -t wanted cat # more than are read without a look around
+journalctl --sync
+logger -t flood "after them"
+journalctl --sync
+curl -sSf -X POST "http://127.0.0.1:$port/emulator/reset" >/dev/null
+check "another one" once
+check "delivers what is wanted" [ "$(received)" = 2500 ]
+vacuum
+check "what came after it is gone" gone "after them"
+logger -t wanted "wanted 4"
+journalctl --sync
+check "the next one" once
+check "sees no gap" [ "$(received)" = 2501 ]
+
 # --- of the machine: namespaces, system and user ---
 user() { setpriv --reuid=1500 --regid=1500 --groups=0 "$@"; } # without tmpfiles the journal's group is root
 logger -t machine "of-the-system"
