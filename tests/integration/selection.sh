@@ -186,6 +186,11 @@ config "namespace=ns1\n"
 check "namespace= in the file and --directory" wrong 78 "$two" -c "$work/c.conf" --directory "$work/files"
 check "unless the one in the file is taken back" files "db" -t db --namespace ""
 
+mapfile -t many < <(seq -f '-t%g' 100)
+check "more options than there is room for: none is passed over" wrong 64 "more than 64 options" "${many[@]}"
+config "$(seq -f 'identifier=%g\n' 100 | tr -d '\n')identifier=db\n"
+check "in the file there is room" files "db"
+
 # --- the reader that saw nothing: its position has moved to the end of the journal ---
 seqnum() { sed 's/.*;i=\([0-9a-f]*\);.*/\1/'; }
 at_the_end() {
@@ -244,6 +249,21 @@ logger -t wanted "wanted 4"
 journalctl --sync
 check "the next one" once
 check "sees no gap" [ "$(received)" = 2501 ]
+
+# and with an exclude, where all is read and some is passed over
+config 'exclude_identifier=flood\n'
+excluding() { azmonlog_run -c "$work/c.conf" --endpoint "$endpoint" --start now --once; }
+rm -rf "$work/state"
+check "a run with an exclude" excluding
+logger -t flood "excluded"
+journalctl --sync
+check "another one" excluding
+check "delivers nothing" [ "$(received)" = 2501 ]
+vacuum
+logger -t wanted "wanted 5"
+journalctl --sync
+check "when that is gone, the next one" excluding
+check "sees no gap" [ "$(received)" = 2502 ]
 
 # --- of the machine: namespaces, system and user ---
 user() { setpriv --reuid=1500 --regid=1500 --groups=0 "$@"; } # without tmpfiles the journal's group is root
