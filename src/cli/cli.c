@@ -12,10 +12,9 @@
 
 void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option)
 {
-    if (o->n == CLI_OVERRIDES_MAX) { /* options repeated without end: the last ones count */
-        for (size_t i = 1; i < o->n; i++)
-            o->items[i - 1] = o->items[i];
-        o->n--;
+    if (o->n == CLI_OVERRIDES_MAX) {
+        o->too_many = true;
+        return;
     }
     o->items[o->n++] = (struct cli_override){.section = section, .key = key, .value = value, .option = option};
 }
@@ -68,6 +67,9 @@ static int load(struct azm_config *c, const char *path, bool client, struct azm_
 
 static int apply(struct azm_config *c, const struct cli_overrides *o, struct azm_error *err)
 {
+    if (o->too_many)
+        return azm_error_set(err, E2BIG, "more than %d options; write them into a configuration file (--config)",
+                             CLI_OVERRIDES_MAX);
     for (size_t i = 0; i < o->n; i++) {
         int r =
             azm_config_set(c, o->items[i].section, o->items[i].key, o->items[i].value, o->items[i].option, false, err);

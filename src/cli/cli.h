@@ -29,6 +29,7 @@ struct cli_override {
 struct cli_overrides {
     struct cli_override items[CLI_OVERRIDES_MAX];
     size_t n;
+    bool too_many; /* there were more: an error, for none of them may be passed over */
 };
 
 void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option);

@@ -367,7 +367,9 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             free(s->cursor);
             s->cursor = s->tail;
             s->tail = NULL;
-        }
+        } else if (!s->caught_up)
+            s->tail_usec = 0; /* at once, for whoever wants no more than what is there now */
+        s->caught_up = true;
         return 0;
     }
 }

@@ -79,6 +79,7 @@ struct azm_journal {
      * there when nothing selected came after all, so that entries vacuumed later do not look like a gap. */
     char *tail;         /* NULL: none is known, or something was read since */
     uint64_t tail_usec; /* monotonic: when it was taken */
+    bool caught_up;     /* all selected entries have been read once */
     bool tail_wanted;   /* since then something was read or has changed, so a new one is due */
 
     struct azm_place mark; /* for flush: what comes up to here is wanted */

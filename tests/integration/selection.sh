@@ -186,6 +186,11 @@ config "namespace=ns1\n"
 check "namespace= in the file and --directory" wrong 78 "$two" -c "$work/c.conf" --directory "$work/files"
 check "unless the one in the file is taken back" files "db" -t db --namespace ""
 
+mapfile -t many < <(seq -f '-t%g' 100)
+check "more options than there is room for: none is passed over" wrong 64 "more than 64 options" "${many[@]}"
+config "$(seq -f 'identifier=%g\n' 100 | tr -d '\n')identifier=db\n"
+check "in the file there is room" files "db"
+
 # --- the reader that saw nothing: its position has moved to the end of the journal ---
 seqnum() { sed 's/.*;i=\([0-9a-f]*\);.*/\1/'; }
 at_the_end() {
@@ -226,6 +231,40 @@ check "that says vacuumed, and that not all may have been wanted" sh -c \
 check "and how many at most" grep -q '"azmonlog.gap.entries":6[,}]' "$quiet"
 check "nothing else" [ "$(wc -l <"$quiet")" = 4 ]
 stop "$quiet_emulator"
+
+# the same for a run that is over at once
+once() { azmonlog_run -c /dev/null --endpoint "$endpoint" -t wanted --start now --once; }
+rm -rf "$work/state"
+check "a run --once" once
+seq -f 'many %g' 2500 | systemd-cat -t wanted cat # more than are read without a look around
+journalctl --sync
+logger -t flood "after them"
+journalctl --sync
+curl -sSf -X POST "http://127.0.0.1:$port/emulator/reset" >/dev/null
+check "another one" once
+check "delivers what is wanted" [ "$(received)" = 2500 ]
+vacuum
+check "what came after it is gone" gone "after them"
+logger -t wanted "wanted 4"
+journalctl --sync
+check "the next one" once
+check "sees no gap" [ "$(received)" = 2501 ]
+
+# and with an exclude, where all is read and some is passed over
+config 'exclude_identifier=flood\n'
+excluding() { azmonlog_run -c "$work/c.conf" --endpoint "$endpoint" --start now --once; }
+rm -rf "$work/state"
+check "a run with an exclude" excluding
+logger -t flood "excluded"
+journalctl --sync
+check "another one" excluding
+check "delivers nothing" [ "$(received)" = 2501 ]
+vacuum
+logger -t wanted "wanted 5"
+journalctl --sync
+check "when that is gone, the next one" excluding
+check "delivers what is new" [ "$(count "wanted 5" "$work/received")" = 1 ]
+check "and sees no gap" [ "$(grep -c azmonlog.gap "$work/received")" = 0 ]
 
 # --- of the machine: namespaces, system and user ---
 user() { setpriv --reuid=1500 --regid=1500 --groups=0 "$@"; } # without tmpfiles the journal's group is root
