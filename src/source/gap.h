@@ -31,7 +31,7 @@ struct azm_gap {
 void azm_gap_log(const struct azm_gap *g);
 
 /* The gap as a record of this resource; texts are put into the arena. The uid depends on the gap alone, so the same gap
- * found again (after a crash) has the same one. 0 or -ENOMEM. `attributes` has room for AZM_GAP_ATTRIBUTES. */
+ * found again (after a crash) has the same one. 1 or -ENOMEM. `attributes` has room for AZM_GAP_ATTRIBUTES. */
 #define AZM_GAP_ATTRIBUTES 7
 int azm_gap_record(const struct azm_gap *g, struct azm_text resource, uint64_t now_usec, struct azm_arena *arena,
                    struct azm_attribute *attributes, struct azm_record *ret);

@@ -169,6 +169,37 @@ static void damaged_ones(void)
     azm_journal_files_free(&files);
 }
 
+/* Eight bytes of zeros at these places of the header ("Journal File Format" of systemd's documentation). */
+static void zero_header(const char *name, const off_t *at, size_t n)
+{
+    const char zeros[8] = {0};
+    int fd = open(path(name), O_WRONLY | O_CLOEXEC);
+
+    for (size_t i = 0; i < n; i++)
+        must(fd >= 0 && pwrite(fd, zeros, sizeof zeros, at[i]) == sizeof zeros, "write");
+    close(fd);
+}
+
+/* libsystemd opens it, and finds nothing in it; its header says whether that is right. */
+static void no_entry_to_be_found(void)
+{
+    static const off_t n_entries_and_array[] = {152, 176};
+    struct azm_journal_files files = {0};
+
+    make_small("lost.journal", "x.journal");
+    zero_header("lost.journal", n_entries_and_array + 1, 1);
+    make_small("none.journal", "x.journal");
+    zero_header("none.journal", n_entries_and_array, 2);
+    expect(scan_dir(&files) == 0);
+    expect_news("lost.journal:d");
+    expect(files.young);
+    make_old("none.journal");
+    expect(scan_dir(&files) == 0);
+    expect_news(""); /* until there is one */
+    expect(!files.young);
+    azm_journal_files_free(&files);
+}
+
 static void what_is_no_journal_file(void)
 {
     struct azm_journal_files files = {0};
@@ -277,6 +308,7 @@ static const struct journal_test tests[] = {
     {"each_is_news_once", each_is_news_once},
     {"an_error", an_error},
     {"damaged_ones", damaged_ones},
+    {"no_entry_to_be_found", no_entry_to_be_found},
     {"what_is_no_journal_file", what_is_no_journal_file},
     {"folders", folders},
     {"only_the_files_named", only_the_files_named},
