@@ -188,7 +188,7 @@ check "unless the one in the file is taken back" files "db" -t db --namespace ""
 
 mapfile -t many < <(seq -f '-t%g' 100)
 check "more options than there is room for: none is passed over" wrong 64 "more than 64 options" "${many[@]}"
-config "$(seq -f 'identifier=%g\n' 100 | tr -d '\n')identifier=db\n"
+config "$(seq -f 'identifiers=%g\n' 100 | tr -d '\n')identifiers=db\n"
 check "in the file there is room" files "db"
 
 # --- the reader that saw nothing: its position has moved to the end of the journal ---
