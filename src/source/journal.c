@@ -282,6 +282,14 @@ static int next_notice(struct azm_source *source, struct azm_record *rec, struct
     return r < 0 ? azm_error_set(err, r, "out of memory") : 1;
 }
 
+/* Has reading come to the running boot by itself? */
+static bool is_in_boot(const struct azm_journal *s)
+{
+    struct azm_place p;
+
+    return s->cursor && azm_place_parse(s->cursor, &p) && sd_id128_equal(p.boot, s->boot);
+}
+
 /* From now on only the running boot: see struct azm_journal. */
 static int limit_to_boot(struct azm_journal *s, struct azm_error *err)
 {
@@ -357,6 +365,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         if (s->gaps.n > s->gaps.next || s->late.n_ids > 0)
             continue;
         s->marked = false;
+        s->limit_to_boot &= !is_in_boot(s);
         if (s->limit_to_boot) {
             r = limit_to_boot(s, err);
             if (r < 0)

@@ -55,13 +55,13 @@ static bool claims_entries(const char *path)
     return le64toh(n) > 0;
 }
 
-static enum azm_file_state probe(const char *path, struct azm_place *ret_head)
+static enum azm_file_state probe(const char *path, bool claims, struct azm_place *ret_head)
 {
     const char *paths[] = {path, NULL};
     _cleanup_journal_ sd_journal *j = NULL;
     int r;
 
-    r = sd_journal_open_files(&j, paths, 0);
+    r = sd_journal_open_files(&j, paths, 0); /* `claims` is older: an entry may have come in between */
     if (r >= 0)
         r = sd_journal_next(j);
     if (r > 0)
@@ -71,7 +71,7 @@ static enum azm_file_state probe(const char *path, struct azm_place *ret_head)
     if (r == -EACCES || r == -EPERM)
         return AZM_FILE_CLOSED;
     if (r == 0)
-        return claims_entries(path) ? AZM_FILE_DAMAGED : AZM_FILE_EMPTY;
+        return claims ? AZM_FILE_DAMAGED : AZM_FILE_EMPTY;
     /* Others, such as too many open files, say nothing of the file. */
     return r == -EBADMSG || r == -ENODATA || r == -EIO || r == -EINVAL || r == -EPROTONOSUPPORT ? AZM_FILE_DAMAGED
                                                                                                 : AZM_FILE_EMPTY;
@@ -97,6 +97,7 @@ static int look_at_file(struct scan *s, const char *path)
 {
     struct azm_file_news news = {.path = path};
     struct azm_journal_file *f;
+    bool claims;
     struct stat st;
     int r;
 
@@ -111,9 +112,10 @@ static int look_at_file(struct scan *s, const char *path)
         (uint64_t)st.st_mtim.tv_sec * AZM_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / AZM_NSEC_PER_USEC;
     memcpy(news.identity.bytes, &st.st_dev, 8);
     memcpy(news.identity.bytes + 8, &st.st_ino, 8);
-    news.state = probe(path, &news.head);
+    claims = claims_entries(path);
+    news.state = probe(path, claims, &news.head);
     if (news.state == AZM_FILE_EMPTY || news.state == AZM_FILE_DAMAGED) {
-        bool young = !claims_entries(path) && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
+        bool young = !claims && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
 
         s->files->young |= young;
         if (young || news.state == AZM_FILE_EMPTY || !is_still(path, &st))

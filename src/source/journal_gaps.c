@@ -266,6 +266,15 @@ static int report_hole(struct azm_journal *s, const struct hole *h, enum azm_gap
     return azm_journal_add_gap(s, &g, err);
 }
 
+/* The numbers tell nothing: after a power loss they were used again, or they are damaged. */
+static int report_uncounted(struct azm_journal *s, const struct azm_place *from, const struct azm_place *to,
+                            struct azm_error *err)
+{
+    struct azm_gap g = {.reason = AZM_GAP_VACUUMED, .from = *from, .to = *to};
+
+    return azm_journal_add_gap(s, &g, err);
+}
+
 /* Everything up to the beginning of the stretch is gone, the account's own entry included. */
 static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, struct azm_error *err)
 {
@@ -275,9 +284,10 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
     struct azm_place before;
     size_t n = 0;
 
-    if (!(sd_id128_equal(from->seqnum_id, first->seqnum_id) || same_counter(s->config, from, first)) ||
-        first->seqnum <= from->seqnum)
-        return 0;
+    if (!azm_journal_is_machines(s->config) && !sd_id128_equal(from->seqnum_id, first->seqnum_id))
+        return 0; /* of another machine */
+    if (first->seqnum <= from->seqnum)
+        return report_uncounted(s, from, first, err);
     h.entries = first->seqnum - from->seqnum - 1;
     h.entries -= MIN(h.entries, (uint64_t)MAX(read, (int64_t)0));
     /* A user's file that is the oldest left of its kind begins with a jump: those numbers were used before. */
@@ -290,7 +300,10 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
         } else
             w->holes[n++] = w->holes[i];
     w->n_holes = n;
-    return h.entries > 0 && is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err) : 0;
+    if (h.entries == 0)
+        return 0;
+    return is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err)
+                                                : report_uncounted(s, from, first, err);
 }
 
 static int report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err)

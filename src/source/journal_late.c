@@ -62,6 +62,15 @@ static int queue_late(struct look_over *l, const struct azm_file_news *news)
     return 0;
 }
 
+/* Does this entry come before the position? In the machine's own journal those of the boot that is being read do not
+ * count: see above. */
+static bool is_passed(const struct look_over *l, const struct azm_place *head)
+{
+    if (!sd_id128_equal(head->boot, l->position.boot))
+        return head->realtime_usec < l->position.realtime_usec;
+    return !azm_journal_is_machines(l->s->config) && head->monotonic_usec < l->position.monotonic_usec;
+}
+
 static int on_news(void *userdata, const struct azm_file_news *news)
 {
     struct look_over *l = userdata;
@@ -72,8 +81,7 @@ static int on_news(void *userdata, const struct azm_file_news *news)
     case AZM_FILE_GOOD:
         if (azm_history_has_seen(&l->s->history, news->head.seqnum_id))
             return 0;
-        if (!l->first && !l->s->only_boot && l->positioned && !sd_id128_equal(news->head.boot, l->position.boot) &&
-            news->head.realtime_usec < l->position.realtime_usec)
+        if (!l->first && !l->s->only_boot && l->positioned && is_passed(l, &news->head))
             return queue_late(l, news);
         return add_seen(l->s, news->head.seqnum_id, l->err);
     case AZM_FILE_CLOSED:

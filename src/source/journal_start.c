@@ -341,12 +341,42 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
     return r < 0 ? r : save_start(s, err);
 }
 
+/* libsystemd orders entries of two boots by the clock, where their seqnum ids differ. If the clock of the running boot
+ * is behind the position, its entries would be passed over. 0 or -errno. */
+static int compare_clocks(struct azm_journal *s, struct azm_error *err)
+{
+    _cleanup_journal_ sd_journal *j = NULL;
+    struct azm_place position;
+    uint64_t first;
+    int r;
+
+    if (!azm_journal_is_machines(s->config) || s->only_boot || !s->cursor || !azm_place_parse(s->cursor, &position) ||
+        sd_id128_equal(position.boot, s->boot))
+        return 0;
+    r = azm_journal_open_handle(s->config, &j, err);
+    if (r >= 0)
+        r = azm_journal_select(j, s->config, &s->boot, err);
+    if (r < 0)
+        return r;
+    r = sd_journal_seek_head(j);
+    if (r >= 0)
+        r = sd_journal_next(j);
+    if (r > 0)
+        r = sd_journal_get_realtime_usec(j, &first) < 0 ? 0 : 1;
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot look at the running boot");
+    s->limit_to_boot |= r > 0 && first < position.realtime_usec;
+    return 0;
+}
+
 int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err)
 {
     int r;
 
     r = resume(s, err);
-    if (r == 0)
+    if (r > 0)
+        r = compare_clocks(s, err);
+    else if (r == 0)
         r = start(s, last, err);
     if (r >= 0)
         r = azm_journal_look_over_files(s, s->history.n_seen == 0, err);
