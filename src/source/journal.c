@@ -504,7 +504,9 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
 
     azm_journal_keep_cursor(s);
     look_at_truncations(s);
-    r = look_at_files(s, err);
+    r = s->selects && !s->only_boot ? azm_journal_take_tail(s, err) : 0;
+    if (r >= 0)
+        r = look_at_files(s, err); /* after that: every file up to the tail is known when reading goes on */
     more = r > SD_JOURNAL_NOP;
     if (r >= 0)
         r = azm_journal_account(s, err);
@@ -519,8 +521,6 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    if (r >= 0 && s->selects && !s->only_boot)
-        r = azm_journal_take_tail(s, err);
     more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->limit_to_boot;
     return r < 0 ? r : more;
 }
