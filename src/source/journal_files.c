@@ -74,6 +74,8 @@ static enum azm_file_state probe(const char *path, struct azm_place *ret_head)
         return AZM_FILE_GOOD;
     if (r == -EACCES || r == -EPERM)
         return AZM_FILE_CLOSED;
+    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+        return AZM_FILE_EMPTY; /* our trouble, not the file's: another time */
     if (r == 0)
         return claims_entries(path) ? AZM_FILE_DAMAGED : AZM_FILE_EMPTY;
     return AZM_FILE_DAMAGED;
