@@ -362,6 +362,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             free(s->cursor);
             s->cursor = s->tail;
             s->tail = NULL;
+            return MIN(azm_journal_account_from(s, s->cursor, 0, err), 0);
         }
         return 0;
     }
