@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli/cli.h"
 #include "core/log.h"
@@ -33,10 +34,24 @@ static void print_help(FILE *f)
                "Manual: azmonlog(1), azmonlog.conf(5)\n");
 }
 
+/* libsystemd has a descriptor open for each journal file, and those of a host with many users may be more than the
+ * usual soft limit of 1024. What it cannot open it leaves out without a word. (That limit is for select(2), which
+ * nothing here uses.) */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) >= 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a closed connection is an error code, not an end */
     azm_log_init(AZM_LOG_INFO);
+    raise_file_limit();
 
     if (argc < 2) {
         print_help(stderr);

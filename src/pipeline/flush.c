@@ -51,7 +51,7 @@ int azm_flush_mark(struct azm_flushes *f, struct azm_source *source, struct azm_
     for (struct azm_flush *x = f->first; x; x = x->next) {
         int r;
 
-        if (x->step != TO_MARK)
+        if (x->step != TO_MARK || !x->waiter.wanted(x->waiter.userdata))
             continue;
         r = source->ops->mark(source, x->message, x->n, err);
         if (r < 0)

@@ -19,20 +19,23 @@ static bool same_pair(const struct azm_place *a, const struct azm_place *b)
 
 void azm_history_note(struct azm_history *h, const struct azm_place *p)
 {
-    struct azm_place *known = NULL;
+    struct azm_place newest = *p;
+    size_t i = h->n_pairs;
 
-    for (size_t i = h->n_pairs; i-- > 0 && !known;)
-        if (same_pair(&h->pairs[i], p))
-            known = &h->pairs[i];
-    if (known) {
-        known->seqnum = MAX(known->seqnum, p->seqnum);
-        known->monotonic_usec = MAX(known->monotonic_usec, p->monotonic_usec);
-        known->realtime_usec = MAX(known->realtime_usec, p->realtime_usec);
-        return;
-    }
-    if (h->n_pairs == AZM_HISTORY_PAIRS)
-        memmove(h->pairs, h->pairs + 1, --h->n_pairs * sizeof *h->pairs);
-    h->pairs[h->n_pairs++] = *p;
+    while (i > 0 && !same_pair(&h->pairs[i - 1], p))
+        i--;
+    if (i > 0) {
+        const struct azm_place *known = &h->pairs[i - 1];
+
+        newest.seqnum = MAX(known->seqnum, p->seqnum);
+        newest.monotonic_usec = MAX(known->monotonic_usec, p->monotonic_usec);
+        newest.realtime_usec = MAX(known->realtime_usec, p->realtime_usec);
+        newest.hash = known->hash;
+    } else if (h->n_pairs == AZM_HISTORY_PAIRS)
+        i = 1;
+    if (i > 0) /* the one that it replaces goes, and it becomes the last */
+        memmove(h->pairs + i - 1, h->pairs + i, (h->n_pairs-- - i) * sizeof *h->pairs);
+    h->pairs[h->n_pairs++] = newest;
 }
 
 bool azm_history_delivered(const struct azm_history *h, const struct azm_place *p)

@@ -11,10 +11,10 @@
  * Places are noted now and then, not for each entry, so the history may lag behind (a few entries are then sent
  * twice), but never claims too much. */
 
-#define AZM_HISTORY_PAIRS 64 /* the oldest ones are forgotten */
+#define AZM_HISTORY_PAIRS 64 /* those that were not noted for longest are forgotten */
 
 struct azm_history {
-    struct azm_place pairs[AZM_HISTORY_PAIRS]; /* in the order in which they came up, the oldest first */
+    struct azm_place pairs[AZM_HISTORY_PAIRS]; /* in the order in which they were last noted */
     size_t n_pairs;
     sd_id128_t
         *seen; /* seqnum ids of the files that were there when reading passed by, and damaged files already told */

@@ -259,6 +259,14 @@ static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm
         }
         s->look_anew |= !sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec;
         s->last = t;
+        if (!s->account.cursor && s->account.read == 1) { /* the first entry of all: it begins the account */
+            int k;
+
+            azm_journal_keep_cursor(s);
+            k = azm_journal_account_from(s, s->cursor, 0, err);
+            if (k < 0)
+                return k;
+        }
         if (r > 0)
             return r;
     }
@@ -376,8 +384,11 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             free(s->cursor);
             s->cursor = s->tail;
             s->tail = NULL;
-        } else if (!s->caught_up)
-            s->tail_usec = 0; /* at once, for whoever wants no more than what is there now */
+            s->caught_up = true;
+            return MIN(azm_journal_account_from(s, s->cursor, 0, err), 0);
+        }
+        if (!s->caught_up) /* at once, for whoever wants no more than what is there now */
+            s->tail_usec = 0;
         s->caught_up = true;
         return 0;
     }
@@ -522,8 +533,11 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
 
     azm_journal_keep_cursor(s);
     look_at_truncations(s);
-    r = look_at_files(s, err);
-    more = r > SD_JOURNAL_NOP;
+    r = s->selects && !s->only_boot ? azm_journal_take_tail(s, err) : 0;
+    more = r > 0;
+    if (r >= 0)
+        r = look_at_files(s, err); /* after that: every file up to the tail is known when reading goes on */
+    more |= r > SD_JOURNAL_NOP;
     if (r >= 0)
         r = azm_journal_account(s, err);
     if (r >= 0)
@@ -537,13 +551,6 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    if (r >= 0 && s->selects && !s->only_boot) {
-        r = azm_journal_take_tail(s, err);
-        if (r > 0) { /* it may be in a file that has appeared since, of which the reading must know */
-            more = true;
-            r = look_at_files(s, err);
-        }
-    }
     more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->limit_to_boot;
     return r < 0 ? r : more;
 }

@@ -70,6 +70,8 @@ static enum azm_file_state probe(const char *path, bool claims, struct azm_place
         return AZM_FILE_GOOD;
     if (r == -EACCES || r == -EPERM)
         return AZM_FILE_CLOSED;
+    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+        return AZM_FILE_EMPTY; /* our trouble, not the file's: another time */
     if (r == 0)
         return claims ? AZM_FILE_DAMAGED : AZM_FILE_EMPTY;
     /* Others, such as too many open files, say nothing of the file. */
@@ -128,7 +130,12 @@ static int look_at_file(struct scan *s, const char *path)
     if (!f)
         return -ENOMEM;
     s->files->items = f;
-    f[s->files->n++] = (struct azm_journal_file){.dev = st.st_dev, .ino = st.st_ino, .present = true};
+    f[s->files->n++] = (struct azm_journal_file){
+        .dev = st.st_dev,
+        .ino = st.st_ino,
+        .present = true,
+        .id = news.state == AZM_FILE_GOOD ? news.head.seqnum_id : news.identity,
+    };
     return 0;
 }
 

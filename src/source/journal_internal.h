@@ -128,7 +128,8 @@ bool azm_journal_is_complete(const struct azm_journal *s);
 /* The account begins anew at this cursor (NULL: at the next entry); `read` as in struct azm_account. 0 or -errno. */
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err);
 
-/* Where not everything is given, after files have gone: was anything taken away before it was looked at? 0 or -errno. */
+/* Where not everything is given, after files have gone: was anything taken away before it was looked at? 0 or -errno.
+ */
 int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err);
 
 /* Logs, counts and queues a gap: 0 or -errno. */

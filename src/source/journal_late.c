@@ -93,6 +93,16 @@ static int on_news(void *userdata, const struct azm_file_news *news)
     return 0;
 }
 
+static bool is_present(sd_id128_t id, void *userdata)
+{
+    const struct azm_journal_files *files = userdata;
+
+    for (size_t i = 0; i < files->n; i++)
+        if (sd_id128_equal(files->items[i].id, id))
+            return true;
+    return false;
+}
+
 int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_error *err)
 {
     struct look_over l = {.s = s, .first = first, .err = err};
@@ -102,6 +112,8 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
     azm_journal_keep_cursor(s);
     l.positioned = s->cursor && azm_place_parse(s->cursor, &l.position);
     r = azm_journal_files_scan(&s->files, s->config, on_news, &l);
+    if (r == 0 && s->files.n > 0)
+        azm_history_prune_seen(&s->history, is_present, &s->files);
     return r == -ENOMEM ? azm_error_set(err, r, "out of memory") : r;
 }
 

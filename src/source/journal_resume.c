@@ -8,8 +8,12 @@
 #define LOOK_MAX 100000 /* entries */
 
 /* May `e` simply be what follows `c` when the entries between them are gone? */
-static bool follows(const struct azm_place *e, const struct azm_place *c)
+static bool follows(const struct azm_place *e, const struct azm_place *c, const struct azm_history *h)
 {
+    if (e->realtime_usec >= c->realtime_usec)
+        for (size_t i = h->n_pairs; i-- > 0;) /* the latest of this seqnum id */
+            if (sd_id128_equal(e->seqnum_id, h->pairs[i].seqnum_id) && !sd_id128_equal(e->boot, c->boot))
+                return e->seqnum > h->pairs[i].seqnum;
     if (sd_id128_equal(e->seqnum_id, c->seqnum_id))
         return e->seqnum > c->seqnum && e->realtime_usec >= c->realtime_usec;
     /* Files of users have seqnum ids of their own. */
@@ -85,7 +89,7 @@ static int is_plain_gap(sd_journal *j, const char *cursor, const struct azm_plac
     r = azm_place_current(j, ret_landed);
     if (r < 0)
         return r;
-    if (!follows(ret_landed, c))
+    if (!follows(ret_landed, c, h))
         return false;
     r = sd_journal_previous(j);
     if (r < 0)

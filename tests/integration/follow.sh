@@ -77,4 +77,22 @@ else
   skip "scope=system" "no setpriv"
 fi
 
+# with a selection: what was passed over and is vacuumed later is no loss
+start "$AZMONLOG" run -t wanted --endpoint "$endpoint" --state-directory "$work/state4" --start now 2>"$work/log4"
+daemon=$started
+wait_until 30 test -s "$work/state4/cursor" || bail "no initial checkpoint"
+position() { sed -n 's/^cursor=.*;i=\([0-9a-f]*\);.*/\1/p' "$work/state4/cursor"; }
+logger -t wanted "wanted 1"
+check "a selected line arrives" wait_until 30 grep -q '"body":"wanted 1"' "$work/received"
+seq -f 'unwanted %g' 100 | systemd-cat -t unwanted cat
+passed_over() { logger -t unwanted "once more"; sleep 1; [ $((0x$(position))) -gt $((0x$1 + 100)) ]; }
+check "the position moves on without one" wait_until 60 passed_over "$(position)"
+journalctl --rotate
+check "also after a rotation" wait_until 60 passed_over "$(printf %x $((0x$(position) - 100)))"
+journalctl --vacuum-files=1
+logger -t wanted "wanted 2"
+check "the next one arrives after a vacuum" wait_until 30 grep -q '"body":"wanted 2"' "$work/received"
+check "it ends with 0" stop "$daemon"
+check "nothing is said to be lost" [ "$(grep -c 'lost' "$work/log4")" = 0 ]
+
 done_testing
