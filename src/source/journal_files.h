@@ -15,7 +15,8 @@ struct azm_journal_files {
         dev_t dev;
         ino_t ino;
         bool present;
-    } * items; /* those that have been looked at, by identity: a rotated file only changes its name */
+        sd_id128_t id; /* seqnum id of a good one, else its identity as in struct azm_file_news */
+    } * items;         /* those that have been looked at, by identity: a rotated file only changes its name */
     size_t n;
     bool young; /* there is one that could not be judged yet */
 };
