@@ -43,16 +43,19 @@ int azm_journal_take_tail(struct azm_journal *s, struct azm_error *err)
     return r < 0 ? r : 1;
 }
 
-/* Are there n entries with this message? */
+/* Are there n entries with this message? Whoever logged it, and in whatever scope: a user's are in a file of their own.
+ */
 static int has_message(struct azm_journal *s, const char *message, unsigned n, struct azm_error *err)
 {
+    struct azm_config everybody = *s->config; /* its pointers stay the other's */
     _cleanup_journal_ sd_journal *j = NULL;
     _cleanup_free_ char *match = NULL;
     int r;
 
     if (asprintf(&match, "MESSAGE=%s", message) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
-    r = azm_journal_open_handle(s->config, &j, err);
+    everybody.scope = AZM_SCOPE_ALL;
+    r = azm_journal_open_handle(&everybody, &j, err);
     if (r < 0)
         return r;
     r = sd_journal_add_match(j, match, 0);

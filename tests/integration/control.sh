@@ -215,6 +215,20 @@ if as --clear-groups test -x "$work/azmonlog"; then
   kill -CONT "$JOURNALD_PID"
   check "journald goes on: it returns 0" wait "$flushing"
   check "all has arrived" arrived "native of a user, stopped" "syslog of a user, stopped"
+  start_azmonlog few --system -t few # which neither sees a user's journal nor exports the markers
+  chgrp $group "$work/few" "$work/few/control"
+  chmod 710 "$work/few"
+  logger -t few "of the few"
+  as_member_of_few() {
+    as --groups=$group "$work/azmonlog" flush -c /dev/null --state-directory "$work/few" --timeout 1min
+  }
+  check "a member: flush of one that reads the system's journal, and little of it" as_member_of_few
+  just_one() {
+    "$AZMONLOG" status --json -c /dev/null --state-directory "$work/few" | tee "$work/out"
+    grep -q '"delivered":{"records":1,' "$work/out"
+  }
+  check "what it reads has arrived, and nothing else" just_one
+  check "it ends with 0" stop "$daemon"
   as_stranger() {
     local rc=0
     as --clear-groups "$work/azmonlog" "$1" -c /dev/null --state-directory "$work/state" 2>"$work/err" || rc=$?
@@ -251,6 +265,28 @@ check "a third on the first one's socket does its work without one, and says so"
 check "the first one's socket is as it was" [ "$(stat -c %i "$work/state/control")" = "$first_socket" ]
 check "the second ends with 0" stop "$second"
 check "its socket is gone" [ ! -e "$work/files/control" ]
+
+/lib/systemd/systemd-journald ns1 2>"$work/ns1.err" &
+namespace=$!
+pids+=("$namespace")
+wait_until 30 test -S /run/systemd/journal.ns1/socket || bail "no second journald: $(cat "$work/ns1.err")"
+printf '[journal]\nnamespace=ns1\n[state]\ndirectory=%s\n' "$work/ns" >"$work/ns.conf"
+start_azmonlog ns --namespace ns1
+kill -STOP "$namespace"
+python3 - <<'END'
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect("/run/systemd/journal.ns1/socket")
+s.send(b"MESSAGE=in a namespace\n")
+END
+start "$AZMONLOG" flush -c "$work/ns.conf" --timeout 1min
+flushing=$started
+sleep 0.3
+check "the namespace's journald is stopped: flush waits" kill -0 "$flushing"
+kill -CONT "$namespace"
+check "it goes on: flush returns 0" wait "$flushing"
+check "the line has arrived" arrived "in a namespace"
+check "it ends with 0" stop "$daemon"
 
 script 'request * status 503'
 logger -t demo "while it is killed"
