@@ -33,18 +33,24 @@ static void print_help(void)
 
 /* Logged messages may still be on their way into the journal, which is all that azmonlog sees. Files of another journal
  * have no journald here that could be asked. */
-static int sync_journald(const struct azm_config *config, uint64_t deadline_usec, struct azm_journald_sync *ret,
-                         struct azm_error *err)
+static int sync_journald(const char *path, uint64_t deadline_usec, struct azm_journald_sync *ret, struct azm_error *err)
 {
     _cleanup_free_ char *folder = NULL;
+    const char *name;
+    json_t *journal;
+    int r;
 
     *ret = (struct azm_journald_sync){0};
-    if (*config->journal_directory || config->journal_files.n > 0)
-        return 0;
-    folder = azm_journald_folder(config->journal_namespace);
-    if (!folder)
-        return azm_error_set(err, ENOMEM, "out of memory");
-    return azm_journald_sync(folder, deadline_usec, ret, err);
+    r = azm_control_call(path, json_pack("{s:s}", "command", "journal"), deadline_usec, &journal, err);
+    if (r < 0)
+        return r;
+    name = json_string_value(json_object_get(journal, "namespace"));
+    if (!json_is_false(json_object_get(journal, "journald"))) {
+        folder = azm_journald_folder(name ? name : "");
+        r = folder ? azm_journald_sync(folder, deadline_usec, ret, err) : azm_error_set(err, ENOMEM, "out of memory");
+    }
+    json_decref(journal);
+    return r;
 }
 
 static json_t *flush_message(const struct azm_journald_sync *sync)
@@ -80,7 +86,7 @@ static void say_why(const char *path, const char *timeout, const struct azm_erro
     json_decref(status);
 }
 
-static int flush(const struct azm_config *config, const char *path, uint64_t timeout_usec, const char *timeout)
+static int flush(const char *path, uint64_t timeout_usec, const char *timeout)
 {
     uint64_t deadline = cli_deadline(timeout_usec);
     struct azm_journald_sync sync;
@@ -89,9 +95,7 @@ static int flush(const struct azm_config *config, const char *path, uint64_t tim
     const char *refused;
     int r;
 
-    r = azm_control_probe(path, deadline, &err); /* before the journal gets markers for nobody */
-    if (r == 0)
-        r = sync_journald(config, deadline, &sync, &err);
+    r = sync_journald(path, deadline, &sync, &err);
     if (r == 0) {
         r = azm_control_call(path, flush_message(&sync), deadline, &answer, &err);
         if (r == -ETIMEDOUT && sync.markers > 0)
@@ -115,7 +119,7 @@ static int flush(const struct azm_config *config, const char *path, uint64_t tim
         r = AZM_EXIT_OK;
     else {
         azm_log(AZM_LOG_ERROR, "azmonlog answers: %s", refused ? refused : "neither ok nor an error");
-        r = AZM_EXIT_FAILURE;
+        r = json_is_true(json_object_get(answer, "again")) ? AZM_EXIT_UNDELIVERED : AZM_EXIT_FAILURE;
     }
     json_decref(answer);
     return r;
@@ -176,5 +180,5 @@ int cmd_flush(int argc, char **argv)
         azm_log(AZM_LOG_ERROR, "out of memory");
         return AZM_EXIT_FAILURE;
     }
-    return flush(&config, control, timeout_usec, timeout);
+    return flush(control, timeout_usec, timeout);
 }

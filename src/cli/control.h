@@ -15,7 +15,7 @@
  * Who may ask is a matter of file permissions: the socket is for its owner and its group. */
 
 #define AZM_CONTROL_LINE_MAX 4096 /* bytes of a request without its newline */
-#define AZM_CONTROL_CONNECTIONS_MAX 16
+#define AZM_CONTROL_CONNECTIONS_MAX 64
 
 struct azm_control;
 

@@ -57,10 +57,3 @@ int azm_control_call(const char *path, json_t *message, uint64_t deadline_usec, 
     json_decref(message);
     return r < 0 ? explain(r, path, err) : 0;
 }
-
-int azm_control_probe(const char *path, uint64_t deadline_usec, struct azm_error *err)
-{
-    _cleanup_close_ int fd = azm_unix_connect(path, SOCK_STREAM, deadline_usec);
-
-    return fd < 0 ? explain(fd, path, err) : 0;
-}

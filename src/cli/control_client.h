@@ -15,6 +15,3 @@
  *   -EBADMSG       what came is no JSON object
  * or another -errno. An {"error": ...} of azmonlog is an answer. */
 int azm_control_call(const char *path, json_t *message, uint64_t deadline_usec, json_t **ret, struct azm_error *err);
-
-/* Is anybody there? 0, or an error as above. */
-int azm_control_probe(const char *path, uint64_t deadline_usec, struct azm_error *err);

@@ -138,7 +138,8 @@ static json_t *describe(const struct daemon *d)
 
 static void on_flushed(void *userdata, const char *error)
 {
-    azm_control_reply(userdata, error ? azm_control_error(error) : json_pack("{s:b}", "ok", 1));
+    azm_control_reply(userdata,
+                      error ? json_pack("{s:s, s:b}", "error", error, "again", 1) : json_pack("{s:b}", "ok", 1));
 }
 
 static bool is_wanted(void *userdata)
@@ -159,6 +160,15 @@ static void answer_flush(struct daemon *d, struct azm_control_request *rq, const
         azm_control_reply(rq, azm_control_error(err.words));
 }
 
+/* Which journald the caller has to wait for before it asks for a flush: that of the namespace, or none. */
+static json_t *describe_journal(const struct daemon *d)
+{
+    const struct azm_config *c = d->config;
+
+    return json_pack("{s:b, s:s}", "journald", !*c->journal_directory && c->journal_files.n == 0, "namespace",
+                     c->journal_namespace);
+}
+
 void daemon_answer(struct azm_control_request *rq, const json_t *message, void *userdata)
 {
     const char *command = json_string_value(json_object_get(message, "command"));
@@ -166,8 +176,10 @@ void daemon_answer(struct azm_control_request *rq, const json_t *message, void *
 
     if (command && strcmp(command, "status") == 0)
         azm_control_reply(rq, describe(d));
+    else if (command && strcmp(command, "journal") == 0)
+        azm_control_reply(rq, describe_journal(d));
     else if (command && strcmp(command, "flush") == 0)
         answer_flush(d, rq, message);
     else
-        azm_control_reply(rq, azm_control_error("unknown command; known are: status, flush"));
+        azm_control_reply(rq, azm_control_error("unknown command; known are: status, journal, flush"));
 }

@@ -251,7 +251,7 @@ check "the next one" once
 check "sees no gap" [ "$(received)" = 2501 ]
 
 # and with an exclude, where all is read and some is passed over
-config 'exclude_identifier=flood\n'
+config 'exclude_identifiers=flood\n'
 excluding() { azmonlog_run -c "$work/c.conf" --endpoint "$endpoint" --start now --once; }
 rm -rf "$work/state"
 check "a run with an exclude" excluding

@@ -52,8 +52,8 @@ def gap_is_exact(x, taken, reason="vacuumed"):
     if unused and len(x.gaps()) == 1 and lost < (x.gaps()[0].entries or 0) <= lost + unused:
         tap.note(f"{unused} numbers were used for no entry")
         lost = x.gaps()[0].entries
-    equal("the gap is reported once, with the exact number", [(g.reason, g.entries, g.up_to) for g in x.gaps()],
-          [(reason, lost, False)])
+    # (before systemd 254 it is called "about", for want of a way to know)
+    equal("the gap is reported once, with the exact number", [(g.reason, g.entries) for g in x.gaps()], [(reason, lost)])
     check("its times are around every entry that is missing",
           x.gaps() and all(covers(x.gaps()[0], when) for when, _ in gone), x.gaps())
     # A gap that spans the whole journal would cover anything. These entries are beside it.
