@@ -220,20 +220,8 @@ static int find_holes(struct azm_journal *s, struct stretch *w, sd_journal *j)
  * restarted the counter goes on from the system's file: numbers may be used twice then. */
 static bool numbers_are_spread(const struct azm_journal *s, const struct azm_gap *g)
 {
-    const struct azm_place *known = NULL;
-
-    if (!azm_journal_is_machines(s->config))
-        return false;
-    for (size_t i = 0; i < s->history.n_pairs; i++) {
-        const struct azm_place *p = &s->history.pairs[i];
-
-        if (!sd_id128_equal(p->boot, g->from.boot))
-            continue;
-        if (known && !sd_id128_equal(known->seqnum_id, p->seqnum_id))
-            return true;
-        known = p;
-    }
-    return known && !sd_id128_equal(known->seqnum_id, g->to.seqnum_id);
+    return azm_journal_is_machines(s->config) &&
+           (s->history.n_seen > 1 || !sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id));
 }
 
 bool azm_journal_is_complete(const struct azm_journal *s)

@@ -13,7 +13,7 @@ static bool follows(const struct azm_place *e, const struct azm_place *c, const 
     if (e->realtime_usec >= c->realtime_usec)
         for (size_t i = h->n_pairs; i-- > 0;) /* the latest of this seqnum id */
             if (sd_id128_equal(e->seqnum_id, h->pairs[i].seqnum_id) && !sd_id128_equal(e->boot, c->boot))
-                return e->seqnum > h->pairs[i].seqnum;
+                return e->seqnum > h->pairs[i].seqnum && e->seqnum > c->seqnum;
     if (sd_id128_equal(e->seqnum_id, c->seqnum_id))
         return e->seqnum > c->seqnum && e->realtime_usec >= c->realtime_usec;
     /* Files of users have seqnum ids of their own. */

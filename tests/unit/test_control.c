@@ -17,7 +17,8 @@
 /* The client and the server are one thread here: whoever waits lets the loop turn. */
 static sd_event *event;
 static struct azm_control *control;
-static struct azm_control_request *owed[64]; /* requests that the handler has not answered */
+static struct azm_control_request
+    *owed[AZM_CONTROL_CONNECTIONS_MAX + 48]; /* requests that the handler has not answered */
 static size_t n_owed;
 static unsigned handled;
 
@@ -448,7 +449,7 @@ START_TEST(a_socket_in_use_is_left_alone)
 {
     struct azm_control *second;
     struct azm_error err;
-    int fds[64], n = 0, fd;
+    int fds[256], n = 0, fd;
 
     start_on(temp_path("control"));
     ck_assert_int_eq(start(temp_path("control"), &second, &err), -EADDRINUSE);
