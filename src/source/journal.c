@@ -18,14 +18,8 @@
 #include "source/sigbus.h"
 #include "store/checkpoint.h"
 
-/* More than any field that libsystemd would give us (journal_handle.c sets the limit). */
-#define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
-
 /* What cannot be noticed otherwise is looked for now and then. */
 #define LOOK_INTERVAL_USEC (5 * AZM_USEC_PER_SEC)
-
-/* Far longer than journald takes from an entry's time stamp to its writing. */
-#define YOUNG_USEC (10 * AZM_USEC_PER_SEC)
 
 struct azm_journal *azm_journal_of(struct azm_source *s)
 {
@@ -55,222 +49,7 @@ void azm_journal_keep_cursor(struct azm_journal *s)
         s->cursor = NULL;
 }
 
-/* --- reading --- */
-
-/* Looks for new, changed and deleted files: an sd_journal event or -errno. */
-static int look_at_files(struct azm_journal *s, struct azm_error *err)
-{
-    int r;
-
-    s->looked_usec = azm_monotonic_usec(&azm_system_clock);
-    r = sd_journal_process(s->j);
-    s->invalidated |= r == SD_JOURNAL_INVALIDATE;
-    s->tail_wanted |= r != SD_JOURNAL_NOP;
-    return r < 0 ? azm_journal_error(err, r, "cannot look for changes") : r;
-}
-
-/* sd_journal_next on top of a vacuum that overtakes us, which shows as EBADMSG until the files are looked at anew. */
-static int step(struct azm_journal *s, struct azm_error *err)
-{
-    for (int i = 0; i < AZM_EBADMSG_TRIES; i++) {
-        int r = sd_journal_next(s->j);
-
-        if (r != -EBADMSG)
-            return r < 0 ? azm_journal_error(err, r, "cannot read the next entry") : r;
-        r = look_at_files(s, err);
-        if (r < 0)
-            return r;
-    }
-    return azm_journal_error(err, EBADMSG,
-                             "cannot read the next entry; journalctl --verify shows which file is damaged");
-}
-
-/* Was the current entry written at about the time of the last look at the files, or later? */
-static bool is_young(struct azm_journal *s)
-{
-    uint64_t monotonic_usec;
-    sd_id128_t boot;
-
-    return sd_journal_get_monotonic_usec(s->j, &monotonic_usec, &boot) >= 0 && sd_id128_equal(boot, s->boot) &&
-           monotonic_usec + YOUNG_USEC >= s->looked_usec;
-}
-
-/* Goes back to just after the entry read last: 0, 1 if that one is gone and the journal stands on the one after it,
- * -errno. */
-static int return_to_last(struct azm_journal *s, struct azm_error *err)
-{
-    int r;
-
-    if (*s->cursor == '\0')
-        r = sd_journal_seek_head(s->j);
-    else {
-        r = sd_journal_seek_cursor(s->j, s->cursor);
-        if (r >= 0)
-            r = step(s, err);
-        if (r > 0)
-            return sd_journal_test_cursor(s->j, s->cursor) <= 0;
-    }
-    return r < 0 ? azm_journal_error(err, r, "cannot go back to the last entry") : 0;
-}
-
-/* The next entry: 1, 0, or -errno.
- *
- * A file may have appeared since the last look (a user's first line makes one), with entries that come before this one;
- * once we are past them libsystemd never gives them. Journald writes in order, so a file with earlier entries exists
- * when this one does: one more look tells, and if it finds a file, the step is done again. */
-static int advance(struct azm_journal *s, struct azm_error *err)
-{
-    int r;
-
-    if (s->last_was_young)
-        azm_journal_keep_cursor(s);
-    for (;;) {
-        r = step(s, err);
-        if (r <= 0)
-            return r;
-        s->last_was_young = is_young(s);
-        if (!s->last_was_young)
-            return 1;
-        if (!s->cursor) { /* the first young one: the way back is not known yet */
-            if (sd_journal_previous(s->j) <= 0)
-                return 1;
-            azm_journal_keep_cursor(s);
-            r = step(s, err);
-            if (r <= 0 || !s->cursor)
-                return r;
-        }
-        r = look_at_files(s, err);
-        if (r != SD_JOURNAL_INVALIDATE)
-            return r < 0 ? r : 1;
-        r = return_to_last(s, err);
-        if (r != 0)
-            return r;
-    }
-}
-
-/* Is there memory for the largest field that we would read? */
-static bool memory_left(void)
-{
-    void *volatile p = malloc(2 * FIELD_MAX_BYTES); /* volatile: a compiler may leave the pair out */
-    bool left = p != NULL;
-
-    free(p);
-    return left;
-}
-
-/* One pass over all fields; asking for them by name costs several times more. 0, -EBADMSG for an entry that
- * cannot be read, -errno. */
-static int read_fields(sd_journal *j, struct azm_entry_reader *reader)
-{
-    const void *data;
-    size_t len;
-    int r;
-
-    azm_entry_begin(reader);
-    sd_journal_restart_data(j);
-    while ((r = sd_journal_enumerate_available_data(j, &data, &len)) > 0) {
-        r = azm_entry_add_field(reader, data, len);
-        if (r < 0)
-            return r;
-    }
-    /* In a damaged file a field may claim to be larger than all memory. */
-    return r == -ENOMEM && memory_left() ? -EBADMSG : r;
-}
-
-int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret)
-{
-    int r = sd_journal_get_realtime_usec(j, &ret->realtime_usec);
-
-    return r < 0 ? r : sd_journal_get_monotonic_usec(j, &ret->monotonic_usec, &ret->boot);
-}
-
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
-                           struct azm_entry_times *ret_times)
-{
-    int r;
-
-    r = azm_journal_read_times(j, ret_times);
-    if (r >= 0)
-        r = read_fields(j, reader);
-    return r < 0 ? r : azm_entry_finish(reader, ret_times, rec);
-}
-
-/* An entry that cannot even say which one it is went with its file while we stood on it: its number is missing then. */
-static void note_unreadable(struct azm_journal *s)
-{
-    struct azm_place p;
-
-    if (azm_place_current(s->j, &p) < 0) {
-        s->account.read--;
-        return;
-    }
-    if (s->unreadable++ == 0)
-        s->first_unreadable = p;
-    s->last_unreadable = p;
-}
-
-/* Another boot begins, and its clock is behind. Entries of users' files in it were passed over: they came before the
- * last entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
-static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
-{
-    int r;
-
-    s->look_anew = false;
-    azm_journal_keep_cursor(s);
-    if (!s->cursor)
-        return 0;
-    r = sd_journal_seek_cursor(s->j, s->cursor);
-    if (r >= 0)
-        r = sd_journal_next(s->j);
-    if (r < 0)
-        return azm_journal_error(err, r, "cannot go on in another boot");
-    if (r > 0 && sd_journal_test_cursor(s->j, s->cursor) > 0)
-        return 0;
-    return azm_journal_go_on(s, err); /* vacuumed in between, or damaged numbers */
-}
-
-/* The next entry of the merged files: 1 and the record, 0, -errno. */
-static int next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
-{
-    for (;;) {
-        struct azm_entry_times t = {0};
-        int r = 0;
-
-        if (s->look_anew && !s->on_unread)
-            r = look_anew_after_reboot(s, err);
-        if (r >= 0)
-            r = s->on_unread ? 1 : advance(s, err);
-        if (r == 0)
-            azm_journal_keep_cursor(s);
-        if (r <= 0)
-            return r;
-        s->on_unread = false;
-        azm_journal_set_cursor(s, NULL, NULL);
-        s->account.read++;
-        free(s->tail);
-        s->tail = NULL;
-        s->tail_wanted = true;
-        r = azm_journal_read_entry(s->j, s->reader, rec, &t);
-        if (r == -ENOMEM)
-            return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
-        if (r < 0) {
-            note_unreadable(s);
-            continue;
-        }
-        s->look_anew |= !sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec;
-        s->last = t;
-        if (!s->account.cursor && s->account.read == 1) { /* the first entry of all: it begins the account */
-            int k;
-
-            azm_journal_keep_cursor(s);
-            k = azm_journal_account_from(s, s->cursor, 0, err);
-            if (k < 0)
-                return k;
-        }
-        if (r > 0)
-            return r;
-    }
-}
+/* --- what comes next --- */
 
 /* A gap that was found and waits: 1 and the record, 0, -errno. */
 static int next_notice(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
@@ -357,7 +136,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         if (r == 0)
             r = azm_journal_next_late(s, rec, err);
         if (r == 0)
-            r = next_merged(s, rec, err);
+            r = azm_journal_next_merged(s, rec, err);
         if (r == -EBADMSG && s->cursor && !reopened) {
             reopened = true;
             r = reopen(s, err);
@@ -536,7 +315,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     r = s->selects && !s->only_boot ? azm_journal_take_tail(s, err) : 0;
     more = r > 0;
     if (r >= 0)
-        r = look_at_files(s, err); /* after that: every file up to the tail is known when reading goes on */
+        r = azm_journal_look_at_files(s, err); /* after that: every file up to the tail is known when reading goes on */
     more |= r > SD_JOURNAL_NOP;
     if (r >= 0)
         r = azm_journal_account(s, err);

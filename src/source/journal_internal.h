@@ -12,8 +12,9 @@
 #include "source/journal_files.h"
 #include "source/source.h"
 
-/* What the files of the journal source share, for nobody else: journal.c (reading), journal_start.c (where reading
- * begins), journal_gaps.c (what is missing), journal_late.c (files that come up late). */
+/* What the files of the journal source share, for nobody else: journal.c (the source), journal_read.c (reading),
+ * journal_start.c (where reading begins), journal_gaps.c (what is missing), journal_late.c (files that come up late).
+ */
 
 #define AZM_EBADMSG_TRIES 3 /* how often to look anew at files that a vacuum takes away under us */
 
@@ -100,6 +101,14 @@ int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err);
 
 /* Keeps the cursor of the last entry read: later it may be gone, with its file. */
 void azm_journal_keep_cursor(struct azm_journal *s);
+
+/* --- journal_read.c --- */
+
+/* Looks for new, changed and deleted files: an sd_journal event or -errno. */
+int azm_journal_look_at_files(struct azm_journal *s, struct azm_error *err);
+
+/* The next entry of the merged files: 1 and the record, 0, -errno. */
+int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err);
 
 /* The times of the current entry: 0 or -errno. */
 int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret);

@@ -10,8 +10,8 @@
 /* libsystemd gives entries in one order, that of time where it has nothing better, and never goes back. So a file with
  * entries from before the position, which comes up when reading is past them, would stay unread: one of another boot
  * whose clock was behind, or one that was brought here from elsewhere. Such a file is known by a seqnum id that has not
- * been seen and by its first entry. (A user's file made in the running boot is journal.c's business: see advance. The
- * copies that a flush of the volatile journal makes are of the boot that is being read, too.) */
+ * been seen and by its first entry. (A user's file made in the running boot is the business of journal_read.c: see
+ * advance. The copies that a flush of the volatile journal makes are of the boot that is being read, too.) */
 
 struct look_over {
     struct azm_journal *s;
