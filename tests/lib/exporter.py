@@ -58,6 +58,12 @@ def covers(gap, usec):
     return (gap.from_usec is None or gap.from_usec <= usec) and (gap.to_usec is None or usec <= gap.to_usec)
 
 
+def blocks(pid, sig):
+    with open(f"/proc/{pid}/status") as f:
+        mask = next(line for line in f if line.startswith("SigBlk:"))
+    return int(mask.split()[1], 16) & 1 << sig - 1
+
+
 class Exporter:
     """An emulator and an azmonlog that exports to it; files in the directory `out`. The destination answers a little late, so
     that a kill finds requests on their way."""
@@ -115,6 +121,8 @@ class Exporter:
     def end(self, how=signal.SIGTERM):
         """Returns the exit code; negative: the signal."""
         process, self.process = self.process, None
+        if how == signal.SIGTERM:  # before it listens, the signal is its end, as of any program
+            wait_for(lambda: process.poll() is not None or blocks(process.pid, how), "azmonlog listens to signals")
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)  # if it was stopped
         return process.wait(PATIENCE)
