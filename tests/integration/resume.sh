@@ -91,17 +91,4 @@ check "600 services: the first request can be checkpointed" stop_after_first_ans
 odd '"large"' 40000
 check "records of 40 KB: the first request can be checkpointed" stop_after_first_answer
 
-# while azmonlog runs: libsystemd goes on watching the folder that is no more
-rm -rf "$work/journal" "$work/state"
-mkdir "$work/journal"
-append journal/a.journal 400 10
-start "$AZMONLOG" run --endpoint "$endpoint" --state-directory "$work/state" --directory "$work/journal" --start oldest 2>"$work/log"
-check "following a folder" wait_until 30 grep -q '"body":"entry 409 ' "$work/received"
-rm -rf "$work/journal"
-mkdir "$work/journal"
-append journal/b.journal 410 10
-check "a folder that takes its place is read" wait_until 30 grep -q '"body":"entry 419 ' "$work/received"
-check "all of it" [ "$(grep -c '"body":"entry 41[0-9] ' "$work/received")" = 10 ]
-check "it ends with 0" stop "$started"
-
 done_testing
