@@ -195,3 +195,52 @@ int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct 
             return r;
     }
 }
+
+/* When an entry of another boot comes whose clock is behind, others of the boot before may be left in files of users:
+ * they stand behind all of that boot, and libsystemd would give them only when it has given that. */
+int azm_journal_open_rest(struct azm_journal *s, struct azm_error *err)
+{
+    struct azm_entry_times t;
+    int r;
+
+    azm_journal_rest_free(&s->rest);
+    if (sd_journal_previous(s->j) > 0 && azm_journal_read_times(s->j, &t) >= 0 &&
+        sd_id128_equal(t.boot, s->last_of_boot.boot) && t.monotonic_usec == s->last_of_boot.monotonic_usec)
+        azm_place_current(s->j, &s->rest.last);
+    r = azm_entry_reader_new(s->config, &s->rest.reader);
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    r = azm_journal_open_handle(s->config, &s->rest.j, err);
+    if (r >= 0)
+        r = azm_journal_select(s->rest.j, s->config, &s->last_of_boot.boot, err);
+    if (r < 0)
+        return r;
+    r = sd_journal_seek_monotonic_usec(s->rest.j, s->last_of_boot.boot, s->last_of_boot.monotonic_usec);
+    return r < 0 ? azm_journal_error(err, r, "cannot go to the end of a boot") : 0;
+}
+
+int azm_journal_next_rest(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
+{
+    struct azm_entry_times t;
+    struct azm_place p;
+    int r;
+
+    if (!s->rest.j)
+        return 0;
+    while ((r = sd_journal_next(s->rest.j)) > 0) {
+        r = azm_journal_read_entry(s->rest.j, s->rest.reader, rec, &t);
+        if (r == -ENOMEM)
+            return azm_error_set(err, r, "out of memory while reading the journal");
+        if (r > 0 && (azm_place_current(s->rest.j, &p) < 0 || !azm_place_equal(&p, &s->rest.last)))
+            return 1;
+    }
+    azm_journal_rest_free(&s->rest);
+    return r < 0 ? azm_journal_error(err, r, "cannot read the end of a boot") : 0;
+}
+
+void azm_journal_rest_free(struct azm_rest *rest)
+{
+    sd_journal_close(rest->j);
+    azm_entry_reader_free(rest->reader);
+    *rest = (struct azm_rest){0};
+}

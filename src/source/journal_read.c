@@ -173,6 +173,9 @@ static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
     azm_journal_keep_cursor(s);
     if (!s->cursor)
         return 0;
+    r = azm_journal_open_rest(s, err);
+    if (r < 0)
+        return r;
     r = sd_journal_seek_cursor(s->j, s->cursor);
     if (r >= 0)
         r = sd_journal_next(s->j);
@@ -192,6 +195,10 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         if (s->look_anew && !s->on_unread)
             r = look_anew_after_reboot(s, err);
         if (r >= 0)
+            r = azm_journal_next_rest(s, rec, err);
+        if (r > 0)
+            return r;
+        if (r >= 0)
             r = s->on_unread ? 1 : advance(s, err);
         if (r == 0)
             azm_journal_keep_cursor(s);
@@ -210,7 +217,10 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             note_unreadable(s);
             continue;
         }
-        s->look_anew |= !sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec;
+        if (!sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec) {
+            s->look_anew = true;
+            s->last_of_boot = s->last;
+        }
         s->last = t;
         if (!s->account.cursor && s->account.read == 1) { /* the first entry of all: it begins the account */
             int k;

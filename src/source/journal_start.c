@@ -343,7 +343,7 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
 
 /* libsystemd orders entries of two boots by the clock, where their seqnum ids differ. If the clock of the running boot
  * is behind the position, its entries would be passed over. 0 or -errno. */
-static int compare_clocks(struct azm_journal *s, struct azm_error *err)
+int azm_journal_compare_clocks(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_journal_ sd_journal *j = NULL;
     struct azm_place position;
@@ -375,7 +375,7 @@ int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err)
 
     r = resume(s, err);
     if (r > 0)
-        r = compare_clocks(s, err);
+        r = azm_journal_compare_clocks(s, err);
     else if (r == 0)
         r = start(s, last, err);
     if (r >= 0)

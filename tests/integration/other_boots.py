@@ -114,6 +114,18 @@ def clock_jumps_back(out):
     x.close()
 
 
+def clock_behind_in_two_files(out):
+    """The second boot's clock is a day behind; the system's and a user's file have entries of both boots."""
+    x = begin(out)
+    for first, boot, when in ((1, "a" * 32, NOON), (101, "d" * 32, NOON - DAY)):
+        append(f"{out}/journal/system.journal", first, 100, realtime=when, boot=boot)
+        append(f"{out}/journal/user-1.journal", 1000 + first, 100, realtime=when + 500, monotonic=SECOND + 500, boot=boot)
+    equal("a run ends with 0", x.once(), 0)
+    arrived_once(x, numbers(1, 200) | numbers(1001, 200))
+    equal("no gap is reported", x.gaps(), [])
+    x.close()
+
+
 def clock_jumps_back_under_fire(out):
     """The same file, read at one go, and by a reader that is killed all the time."""
     x = begin(out, batch=20, concurrency=1)
@@ -135,4 +147,4 @@ def clock_jumps_back_under_fire(out):
     x.close()
 
 
-tap.run(while_down, while_following, in_a_backlog, clock_jumps_back, clock_jumps_back_under_fire)
+tap.run(while_down, while_following, in_a_backlog, clock_behind_in_two_files, clock_jumps_back, clock_jumps_back_under_fire)
