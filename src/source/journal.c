@@ -189,7 +189,7 @@ static int journal_position(struct azm_source *source, struct azm_buf *out, stru
     r = azm_journal_account(s, err);
     if (r < 0)
         return r;
-    if (!s->cursor || s->gaps.n > s->gaps.next || s->look_anew || s->rest.j)
+    if (!s->cursor || s->gaps.n > s->gaps.next)
         return 0;                         /* a position after a gap that has not been told would hide it */
     if (azm_place_parse(s->cursor, &p)) { /* for people */
         azm_time_print(p.realtime_usec, when);
@@ -349,7 +349,6 @@ static struct azm_source *journal_free(struct azm_source *source)
     sd_journal_close(s->j);
     sd_journal_close(s->retired);
     azm_journal_late_free(&s->late);
-    azm_journal_rest_free(&s->rest);
     azm_entry_reader_free(s->reader);
     azm_history_free(&s->history);
     azm_journal_account_from(s, NULL, 0, NULL);
@@ -462,9 +461,7 @@ static int journal_configure(struct azm_source *source, const struct azm_config 
     azm_entry_move_uid_state(reader, s->reader);
     azm_entry_reader_free(s->reader);
     s->reader = reader;
-    azm_journal_late_free(&s->late);   /* found again */
-    s->look_anew |= s->rest.j != NULL; /* this too */
-    azm_journal_rest_free(&s->rest);
+    azm_journal_late_free(&s->late); /* found again */
     azm_journal_files_free(&s->files);
     return 0;
 }

@@ -37,13 +37,6 @@ struct azm_late {
     bool bounded;           /* `until` is known */
 };
 
-/* What is left of a boot when entries of another one, whose clock is behind, came in between: see journal_late.c. */
-struct azm_rest {
-    sd_journal *j; /* NULL: there is none */
-    struct azm_entry_reader *reader;
-    struct azm_place last; /* of the entries that have been given; all zero: not known */
-};
-
 struct azm_journal {
     struct azm_source source;
     const struct azm_config *config;
@@ -54,18 +47,15 @@ struct azm_journal {
     struct azm_entry_reader *reader;
     int state_dir_fd;
 
-    bool on_unread;                      /* the journal stands on an entry that `next` has yet to give */
-    char *cursor;                        /* of the last entry read; "" before the first; NULL: ask the journal */
-    unsigned truncations;                /* azm_sigbus_count when it was last looked at */
-    sd_id128_t boot;                     /* the running one */
-    uint64_t opened_usec;                /* monotonic: what this process logs from then on is its own */
-    uint64_t looked_usec;                /* monotonic: the last look for new files */
-    bool last_was_young;                 /* the last entry read: see advance */
-    bool invalidated;                    /* files have come or gone since they were last looked over */
-    uint64_t looked_over_usec;           /* monotonic: when that was */
-    struct azm_entry_times last;         /* of the last entry read */
-    struct azm_entry_times last_of_boot; /* of the last one before look_anew */
-    bool look_anew;                      /* before the next one: see look_anew_after_reboot */
+    bool on_unread;            /* the journal stands on an entry that `next` has yet to give */
+    char *cursor;              /* of the last entry read; "" before the first; NULL: ask the journal */
+    unsigned truncations;      /* azm_sigbus_count when it was last looked at */
+    sd_id128_t boot;           /* the running one */
+    uint64_t opened_usec;      /* monotonic: what this process logs from then on is its own */
+    uint64_t looked_usec;      /* monotonic: the last look for new files */
+    bool last_was_young;       /* the last entry read: see advance */
+    bool invalidated;          /* files have come or gone since they were last looked over */
+    uint64_t looked_over_usec; /* monotonic: when that was */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
@@ -78,7 +68,6 @@ struct azm_journal {
     struct azm_journal_files files;
     bool closed; /* there is a file that must not be read by this user */
     struct azm_late late;
-    struct azm_rest rest;
 
     /* The running boot's clock is behind that of an earlier one, so its entries would come before the position for
      * ever. Once the others are read, only this boot is looked at. */
@@ -181,11 +170,3 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
 /* The next entry of a late file: 1 and the record, 0 if there is none (any more), -errno. */
 int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct azm_error *err);
 void azm_journal_late_free(struct azm_late *late);
-
-/* s->last_of_boot was the last entry given of its boot, and the journal stands behind it: prepares what is left of that
- * boot. 0 or -errno. */
-int azm_journal_open_rest(struct azm_journal *s, struct azm_error *err);
-
-/* The next entry of that: 1 and the record, 0 if there is none (any more), -errno. */
-int azm_journal_next_rest(struct azm_journal *s, struct azm_record *rec, struct azm_error *err);
-void azm_journal_rest_free(struct azm_rest *rest);

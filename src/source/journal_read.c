@@ -163,43 +163,12 @@ static void note_unreadable(struct azm_journal *s)
     s->last_unreadable = p;
 }
 
-/* Another boot begins, and its clock is behind. Entries of users' files in it were passed over: they came before the
- * last entry of the boot before. Where this one stands they do not, but libsystemd must look anew. */
-static int look_anew_after_reboot(struct azm_journal *s, struct azm_error *err)
-{
-    int r;
-
-    s->look_anew = false;
-    azm_journal_keep_cursor(s);
-    if (!s->cursor)
-        return 0;
-    r = azm_journal_open_rest(s, err);
-    if (r < 0)
-        return r;
-    r = sd_journal_seek_cursor(s->j, s->cursor);
-    if (r >= 0)
-        r = sd_journal_next(s->j);
-    if (r < 0)
-        return azm_journal_error(err, r, "cannot go on in another boot");
-    if (r > 0 && sd_journal_test_cursor(s->j, s->cursor) > 0)
-        return 0;
-    return azm_journal_go_on(s, err); /* vacuumed in between, or damaged numbers */
-}
-
 int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
 {
     for (;;) {
         struct azm_entry_times t = {0};
-        int r = 0;
+        int r = s->on_unread ? 1 : advance(s, err);
 
-        if (s->look_anew && !s->on_unread)
-            r = look_anew_after_reboot(s, err);
-        if (r >= 0)
-            r = azm_journal_next_rest(s, rec, err);
-        if (r > 0)
-            return r;
-        if (r >= 0)
-            r = s->on_unread ? 1 : advance(s, err);
         if (r == 0)
             azm_journal_keep_cursor(s);
         if (r <= 0)
@@ -217,11 +186,6 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             note_unreadable(s);
             continue;
         }
-        if (!sd_id128_equal(t.boot, s->last.boot) && t.realtime_usec < s->last.realtime_usec) {
-            s->look_anew = true;
-            s->last_of_boot = s->last;
-        }
-        s->last = t;
         if (!s->account.cursor && s->account.read == 1) { /* the first entry of all: it begins the account */
             int k;
 

@@ -115,15 +115,19 @@ def clock_jumps_back(out):
 
 
 def clock_behind_in_two_files(out):
-    """The second boot's clock is a day behind; the system's and a user's file have entries of both boots."""
-    x = begin(out)
-    for first, boot, when in ((1, "a" * 32, NOON), (101, "d" * 32, NOON - DAY)):
-        append(f"{out}/journal/system.journal", first, 100, realtime=when, boot=boot)
-        append(f"{out}/journal/user-1.journal", 1000 + first, 100, realtime=when + 500, monotonic=SECOND + 500, boot=boot)
-    equal("a run ends with 0", x.once(), 0)
-    arrived_once(x, numbers(1, 200) | numbers(1001, 200))
-    equal("no gap is reported", x.gaps(), [])
-    x.close()
+    """The second boot's clock is a day behind; the system's and a user's file have entries of both boots. The user's last one in
+    the first boot comes before the system's last one, or after it."""
+    for shift in (-500, 500):
+        folder = f"{out}/{shift}"
+        os.mkdir(folder)
+        x = begin(folder)
+        for first, boot, when, by in ((1, "a" * 32, NOON, shift), (101, "d" * 32, NOON - DAY, 500)):
+            append(f"{folder}/journal/system.journal", first, 100, realtime=when, boot=boot)
+            append(f"{folder}/journal/user-1.journal", 1000 + first, 100, realtime=when + by, monotonic=SECOND + by, boot=boot)
+        equal("a run ends with 0", x.once(), 0)
+        arrived_once(x, numbers(1, 200) | numbers(1001, 200))
+        equal("no gap is reported", x.gaps(), [])
+        x.close()
 
 
 def clock_jumps_back_under_fire(out):
