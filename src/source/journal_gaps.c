@@ -274,6 +274,8 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
 
     if (!azm_journal_is_machines(s->config) && !sd_id128_equal(from->seqnum_id, first->seqnum_id))
         return 0; /* of another machine */
+    if (sd_id128_equal(from->boot, first->boot) && first->monotonic_usec <= from->monotonic_usec)
+        return 0; /* a volatile journal was flushed to disk: its entries have new numbers there */
     if (first->seqnum <= from->seqnum)
         return report_uncounted(s, from, first, err);
     h.entries = first->seqnum - from->seqnum - 1;
