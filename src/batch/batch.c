@@ -132,15 +132,16 @@ static int reserve_entry(struct azm_batch *b)
     return 0;
 }
 
-static int add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record, size_t limit_records)
+static int add(struct azm_batch *b, struct azm_text resource, struct azm_text record,
+               const struct azm_batch_limits *limits)
 {
     struct group *g = find_group(b, resource);
-    size_t run = g ? g->run.len : 0, field = azm_field_len(record->len);
+    size_t run = g ? g->run.len : 0, field = azm_field_len(record.len);
     size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
 
     if (field > UINT32_MAX)
         return -ENOMEM;
-    if (b->n_entries > 0 && (bytes > b->limits.bytes || b->n_entries >= limit_records))
+    if (b->n_entries > 0 && (bytes > limits->bytes || b->n_entries >= limits->records))
         return 0;
     if (!g && b->n_groups == GROUPS_MAX)
         return 0;
@@ -148,7 +149,7 @@ static int add(struct azm_batch *b, struct azm_text resource, const struct azm_b
         g = add_group(b, resource);
     if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&g->run, field) < 0)
         return -ENOMEM;
-    azm_put_bytes(g->run.data + g->run.len, SCOPE_LOGS_LOG_RECORDS, record->data, record->len);
+    azm_put_bytes(g->run.data + g->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
     g->run.len += field;
     b->entries[b->n_entries++] = (struct entry){.group = (uint32_t)(g - b->groups), .len = (uint32_t)field};
     b->bytes = bytes;
@@ -157,12 +158,86 @@ static int add(struct azm_batch *b, struct azm_text resource, const struct azm_b
 
 int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
 {
-    return add(b, resource, record, b->limits.records);
+    return add(b, resource, (struct azm_text){(const char *)record->data, record->len}, &b->limits);
 }
 
 int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
 {
-    return add(b, resource, record, SIZE_MAX);
+    const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = b->limits.bytes};
+
+    return add(b, resource, (struct azm_text){(const char *)record->data, record->len}, &limits);
+}
+
+/* The records of one ResourceLogs. */
+static int add_resource_logs(struct azm_batch *b, const uint8_t *p, size_t len)
+{
+    static const struct azm_batch_limits no_limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
+    const uint8_t *end = p + len;
+    struct azm_text resource = {"", 0};
+    struct azm_wire_field f, g;
+    int r;
+
+    while ((r = azm_wire_next(&p, end, &f)) > 0) {
+        const uint8_t *q = f.data, *q_end = f.data ? f.data + f.len : NULL;
+
+        if (f.number == RESOURCE_LOGS_RESOURCE && f.type == AZM_WIRE_LEN)
+            resource = (struct azm_text){(const char *)f.data, f.len};
+        if (f.number != RESOURCE_LOGS_SCOPE_LOGS || f.type != AZM_WIRE_LEN)
+            continue;
+        while ((r = azm_wire_next(&q, q_end, &g)) > 0) {
+            if (g.number != SCOPE_LOGS_LOG_RECORDS || g.type != AZM_WIRE_LEN)
+                continue;
+            r = add(b, resource, (struct azm_text){(const char *)g.data, g.len}, &no_limits);
+            if (r <= 0)
+                return r < 0 ? r : -EBADMSG; /* more resources than a batch can have */
+        }
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+int azm_batch_add_request(struct azm_batch *b, const void *data, size_t len)
+{
+    const uint8_t *p = data, *end = p + len;
+    struct azm_wire_field f;
+    int r;
+
+    while ((r = azm_wire_next(&p, end, &f)) > 0)
+        if (f.number == REQUEST_RESOURCE_LOGS && f.type == AZM_WIRE_LEN) {
+            r = add_resource_logs(b, f.data, f.len);
+            if (r < 0)
+                return r;
+        }
+    return r;
+}
+
+size_t azm_batch_half(const struct azm_batch *b, size_t first, size_t n)
+{
+    size_t all = 0, half = 0, i;
+
+    for (i = first; i < first + n; i++)
+        all += b->entries[i].len;
+    for (i = first; i < first + n - 1 && half < all / 2; i++)
+        half += b->entries[i].len;
+    return MAX(i - first, (size_t)1);
+}
+
+void azm_batch_get(const struct azm_batch *b, size_t i, struct azm_text *ret_resource, struct azm_text *ret_record)
+{
+    const struct group *g = &b->groups[b->entries[i].group];
+    const uint8_t *p, *end;
+    struct azm_wire_field f = {0};
+    size_t start = 0;
+
+    for (size_t k = 0; k < i; k++)
+        if (b->entries[k].group == b->entries[i].group)
+            start += b->entries[k].len;
+    p = g->run.data + start;
+    end = p + b->entries[i].len;
+    azm_wire_next(&p, end, &f); /* it was written by `add` */
+    *ret_resource = (struct azm_text){(const char *)g->resource.data, g->resource.len};
+    *ret_record = (struct azm_text){(const char *)f.data, f.len};
 }
 
 size_t azm_batch_records(const struct azm_batch *b)

@@ -44,6 +44,16 @@ size_t azm_batch_room(const struct azm_batch *b);
 /* Replaces the content of `out` by the request with records first .. first + n - 1: 0 or -ENOMEM. */
 int azm_batch_serialize(const struct azm_batch *b, size_t first, size_t n, struct azm_buf *out);
 
+/* Adds the records of an ExportLogsServiceRequest that azm_batch_serialize has written, without regard to the limits:
+ * 0; -EBADMSG if it is none, -ENOMEM; then the batch may have some of them. */
+int azm_batch_add_request(struct azm_batch *b, const void *data, size_t len);
+
+/* How many of the records first .. first + n - 1 (at least two) make up the first half of their bytes: 1 .. n - 1. */
+size_t azm_batch_half(const struct azm_batch *b, size_t first, size_t n);
+
+/* One record and its resource, encoded; they belong to the batch. */
+void azm_batch_get(const struct azm_batch *b, size_t i, struct azm_text *ret_resource, struct azm_text *ret_record);
+
 /* The source's position after the last record, in the source's own words: what may be checkpointed when
  * all of this batch is acknowledged. Empty: not known; the next batch's position covers this one. */
 struct azm_buf *azm_batch_position(struct azm_batch *b);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "encode/gzip.h"
 
@@ -64,8 +65,6 @@ int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct a
 
 #else
 
-#include <zlib.h>
-
 struct azm_gzip {
     z_stream stream;
 };
@@ -123,3 +122,31 @@ int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct a
 }
 
 #endif
+
+/* Only what an outage has spooled is unpacked, so zlib is fast enough everywhere. */
+int azm_gunzip(const void *data, size_t len, size_t max, struct azm_buf *out)
+{
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)len}; /* never written to */
+    int r = Z_OK, k = 0;
+
+    azm_buf_clear(out);
+    if (len > UINT_MAX)
+        return -E2BIG;
+    if (inflateInit2(&stream, 15 + 16 /* gzip */) != Z_OK)
+        return -ENOMEM;
+    while (r == Z_OK && k == 0) {
+        k = azm_buf_reserve(out, GROW_BYTES);
+        if (k < 0)
+            break;
+        stream.next_out = out->data + out->len;
+        stream.avail_out = (uInt)MIN(out->cap - out->len, (size_t)UINT_MAX);
+        r = inflate(&stream, Z_NO_FLUSH);
+        out->len = (size_t)(stream.next_out - out->data);
+        if (out->len > max)
+            k = -E2BIG;
+    }
+    if (k == 0 && (r != Z_STREAM_END || stream.avail_in > 0))
+        k = -EBADMSG;
+    inflateEnd(&stream);
+    return k;
+}

@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,28 +9,82 @@
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "export/answer_body.h"
 #include "export/delivery.h"
-#include "proto/otlp_logs.pb-c.h"
 
 #define RETRY_AFTER_MAX_USEC (3600 * AZM_USEC_PER_SEC) /* longer is an error, or as good as a hold */
 
 #define REASON_BYTES sizeof(((struct azm_verdict *)NULL)->reason)
 
-static const long retryable[] = {408, 429, 500, 502, 503, 504};
+#define OTLP (1 << AZM_PROFILE_OTLP)
+#define AZURE (1 << AZM_PROFILE_AZURE)
+#define BOTH (OTLP | AZURE)
 
-static const struct {
+/* What a status means; the first row that fits counts. */
+static const struct status_rule {
     long first, last;
+    int profiles;
+    const char *code; /* NULL: any */
+    enum azm_meaning meaning;
     const char *remedy;
-} remedies[] = {
-    {300, 399, "the server redirects: set [destination] endpoint= to the final URL"},
-    {401, 401, "the server wants credentials: set them with header= or headers_file= in [destination]"},
-    {403, 403, "the server refuses these credentials: check their permissions, and header= or headers_file="},
-    {404, 405, "there is no OTLP receiver at this URL: check host and path of [destination] endpoint="},
-    {407, 407, "the proxy wants credentials: check the proxy in the environment (https_proxy)"},
-    {413, 413, "the server takes only smaller requests: lower [batch] max_request_bytes"},
-    {415, 415, "the server does not take OTLP as protobuf: check endpoint= and [export] compression="},
-    {400, 599, "the server refuses the request: check endpoint=, and look into the server's own log"},
+} status_rules[] = {
+    {307, 308, BOTH, NULL, AZM_REDIRECTED,
+     "the server redirects: set [destination] endpoint= to the final URL (https)"},
+    {300, 399, BOTH, NULL, AZM_MISCONFIGURED, "the server redirects: set [destination] endpoint= to the final URL"},
+    {400, 400, AZURE, "InvalidStream", AZM_MISCONFIGURED,
+     "the stream is wrong: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs"},
+    {400, 400, AZURE, "MissingContentLengthHeader", AZM_MISCONFIGURED,
+     "a proxy between here and Azure takes the Content-Length away; check the proxy (https_proxy)"},
+    {400, 400, BOTH, NULL, AZM_REFUSED,
+     "if the server takes nothing at all, check [destination] endpoint= and the proxy; what only it refuses goes into "
+     "quarantine as soon as it takes something else"},
+    {401, 401, BOTH, NULL, AZM_UNAUTHORIZED,
+     "the server wants credentials: set them with header= or headers_file= in [destination]"},
+    {402, 402, AZURE, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap of the workspace, or wait"},
+    {403, 403, AZURE, NULL, AZM_MISCONFIGURED,
+     "give the identity the role Monitoring Metrics Publisher on the data collection rule (it may take 30 minutes)"},
+    {403, 403, OTLP, NULL, AZM_MISCONFIGURED,
+     "the server refuses these credentials: check their permissions, and header= or headers_file="},
+    {404, 404, AZURE, NULL, AZM_MISCONFIGURED,
+     "no such endpoint or rule: check the host and the dcr- id in [destination] endpoint="},
+    {404, 405, BOTH, NULL, AZM_MISCONFIGURED,
+     "there is no OTLP receiver at this URL: check host and path of [destination] endpoint="},
+    {407, 407, BOTH, NULL, AZM_MISCONFIGURED,
+     "the proxy wants credentials: check the proxy in the environment (https_proxy)"},
+    {408, 408, BOTH, NULL, AZM_FAILED, NULL},
+    {413, 413, BOTH, NULL, AZM_TOO_LARGE, "the server takes only smaller requests: lower [batch] max_request_bytes"},
+    {415, 415, BOTH, NULL, AZM_MISCONFIGURED,
+     "the server does not take OTLP as protobuf: check endpoint= and [export] compression="},
+    {422, 422, BOTH, NULL, AZM_REFUSED, "the server refuses the data: check endpoint=, and look into the server's log"},
+    {429, 429, BOTH, NULL, AZM_THROTTLED, NULL},
+    {439, 439, AZURE, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap, or wait"},
+    {500, 500, BOTH, NULL, AZM_FAILED, NULL},
+    {502, 504, BOTH, NULL, AZM_FAILED, NULL},
+    {500, 599, AZURE, NULL, AZM_FAILED, NULL},
+    {400, 599, BOTH, NULL, AZM_MISCONFIGURED,
+     "the server refuses the request: check endpoint=, and look into the server's own log"},
+    {0, 999, BOTH, NULL, AZM_MISCONFIGURED,
+     "the server's answer is not HTTP as expected: check [destination] endpoint="},
 };
+
+/* What it means that no whole answer came; everything else is AZM_FAILED. */
+static const struct transfer_rule {
+    int code;
+    enum azm_meaning meaning;
+    const char *remedy;
+} transfer_rules[] = {
+    {CURLE_SSL_CACERT_BADFILE, AZM_MISCONFIGURED, "check tls_ca_file= in [destination]"},
+    {CURLE_SSL_CERTPROBLEM, AZM_MISCONFIGURED, "check tls_cert_file= and tls_key_file= in [destination]"},
+    {CURLE_PEER_FAILED_VERIFICATION, AZM_UNREACHABLE,
+     "the server's certificate is not trusted: check the host name in endpoint=, and tls_ca_file="},
+    {CURLE_SSL_CONNECT_ERROR, AZM_UNREACHABLE, NULL},
+    {CURLE_COULDNT_RESOLVE_HOST, AZM_UNREACHABLE, "check that the server runs and that endpoint= names it"},
+    {CURLE_COULDNT_RESOLVE_PROXY, AZM_UNREACHABLE, "check the proxy in the environment (https_proxy)"},
+    {CURLE_COULDNT_CONNECT, AZM_UNREACHABLE, "check that the server runs and that endpoint= names it"},
+    {CURLE_GOT_NOTHING, AZM_FAILED, "if it goes on: is this an https server, and endpoint= says http?"},
+};
+
+/* --- what the answer means --- */
 
 /* Retry-After (RFC 9110, 10.2.3): seconds or a date. 0 if there is none, or none that makes sense. */
 static uint64_t parse_retry_after(const char *value, uint64_t now_realtime_usec)
@@ -56,120 +109,139 @@ static uint64_t parse_retry_after(const char *value, uint64_t now_realtime_usec)
     return MIN((uint64_t)date * AZM_USEC_PER_SEC - now_realtime_usec, RETRY_AFTER_MAX_USEC);
 }
 
-static const char *remedy_for(long status)
+static void understand_success(const struct azm_answer *a, size_t records, struct azm_verdict *v)
 {
-    for (size_t i = 0; i < ELEMENTSOF(remedies); i++)
-        if (status >= remedies[i].first && status <= remedies[i].last)
-            return remedies[i].remedy;
-    return "the server's answer is not HTTP as expected: check [destination] endpoint=";
-}
+    int64_t rejected = a->body_cut ? 0 : azm_answer_rejected(a);
 
-/* An error code is a word such as InvalidStream; anything else could carry contents and is not shown. */
-static bool is_word(const char *s)
-{
-    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-
-    return n > 0 && n <= 64 && s[n] == '\0';
-}
-
-/* Azure's error code: header x-ms-error-code, or "code" in the JSON body, flat or within "error". */
-static void describe_status(const struct azm_answer *a, char reason[static REASON_BYTES])
-{
-    json_t *body = NULL, *error;
-    const char *code = a->error_code;
-
-    if (!*code && a->body_len > 0 && *a->body == '{') {
-        body = json_loadb((const char *)a->body, a->body_len, 0, NULL);
-        error = json_object_get(body, "error");
-        code = json_string_value(json_object_get(error ? error : body, "code"));
-    }
-    if (code && is_word(code))
-        snprintf(reason, REASON_BYTES, "HTTP %ld (%s)", a->status, code);
-    else
-        snprintf(reason, REASON_BYTES, "HTTP %ld", a->status);
-    json_decref(body);
-}
-
-/* The number of records that a 2xx answer rejects. A body that is no ExportLogsServiceResponse says nothing. */
-static int64_t rejected_records(const struct azm_answer *a)
-{
-    Otlp__ExportLogsServiceResponse *r;
-    int64_t rejected;
-
-    if (a->body_len == 0 || strncasecmp(a->content_type, "application/x-protobuf", 22) != 0)
-        return 0;
-    r = otlp__export_logs_service_response__unpack(NULL, a->body_len, a->body);
-    rejected = r && r->partial_success ? r->partial_success->rejected_log_records : 0;
-    if (r)
-        otlp__export_logs_service_response__free_unpacked(r, NULL);
-    return rejected;
-}
-
-static void decide_success(const struct azm_answer *a, struct azm_verdict *v)
-{
-    int64_t rejected = rejected_records(a);
-
+    v->meaning = AZM_MISCONFIGURED;
     if (a->body_cut) {
-        v->decision = AZM_HOLD;
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with an endless answer", a->status);
         v->remedy = "this is no OTLP receiver: check [destination] endpoint=";
-    } else if (rejected > 0) {
-        v->decision = AZM_HOLD;
-        snprintf(v->reason, sizeof v->reason, "HTTP %ld, but %" PRIi64 " records rejected", a->status, rejected);
-        v->remedy = "look into the server's log for what it does not like";
     } else if (strncasecmp(a->content_type, "text/html", 9) == 0) {
-        v->decision = AZM_HOLD; /* a captive portal or login page, which stores nothing */
+        /* a captive portal or login page, which stores nothing */
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
         v->remedy = "this is no OTLP receiver: check [destination] endpoint= and the proxy";
+    } else if (rejected > 0) {
+        v->meaning = AZM_TAKEN_PARTLY;
+        v->rejected = MIN((uint64_t)rejected, (uint64_t)records);
+        snprintf(v->reason, sizeof v->reason, "HTTP %ld, but %" PRIu64 " of %zu records rejected", a->status,
+                 v->rejected, records);
     } else
-        v->decision = AZM_ACKNOWLEDGE;
+        v->meaning = AZM_TAKEN;
 }
 
-static void decide_failed_transfer(const struct azm_answer *a, struct azm_verdict *v)
+static void understand_status(const struct azm_answer *a, enum azm_profile profile, struct azm_verdict *v)
+{
+    const struct status_rule *r = status_rules;
+
+    azm_answer_code(a, v->code);
+    while (a->status < r->first || a->status > r->last || !(r->profiles & 1 << profile) ||
+           (r->code && strcmp(r->code, v->code) != 0))
+        r++; /* the last row fits every status */
+    v->meaning = r->meaning;
+    v->remedy = r->remedy;
+    if (*v->code)
+        snprintf(v->reason, sizeof v->reason, "HTTP %ld (%s)", a->status, v->code);
+    else
+        snprintf(v->reason, sizeof v->reason, "HTTP %ld", a->status);
+}
+
+static void understand_failed_transfer(const struct azm_answer *a, struct azm_verdict *v)
 {
     snprintf(v->reason, sizeof v->reason, "%.180s", a->curl_words);
-    switch (a->curl_code) {
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-        v->decision = AZM_HOLD;
-        v->remedy = "check tls_ca_file=, tls_cert_file= and tls_key_file= in [destination]";
-        break;
-    case CURLE_PEER_FAILED_VERIFICATION:
-        v->decision = AZM_RETRY;
-        v->remedy = "the server's certificate is not trusted: check the host name in endpoint=, and tls_ca_file=";
-        break;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
-        v->decision = AZM_RETRY;
-        v->remedy = "check that the server runs and that endpoint= names it";
-        break;
-    case CURLE_GOT_NOTHING:
-        v->decision = AZM_RETRY;
-        v->remedy = "if it goes on: is this an https server, and endpoint= says http?";
-        break;
-    default:
-        v->decision = AZM_RETRY;
-        break;
-    }
+    v->meaning = AZM_FAILED;
+    for (size_t i = 0; i < ELEMENTSOF(transfer_rules); i++)
+        if (a->curl_code == transfer_rules[i].code) {
+            v->meaning = transfer_rules[i].meaning;
+            v->remedy = transfer_rules[i].remedy;
+        }
 }
 
-void azm_delivery_decide(const struct azm_answer *a, uint64_t now_realtime_usec, struct azm_verdict *ret)
+/* --- what to do --- */
+
+/* Refused data is refused for itself only if the destination takes other data; else it is a wrong proxy or path that
+ * refuses everything. */
+static enum azm_decision decide_refused(const struct azm_attempt *t, bool too_large)
 {
-    struct azm_verdict v = {.decision = AZM_HOLD};
+    if (!t->proven)
+        return AZM_HOLD;
+    if (t->records > 1)
+        return AZM_SPLIT;
+    return too_large && !t->truncated ? AZM_TRUNCATE : AZM_QUARANTINE;
+}
+
+/* A request that fails time and again while others pass may hold a record that breaks the server. */
+static enum azm_decision decide_failed(const struct azm_attempt *t, struct azm_verdict *v)
+{
+    if (t->failures == 0 || t->others_passed)
+        v->failures = t->failures + 1;
+    if (v->failures < (t->suspect ? AZM_SUSPECT_FAILURES_MAX : AZM_FAILURES_MAX))
+        return AZM_RETRY;
+    v->suspect = true;
+    return t->records > 1 ? AZM_SPLIT : AZM_QUARANTINE;
+}
+
+static enum azm_decision decide_redirected(const struct azm_answer *a, const struct azm_attempt *t,
+                                           struct azm_verdict *v)
+{
+    if (strncasecmp(a->redirect_url, "https://", 8) != 0)
+        return AZM_HOLD;
+    if (t->redirects >= AZM_REDIRECTS_MAX) {
+        v->remedy = "the server redirects again and again: check [destination] endpoint=";
+        return AZM_HOLD;
+    }
+    v->keep_credentials = azm_answer_same_origin(t->origin, a->redirect_url) ||
+                          (t->profile == AZM_PROFILE_AZURE && azm_answer_is_azure(a->redirect_url));
+    return AZM_FOLLOW;
+}
+
+static enum azm_decision decide(const struct azm_answer *a, const struct azm_attempt *t, struct azm_verdict *v)
+{
+    switch (v->meaning) {
+    case AZM_TAKEN:
+        return AZM_ACKNOWLEDGE;
+    case AZM_TAKEN_PARTLY:
+        return AZM_ACKNOWLEDGE_PARTIAL;
+    case AZM_UNREACHABLE:
+    case AZM_THROTTLED:
+        return AZM_RETRY;
+    case AZM_FAILED:
+        return decide_failed(t, v);
+    case AZM_UNAUTHORIZED:
+        return t->renewable ? AZM_RENEW : AZM_HOLD;
+    case AZM_MISCONFIGURED:
+        return AZM_HOLD;
+    case AZM_REFUSED:
+        return decide_refused(t, false);
+    case AZM_TOO_LARGE:
+        return decide_refused(t, true);
+    case AZM_REDIRECTED:
+        return decide_redirected(a, t, v);
+    }
+    return AZM_HOLD;
+}
+
+void azm_delivery_decide(const struct azm_answer *a, const struct azm_attempt *t, uint64_t now_realtime_usec,
+                         struct azm_verdict *ret)
+{
+    struct azm_verdict v = {.failures = t->failures};
 
     if (a->curl_code != CURLE_OK && !a->body_cut)
-        decide_failed_transfer(a, &v);
+        understand_failed_transfer(a, &v);
     else if (a->status >= 200 && a->status <= 299)
-        decide_success(a, &v);
-    else {
-        for (size_t i = 0; i < ELEMENTSOF(retryable); i++)
-            if (a->status == retryable[i])
-                v.decision = AZM_RETRY;
-        v.remedy = v.decision == AZM_HOLD ? remedy_for(a->status) : NULL;
-        describe_status(a, v.reason);
-    }
-    if (v.decision != AZM_ACKNOWLEDGE)
+        understand_success(a, t->records, &v);
+    else
+        understand_status(a, t->profile, &v);
+    v.decision = decide(a, t, &v);
+    if (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL)
         v.retry_after_usec = parse_retry_after(a->retry_after, now_realtime_usec);
     *ret = v;
+}
+
+void azm_delivery_words(const struct azm_answer *a, char ret[static AZM_WORDS_MAX])
+{
+    if (a->curl_code != CURLE_OK && !a->body_cut)
+        snprintf(ret, AZM_WORDS_MAX, "%s", a->curl_words);
+    else
+        azm_answer_message(a, ret);
 }

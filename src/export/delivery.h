@@ -7,33 +7,93 @@
 
 /* What to do after an answer: one pure function, facts in, decision out. */
 
-/* The facts. Strings are "" when there is nothing. */
+/* What came back. Strings are "" when there is nothing. */
 struct azm_answer {
     int curl_code;          /* CURLcode; 0: a whole answer came */
     const char *curl_words; /* libcurl's words for it */
     long status;            /* HTTP status, 0 if none came */
     const char *content_type;
-    const char *retry_after; /* the header's value */
-    const char *error_code;  /* header x-ms-error-code */
-    const uint8_t *body;     /* the beginning of the answer's body */
+    const char *retry_after;  /* the header's value */
+    const char *error_code;   /* header x-ms-error-code */
+    const char *request_id;   /* header x-ms-request-id, or x-request-id */
+    const char *redirect_url; /* where Location points to, as an absolute URL */
+    const uint8_t *body;      /* the beginning of the answer's body */
     size_t body_len;
     bool body_cut; /* there was more */
 };
 
+/* Which rules the destination goes by. */
+enum azm_profile {
+    AZM_PROFILE_OTLP,  /* any OTLP/HTTP receiver */
+    AZM_PROFILE_AZURE, /* Azure Monitor's ingestion */
+};
+
+/* What is known about the request that was answered, and about the destination. */
+struct azm_attempt {
+    enum azm_profile profile;
+    const char *origin; /* the configured URL; only there credentials may go */
+    size_t records;
+    /* The destination has taken other records, under this configuration, since these were first refused; or has taken
+     * anything at all, if they are many and were not refused before. */
+    bool proven;
+    bool truncated;     /* it is one record, which was made smaller already */
+    bool suspect;       /* part of a request that failed and failed while others were taken */
+    unsigned failures;  /* of this request so far, as the last verdict counted them */
+    bool others_passed; /* others were taken since the last of these failures */
+    unsigned redirects; /* followed so far */
+    bool renewable;     /* its credentials can be renewed, and were not since the last success */
+};
+
 enum azm_decision {
-    AZM_ACKNOWLEDGE, /* the destination has taken all of it */
-    AZM_RETRY,       /* it may work soon: keep, back off, send again */
-    AZM_HOLD,        /* it needs a person: keep, say what to do, try again slowly */
+    AZM_ACKNOWLEDGE,         /* the destination has taken all of it */
+    AZM_ACKNOWLEDGE_PARTIAL, /* it has taken all but some, and is not to be sent again: keep a copy for a person */
+    AZM_RETRY,               /* it may work soon: keep, back off, send again */
+    AZM_RENEW,               /* renew the credentials, then send again */
+    AZM_HOLD,                /* it needs a person: keep, say what to do, try again slowly */
+    AZM_FOLLOW,              /* send it again to redirect_url */
+    AZM_SPLIT,               /* send it again in two halves */
+    AZM_TRUNCATE,            /* send the record again, cut to a size that everybody takes */
+    AZM_QUARANTINE,          /* this one record is never taken: keep it for a person */
+};
+
+/* What an answer says: the decision follows from it and from the attempt. */
+enum azm_meaning {
+    AZM_TAKEN,
+    AZM_TAKEN_PARTLY,
+    AZM_UNREACHABLE,   /* no connection: the destination's or the network's fault */
+    AZM_FAILED,        /* 5xx, reset, timeout: mostly the server's fault, now and then that of a record */
+    AZM_THROTTLED,     /* 429 */
+    AZM_UNAUTHORIZED,  /* 401 */
+    AZM_MISCONFIGURED, /* 403, 404 and everything else that a person has to mend */
+    AZM_REFUSED,       /* the server does not want this data, or a wrong proxy or path does not want any */
+    AZM_TOO_LARGE,     /* 413 */
+    AZM_REDIRECTED,    /* 307, 308 */
 };
 
 struct azm_verdict {
     enum azm_decision decision;
+    enum azm_meaning meaning;
     uint64_t retry_after_usec; /* not before so much time has passed; 0: the server named none */
+    unsigned failures;         /* of this request, for its next attempt */
+    bool suspect;              /* with SPLIT and QUARANTINE: because of failures */
+    bool keep_credentials;     /* with FOLLOW: they may go there */
+    uint64_t rejected;         /* with ACKNOWLEDGE_PARTIAL: so many records of it */
     char reason[192];          /* for people, one line; never contents or secrets */
     const char *remedy;        /* what to do, or NULL */
+    char code[72];             /* the server's error code, a plain word; "" */
 };
 
+#define AZM_REDIRECTS_MAX 5
+#define AZM_FAILURES_MAX 5         /* after so many a request is suspect */
+#define AZM_SUSPECT_FAILURES_MAX 2 /* after so many a part of it is split again, or a record given up */
+
 /* Sources: opentelemetry-proto docs/specification.md, "OTLP/HTTP Response" (retryable 429, 502, 503, 504; partial
- * success), DESIGN "Delivery decisions". Until records can be quarantined nothing is given up: what is
- * neither acknowledged nor retryable is held, a partial success with rejected records included. */
-void azm_delivery_decide(const struct azm_answer *a, uint64_t now_realtime_usec, struct azm_verdict *ret);
+ * success is never sent again), facts/azure.md 1.3, DESIGN "Delivery decisions". */
+void azm_delivery_decide(const struct azm_answer *answer, const struct azm_attempt *attempt, uint64_t now_realtime_usec,
+                         struct azm_verdict *ret);
+
+#define AZM_WORDS_MAX 1024
+
+/* The server's own words in an answer, "" if there are none. They may repeat a record, so they go into the quarantine
+ * and never into a log line. */
+void azm_delivery_words(const struct azm_answer *answer, char ret[static AZM_WORDS_MAX]);

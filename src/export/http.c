@@ -20,7 +20,8 @@ struct azm_http_settings {
     bool gzip;
     unsigned connections;
     CURL *easy; /* requests are duplicates of it */
-    struct curl_slist *headers;
+    char *url;
+    struct curl_slist *headers, *headers_abroad; /* abroad: without the configured ones, which may be secrets */
     CURLSH *gathered;
 };
 
@@ -39,7 +40,8 @@ struct azm_http_request {
     struct azm_buf body;
     size_t body_bytes;
     bool body_cut;
-    char content_type[HEADER_KEPT_BYTES], retry_after[HEADER_KEPT_BYTES], error_code[HEADER_KEPT_BYTES];
+    char content_type[HEADER_KEPT_BYTES], retry_after[HEADER_KEPT_BYTES], error_code[HEADER_KEPT_BYTES],
+        request_id[HEADER_KEPT_BYTES];
 };
 
 int azm_http_global_init(struct azm_error *err)
@@ -90,32 +92,39 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata)
     size_t len = size * n;
 
     if (len > 5 && strncmp(line, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
-        *r->content_type = *r->retry_after = *r->error_code = '\0';
+        *r->content_type = *r->retry_after = *r->error_code = *r->request_id = '\0';
     keep_header(line, len, "Content-Type", r->content_type);
     keep_header(line, len, "Retry-After", r->retry_after);
     keep_header(line, len, "x-ms-error-code", r->error_code);
+    keep_header(line, len, "x-ms-request-id", r->request_id);
+    keep_header(line, len, "x-request-id", r->request_id);
     return len;
 }
 
 /* --- settings --- */
 
-static bool add_header(struct azm_http_settings *s, const char *line)
+static bool add_header(struct curl_slist **list, const char *line)
 {
-    struct curl_slist *l = curl_slist_append(s->headers, line);
+    struct curl_slist *l = curl_slist_append(*list, line);
 
     if (!l)
         return false;
-    s->headers = l;
+    *list = l;
     return true;
+}
+
+static bool add_own_headers(struct curl_slist **list, const struct azm_http_options *o)
+{
+    return add_header(list, "Content-Type: application/x-protobuf") && add_header(list, "Expect:") &&
+           (!o->gzip || add_header(list, "Content-Encoding: gzip"));
 }
 
 static bool make_headers(struct azm_http_settings *s, const struct azm_http_options *o)
 {
-    bool ok = add_header(s, "Content-Type: application/x-protobuf") && add_header(s, "Expect:") &&
-              (!o->gzip || add_header(s, "Content-Encoding: gzip"));
+    bool ok = add_own_headers(&s->headers, o) && add_own_headers(&s->headers_abroad, o);
 
     for (size_t i = 0; ok && o->headers[i]; i++)
-        ok = add_header(s, o->headers[i]);
+        ok = add_header(&s->headers, o->headers[i]);
     return ok;
 }
 
@@ -176,8 +185,9 @@ int azm_http_settings_new(const struct azm_http_options *o, struct azm_http_sett
     s->references = 1;
     s->gzip = o->gzip;
     s->connections = o->connections;
+    s->url = strdup(o->url);
     s->easy = curl_easy_init();
-    if (s->easy && make_headers(s, o) && make_share(s))
+    if (s->url && s->easy && make_headers(s, o) && make_share(s))
         r = set_options(s, o);
     if (r != CURLE_OK) {
         azm_http_settings_unref(s);
@@ -201,6 +211,8 @@ struct azm_http_settings *azm_http_settings_unref(struct azm_http_settings *s)
     curl_easy_cleanup(s->easy);
     curl_share_cleanup(s->gathered);
     curl_slist_free_all(s->headers);
+    curl_slist_free_all(s->headers_abroad);
+    free(s->url);
     free(s);
     return NULL;
 }
@@ -288,13 +300,18 @@ bool azm_http_request_gzip(const struct azm_http_request *r)
     return r->settings->gzip;
 }
 
-int azm_http_post(struct azm_http_request *r, const void *body, size_t len)
+int azm_http_post(struct azm_http_request *r, const struct azm_http_redirect *redirect, const void *body, size_t len)
 {
+    const struct azm_http_settings *s = r->settings;
+    struct curl_slist *headers = redirect && !redirect->keep_credentials ? s->headers_abroad : s->headers;
+
     azm_buf_clear(&r->body);
     r->body_bytes = 0;
     r->body_cut = false;
-    *r->error = *r->content_type = *r->retry_after = *r->error_code = '\0';
-    if (curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, body) != CURLE_OK ||
+    *r->error = *r->content_type = *r->retry_after = *r->error_code = *r->request_id = '\0';
+    if (curl_easy_setopt(r->easy, CURLOPT_URL, redirect ? redirect->url : s->url) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, headers) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, body) != CURLE_OK ||
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len) != CURLE_OK ||
         curl_multi_add_handle(r->http->multi, r->easy) != CURLM_OK)
         return -EIO;
@@ -319,6 +336,7 @@ int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec)
 struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answer *ret_answer)
 {
     struct azm_http_request *r = NULL;
+    char *redirect_url = NULL; /* libcurl's */
     CURLMsg *m;
     int left;
 
@@ -334,11 +352,14 @@ struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answe
         .content_type = r->content_type,
         .retry_after = r->retry_after,
         .error_code = r->error_code,
+        .request_id = r->request_id,
         .body = r->body.data,
         .body_len = r->body.len,
         .body_cut = r->body_cut,
     };
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &ret_answer->status);
+    curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &redirect_url);
+    ret_answer->redirect_url = redirect_url ? redirect_url : "";
     curl_multi_remove_handle(h->multi, r->easy);
     r->running = false;
     return r;

@@ -9,7 +9,7 @@
  * settings that they go by.
  *
  * Each request is HTTP/1.1 with Content-Length (Azure refuses chunked bodies), without Expect, on kept-alive
- * connections; redirects are not followed; answers are read up to 4 MiB (OTLP's bound) and kept up to
+ * connections; redirects are not followed by itself; answers are read up to 4 MiB (OTLP's bound) and kept up to
  * 64 KiB. */
 
 struct azm_http_options {
@@ -56,8 +56,14 @@ bool azm_http_request_is_current(const struct azm_http_request *r);
 /* Does it say that its body is compressed? Then the body must be. */
 bool azm_http_request_gzip(const struct azm_http_request *r);
 
-/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. */
-int azm_http_post(struct azm_http_request *r, const void *body, size_t len);
+/* Where a request goes instead of the settings' URL. */
+struct azm_http_redirect {
+    const char *url;       /* copied */
+    bool keep_credentials; /* else the settings' own headers stay away from there */
+};
+
+/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. `redirect`: NULL, or where to. */
+int azm_http_post(struct azm_http_request *r, const struct azm_http_redirect *redirect, const void *body, size_t len);
 
 /* Waits for network, `wake_fd` or the timeout, then moves the transfers on: 0 or -EIO. Collect what is done afterwards.
  */

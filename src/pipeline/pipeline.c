@@ -44,7 +44,6 @@ struct azm_pipeline {
     struct azm_buf acknowledged; /* the newest acknowledged position */
     bool unsaved, save_failed;
     uint64_t idle_saved_usec; /* monotonic: when a position was last looked for without a record */
-    uint64_t submitted;       /* batches */
     struct azm_flushes flushes;
     bool drained_before;
     uint64_t records_read;
@@ -52,7 +51,8 @@ struct azm_pipeline {
     int error;
     struct azm_error words;
 
-    sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *idle_timer, *shutdown_timer;
+    sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *idle_timer, *outbox_timer,
+        *shutdown_timer;
 };
 
 static void end_loop(struct azm_pipeline *p)
@@ -79,6 +79,37 @@ static void arm(sd_event_source *timer, uint64_t delay_usec)
     sd_event_now(sd_event_source_get_event(timer), CLOCK_MONOTONIC, &now);
     sd_event_source_set_time(timer, now + delay_usec);
     sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+/* --- saving the position --- */
+
+static void save_position(struct azm_pipeline *p)
+{
+    struct azm_error err;
+    int r;
+
+    if (!p->unsaved)
+        return;
+    r = p->o.source->ops->acknowledge(p->o.source, &p->acknowledged, &err);
+    if (r < 0) {
+        if (!p->save_failed)
+            azm_log(AZM_LOG_ERROR, "%s; delivery goes on, but after a crash records would be sent again", err.words);
+        p->save_failed = true;
+        arm(p->save_timer, CHECKPOINT_RETRY_USEC);
+        return;
+    }
+    if (p->save_failed)
+        azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
+    p->unsaved = p->save_failed = false;
+}
+
+/* What is safe may have moved. */
+static void take_position(struct azm_pipeline *p)
+{
+    if (azm_outbox_take_position(p->o.outbox, &p->acknowledged)) {
+        p->unsaved = true;
+        save_position(p);
+    }
 }
 
 /* --- batches --- */
@@ -131,26 +162,29 @@ static int seal(struct azm_pipeline *p, bool force)
         p->due = false;
         return 1;
     }
-    if (!force && !azm_exporter_has_room(p->o.exporter))
+    if (!force && !azm_outbox_has_room(p->o.outbox))
         return 0;
     if (!p->pending) { /* else the source is one record ahead, and the batch has noted what it could */
         r = note_position(p);
         if (r < 0)
             return r;
     }
-    r = azm_exporter_submit(p->o.exporter, p->batch);
-    if (r < 0)
-        return azm_error_set(&p->words, r, "out of memory");
+    r = azm_outbox_put(p->o.outbox, p->batch, &p->words);
+    if (r <= 0) {
+        p->due = true;
+        arm(p->outbox_timer, 0); /* it says when to try again */
+        return r;
+    }
     p->batch = NULL;
     p->due = false;
-    p->submitted++;
     sd_event_source_set_enabled(p->batch_timer, SD_EVENT_OFF);
+    take_position(p);
     return 1;
 }
 
 static int open_batch(struct azm_pipeline *p)
 {
-    uint64_t delay = p->o.schedule_delay_usec;
+    uint64_t delay = MAX(p->o.schedule_delay_usec, azm_exporter_batch_delay_usec(p->o.exporter));
     int r = azm_batch_new(&p->o.batch, &p->batch);
 
     if (r < 0)
@@ -237,37 +271,17 @@ static int go_on_flushing(struct azm_pipeline *p)
 
         if (r >= 0 && !p->pending) {
             p->due = batch_has_records(p); /* sealed now, or by the next acknowledgement */
-            azm_flush_sealed(&p->flushes, p->submitted + p->due);
+            azm_flush_sealed(&p->flushes, azm_outbox_submitted(p->o.outbox) + p->due);
             r = seal(p, false);
         }
         if (r < 0)
             return r;
     }
-    azm_flush_acknowledged(&p->flushes, p->submitted - azm_exporter_outstanding(p->o.exporter));
+    azm_flush_acknowledged(&p->flushes, azm_outbox_acknowledged(p->o.outbox));
     return 0;
 }
 
-/* --- saving the position --- */
-
-static void save_position(struct azm_pipeline *p)
-{
-    struct azm_error err;
-    int r;
-
-    if (!p->unsaved)
-        return;
-    r = p->o.source->ops->acknowledge(p->o.source, &p->acknowledged, &err);
-    if (r < 0) {
-        if (!p->save_failed)
-            azm_log(AZM_LOG_ERROR, "%s; delivery goes on, but after a crash records would be sent again", err.words);
-        p->save_failed = true;
-        arm(p->save_timer, CHECKPOINT_RETRY_USEC);
-        return;
-    }
-    if (p->save_failed)
-        azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
-    p->unsaved = p->save_failed = false;
-}
+/* --- positions without records --- */
 
 /* Everything is read and acknowledged: what was passed over since the last record counts as well, so that entries that
  * nobody wants and that are vacuumed later do not look like a gap. 0 or -errno. */
@@ -276,7 +290,7 @@ static int save_idle_position(struct azm_pipeline *p)
     _cleanup_(azm_buf_free) struct azm_buf position = {0};
     int r;
 
-    if (p->unsaved || p->pending || batch_has_records(p) || azm_exporter_outstanding(p->o.exporter) > 0)
+    if (p->unsaved || p->pending || batch_has_records(p) || azm_outbox_outstanding(p->o.outbox) > 0)
         return 0;
     r = p->o.source->ops->position(p->o.source, &position, &p->words);
     if (r < 0 || position.len == 0 ||
@@ -324,7 +338,7 @@ static int on_idle_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 static bool all_done(const struct azm_pipeline *p)
 {
-    return azm_exporter_outstanding(p->o.exporter) == 0 && !p->unsaved;
+    return azm_outbox_outstanding(p->o.outbox) == 0 && !p->unsaved && !batch_has_records(p);
 }
 
 static void finish(struct azm_pipeline *p, enum state state)
@@ -488,39 +502,51 @@ static int on_save_timer(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
-static int on_ack(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+/* Something is finished, or it is time to look: takes what is safe, and lets what waited go on. */
+static int go_on(struct azm_pipeline *p)
 {
-    struct azm_pipeline *p = userdata;
-    struct azm_buf position = {0};
-    int64_t records;
-    int r = 1;
+    uint64_t next;
+    int r = azm_outbox_work(p->o.outbox, &next, &p->words);
 
-    (void)s;
-    (void)fd;
-    (void)revents;
-    records = azm_exporter_collect(p->o.exporter, &position);
-    if (position.len > 0) {
-        azm_buf_free(&p->acknowledged);
-        p->acknowledged = position;
-        p->unsaved = true;
-    }
-    if (records < 0) {
-        fail(p, azm_error_set(&p->words, (int)records, "the exporter has failed"));
-        return 0;
-    }
-    save_position(p);
+    if (r < 0)
+        return r;
+    sd_event_source_set_time(p->outbox_timer, next);
+    sd_event_source_set_enabled(p->outbox_timer, next == AZM_USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    take_position(p);
     changed(p);
-    if (p->state == RUNNING && p->due)
-        r = seal(p, false);
+    if (p->due || p->state != RUNNING)
+        r = seal(p, p->state != RUNNING);
     if (r >= 0)
         r = go_on_flushing(p);
     if (r >= 0 && p->state != RUNNING)
         r = save_idle_position(p);
+    return r;
+}
+
+static int on_outbox(struct azm_pipeline *p)
+{
+    int r = go_on(p);
+
     if (r < 0)
         fail(p, r);
     else if (p->state != RUNNING && all_done(p))
         end_loop(p);
     return go_on_reading(p);
+}
+
+static int on_ack(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+    (void)s;
+    (void)fd;
+    (void)revents;
+    return on_outbox(userdata);
+}
+
+static int on_outbox_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)s;
+    (void)usec;
+    return on_outbox(userdata);
 }
 
 /* --- life --- */
@@ -552,6 +578,8 @@ static int add_event_sources(struct azm_pipeline *p)
     if (r >= 0)
         r = add_timer(p, &p->idle_timer, on_idle_timer);
     if (r >= 0)
+        r = add_timer(p, &p->outbox_timer, on_outbox_timer);
+    if (r >= 0)
         r = add_timer(p, &p->shutdown_timer, on_shutdown_timer);
     if (r >= 0)
         r = sd_event_add_defer(p->o.event, &p->turn, on_turn, p);
@@ -573,6 +601,8 @@ int azm_pipeline_new(const struct azm_pipeline_options *o, struct azm_pipeline *
     p->encoder.limits = o->record;
     p->first_batch = true;
     r = add_event_sources(p);
+    if (r >= 0)
+        arm(p->outbox_timer, 0); /* a spool from before */
     if (r < 0) {
         *err = p->words;
         azm_pipeline_free(p);
@@ -594,6 +624,7 @@ struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p)
     sd_event_source_unref(p->ack_io);
     sd_event_source_unref(p->save_timer);
     sd_event_source_unref(p->idle_timer);
+    sd_event_source_unref(p->outbox_timer);
     sd_event_source_unref(p->shutdown_timer);
     azm_batch_free(p->batch);
     azm_otlp_encoder_free(&p->encoder);
@@ -610,7 +641,7 @@ int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err)
         *err = p->words;
         return p->error;
     }
-    return !all_done(p) || batch_has_records(p) || p->pending;
+    return !all_done(p) || p->pending;
 }
 
 int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, const struct azm_flush_waiter *waiter,

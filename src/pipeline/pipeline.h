@@ -6,19 +6,20 @@
 
 #include "batch/batch.h"
 #include "encode/otlp.h"
-#include "export/exporter.h"
 #include "pipeline/flush.h"
+#include "pipeline/outbox.h"
 #include "source/source.h"
 
-/* Source -> batch -> exporter -> acknowledged position, in one event loop. A batch is sealed when its timer (from its
- * first record), its record limit or its byte limit says so; a full window stops the reader and nothing else; what is
- * acknowledged is checkpointed.
+/* Source -> batch -> outbox -> safe position, in one event loop. A batch is sealed when its timer (from its first
+ * record), its record limit or its byte limit says so; a full window stops the reader and nothing else; the position up
+ * to which all is acknowledged, or in the spool, is checkpointed.
  *
  * One thread owns the event loop, the source and the pipeline; the exporter has its own (export/exporter.h). */
 
 struct azm_pipeline_options {
     sd_event *event;
-    struct azm_source *source; /* stays the caller's, as do event and exporter */
+    struct azm_source *source; /* stays the caller's, as do event, outbox and exporter */
+    struct azm_outbox *outbox;
     struct azm_exporter *exporter;
     const struct azm_clock *clock;
     struct azm_batch_limits batch;

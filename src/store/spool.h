@@ -35,6 +35,12 @@ struct azm_spool_row {
     struct azm_buf data; /* the caller's own form */
 };
 
+/* Frees the data; for _cleanup_. */
+static inline void azm_spool_row_clear(struct azm_spool_row *row)
+{
+    azm_buf_free(&row->data);
+}
+
 enum azm_spool_full {
     AZM_SPOOL_HAS_ROOM,
     AZM_SPOOL_FULL_LIMIT, /* max_bytes are used */
@@ -42,7 +48,8 @@ enum azm_spool_full {
 };
 
 struct azm_spool_status {
-    uint64_t rows, records; /* not acknowledged */
+    uint64_t acknowledged_id, last_id; /* rows */
+    uint64_t rows, records;            /* not acknowledged */
     uint64_t bytes;         /* of the file system that they take, about */
     uint64_t max_bytes;
     uint64_t oldest_usec;     /* realtime at which the first of them was appended; 0: there is none */

@@ -50,7 +50,7 @@ START_TEST(begins_wide_open)
 
     ck_assert_uint_eq(p.window, 4);
     ck_assert_uint_eq(azm_pace_wait_usec(&p, 0), 0);
-    azm_pace_success(&p, 0);
+    azm_pace_success(&p, 0, 0);
     ck_assert_uint_eq(p.window, 4);
     ck_assert_uint_eq(azm_pace_wait_usec(&p, 0), 0);
 }
@@ -112,7 +112,7 @@ START_TEST(backoff_starts_anew_after_a_success)
 
         for (uint64_t t = 0; t < 10; t++)
             azm_pace_failure(&p, &clock, t * 1000 * SEC, t * 1000 * SEC + 1, false, 0);
-        azm_pace_success(&p, 20000 * SEC);
+        azm_pace_success(&p, 20000 * SEC, 20000 * SEC);
         ck_assert_uint_eq(azm_pace_wait_usec(&p, 20000 * SEC), 0);
         azm_pace_failure(&p, &clock, 20001 * SEC, 20002 * SEC, false, 0);
         ck_assert_uint_le(azm_pace_wait_usec(&p, 20002 * SEC), INITIAL);
@@ -141,7 +141,7 @@ START_TEST(the_window_opens_step_by_step)
         ck_assert_uint_eq(p.window, 1);
         for (size_t k = 0; k < ELEMENTSOF(table[i].steps); k++) {
             now += SEC;
-            azm_pace_success(&p, now);
+            azm_pace_success(&p, now, now);
             ck_assert_uint_eq(p.window, table[i].steps[k]);
         }
         azm_pace_failure(&p, &lowest_clock, now, now + SEC, false, 0);
@@ -237,13 +237,13 @@ START_TEST(an_old_success_proves_nothing)
     struct azm_pace p = pace_of(4);
 
     azm_pace_failure(&p, &lowest_clock, 90 * SEC, 100 * SEC, false, 60 * SEC);
-    azm_pace_success(&p, 91 * SEC); /* it was under way */
-    azm_pace_success(&p, 100 * SEC - 1);
+    azm_pace_success(&p, 91 * SEC, 91 * SEC); /* it was under way */
+    azm_pace_success(&p, 100 * SEC - 1, 100 * SEC - 1);
     ck_assert_uint_eq(azm_pace_wait_usec(&p, 100 * SEC), 60 * SEC);
     ck_assert_uint_eq(p.window, 1);
     ck_assert_uint_eq(p.failures, 1);
 
-    azm_pace_success(&p, 100 * SEC); /* one that began then or later does */
+    azm_pace_success(&p, 100 * SEC, 100 * SEC); /* one that began then or later does */
     ck_assert_uint_eq(p.failures, 0);
     ck_assert_uint_eq(p.window, 1);
 }
@@ -256,7 +256,7 @@ START_TEST(neither_success_nor_failure_cancels_a_retry_after)
 
     azm_pace_failure(&p, &lowest_clock, 90 * SEC, 100 * SEC, false, 0);
     azm_pace_failure(&p, &lowest_clock, 91 * SEC, 150 * SEC, false, 60 * SEC);
-    azm_pace_success(&p, 120 * SEC); /* the probe: the server lives, and yet */
+    azm_pace_success(&p, 120 * SEC, 120 * SEC); /* the probe: the server lives, and yet */
     ck_assert_uint_eq(p.failures, 0);
     ck_assert_uint_eq(azm_pace_wait_usec(&p, 150 * SEC), 60 * SEC);
     azm_pace_failure(&p, &lowest_clock, 121 * SEC, 160 * SEC, false, 0);
@@ -290,7 +290,7 @@ START_TEST(no_order_of_answers_undercuts_retry_after)
                 uint64_t after = prng_below(&throws, 3) ? 0 : prng_below(&throws, 20 * SEC);
 
                 if (prng_below(&throws, 3))
-                    azm_pace_success(&p, sent[i]);
+                    azm_pace_success(&p, sent[i], sent[i]);
                 else {
                     azm_pace_failure(&p, &clock, sent[i], now, prng_below(&throws, 2), after);
                     if (after > 0)

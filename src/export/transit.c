@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "export/transit.h"
+
+static struct azm_part *part_new(struct azm_transit *t, size_t first, size_t n)
+{
+    struct azm_part *p = calloc(1, sizeof *p);
+
+    if (p) {
+        p->transit = t;
+        p->first = first;
+        p->n = n;
+    }
+    return p;
+}
+
+void azm_part_reset(struct azm_part *p)
+{
+    p->request = azm_http_request_free(p->request);
+    azm_buf_free(&p->body);
+    free(p->redirect_url);
+    p->redirect_url = NULL;
+    p->redirects = 0;
+}
+
+static void part_free(struct azm_part *p)
+{
+    azm_part_reset(p);
+    azm_batch_free(p->truncated);
+    free(p->note);
+    free(p);
+}
+
+struct azm_transit *azm_transit_new(struct azm_batch *batch)
+{
+    struct azm_transit *t = calloc(1, sizeof *t);
+
+    if (t)
+        t->parts = part_new(t, 0, azm_batch_records(batch));
+    if (!t || !t->parts) {
+        free(t);
+        return NULL;
+    }
+    t->batch = batch;
+    return t;
+}
+
+struct azm_batch *azm_transit_free(struct azm_transit *t)
+{
+    struct azm_batch *batch = t->batch;
+
+    while (t->parts) {
+        struct azm_part *p = t->parts;
+
+        t->parts = p->next;
+        part_free(p);
+    }
+    free(t);
+    return batch;
+}
+
+void azm_transits_append(struct azm_transits *ts, struct azm_transit *t)
+{
+    t->next = NULL;
+    if (ts->youngest)
+        ts->youngest->next = t;
+    else
+        ts->oldest = t;
+    ts->youngest = t;
+}
+
+static void unlink_transit(struct azm_transits *ts, const struct azm_transit *t)
+{
+    struct azm_transit **link = &ts->oldest, *before = NULL;
+
+    while (*link != t) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = t->next;
+    if (ts->youngest == t)
+        ts->youngest = before;
+}
+
+struct azm_transit *azm_transits_take(struct azm_transits *ts)
+{
+    struct azm_transit *t = ts->oldest;
+
+    if (t)
+        unlink_transit(ts, t);
+    return t;
+}
+
+void azm_transits_clear(struct azm_transits *ts)
+{
+    struct azm_transit *t;
+
+    while ((t = azm_transits_take(ts)))
+        azm_batch_free(azm_transit_free(t));
+}
+
+/* --- what next --- */
+
+static bool is_undoubted(const struct azm_transits *ts, const struct azm_part *p)
+{
+    uint64_t doubt = MAX(p->refused, p->failed);
+
+    return doubt == 0 || doubt < ts->proof;
+}
+
+static bool goes_before(const struct azm_transits *ts, const struct azm_part *a, const struct azm_part *b)
+{
+    bool x = is_undoubted(ts, a), y = is_undoubted(ts, b);
+
+    if (x || y)
+        return x && !y;
+    return a->failed < b->failed; /* 0: not tried yet */
+}
+
+struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects)
+{
+    struct azm_part *best = NULL;
+
+    for (struct azm_transit *t = ts->oldest; t; t = t->next)
+        for (struct azm_part *p = t->parts; p; p = p->next) {
+            if (p->state != AZM_PART_READY || p->suspect != suspects)
+                continue;
+            if (!best || goes_before(ts, p, best))
+                best = p;
+            if (is_undoubted(ts, best))
+                return best;
+        }
+    return best;
+}
+
+/* --- what is known --- */
+
+void azm_part_sent(struct azm_transits *ts, struct azm_part *p, uint64_t now_usec)
+{
+    p->state = AZM_PART_SENDING;
+    p->sent = ++ts->step;
+    p->sent_usec = now_usec;
+}
+
+void azm_part_failed(struct azm_transits *ts, struct azm_part *p, bool refused)
+{
+    p->state = AZM_PART_READY;
+    p->failed = ++ts->step;
+    if (refused && p->refused == 0)
+        p->refused = p->failed;
+}
+
+void azm_part_acknowledged(struct azm_transits *ts, const struct azm_part *p)
+{
+    ts->proof = MAX(ts->proof, p->sent);
+}
+
+bool azm_part_is_proven(const struct azm_transits *ts, const struct azm_part *p)
+{
+    return p->refused > 0 ? ts->proof > p->refused : p->n > 1 && ts->proof > 0;
+}
+
+bool azm_part_others_passed(const struct azm_transits *ts, const struct azm_part *p)
+{
+    return ts->proof > p->failed;
+}
+
+void azm_transits_forget(struct azm_transits *ts)
+{
+    ts->proof = 0;
+    for (struct azm_transit *t = ts->oldest; t; t = t->next)
+        for (struct azm_part *p = t->parts; p; p = p->next) {
+            p->refused = p->failed = 0;
+            p->failures = 0;
+            p->suspect = false;
+            p->truncated = azm_batch_free(p->truncated);
+        }
+}
+
+size_t azm_transits_suspects(const struct azm_transits *ts)
+{
+    size_t n = 0;
+
+    for (struct azm_transit *t = ts->oldest; t; t = t->next) {
+        const struct azm_part *p = t->parts;
+
+        while (p && p->suspect)
+            p = p->next;
+        n += p == NULL;
+    }
+    return n;
+}
+
+/* --- changes --- */
+
+int azm_part_split(struct azm_part *p, bool by_bytes)
+{
+    size_t half = by_bytes ? azm_batch_half(p->transit->batch, p->first, p->n) : p->n / 2;
+    struct azm_part *rest = part_new(p->transit, p->first + half, p->n - half);
+
+    if (!rest)
+        return -ENOMEM;
+    azm_part_reset(p);
+    p->n = half;
+    p->state = AZM_PART_READY;
+    p->failed = 0;
+    p->failures = 0;
+    rest->refused = p->refused;
+    rest->suspect = p->suspect;
+    rest->next = p->next;
+    p->next = rest;
+    return 0;
+}
+
+struct azm_transit *azm_part_done(struct azm_transits *ts, struct azm_part *p)
+{
+    struct azm_transit *t = p->transit;
+    struct azm_part **link = &t->parts;
+
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    part_free(p);
+    if (t->parts)
+        return NULL;
+    unlink_transit(ts, t);
+    return t;
+}
