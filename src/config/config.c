@@ -61,6 +61,7 @@ static const struct key {
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0},
     {"state", "control", azm_parse_path, FIELD(control), "", 0, 0},
+    {"state", "quarantine_max_bytes", azm_parse_size, FIELD(quarantine_max_bytes), "64M", KIB *KIB, KIB *KIB *KIB},
 };
 
 static const struct key *find_key(const char *section, const char *key)

@@ -81,7 +81,8 @@ struct azm_config {
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */
     char *state_directory;
-    char *control; /* the control socket; "": cli_control_path decides */
+    char *control;               /* the control socket; "": cli_control_path decides */
+    size_t quarantine_max_bytes; /* of the file of refused records */
 };
 
 /* Fills in the defaults: 0 or -ENOMEM. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
+#include <math.h>
 #include <openssl/evp.h>
+#include <string.h>
 
 #include "encode/otlp_json.h"
 #include "encode/scope.h"
@@ -55,6 +56,16 @@ static json_t *base64(ProtobufCBinaryData b)
     return json_string((const char *)s);
 }
 
+/* JSON has no numbers for these three (protobuf.dev, "ProtoJSON Format"). */
+static json_t *real(double d)
+{
+    if (isnan(d))
+        return json_string("NaN");
+    if (isinf(d))
+        return json_string(d > 0 ? "Infinity" : "-Infinity");
+    return json_real(d);
+}
+
 static json_t *attributes(Otlp__KeyValue **kv, size_t n);
 static json_t *value(const Otlp__AnyValue *v);
 
@@ -81,7 +92,7 @@ static json_t *value(const Otlp__AnyValue *v)
     case OTLP__ANY_VALUE__VALUE_INT_VALUE:
         return with(o, "intValue", json_sprintf("%" PRIi64, v->int_value));
     case OTLP__ANY_VALUE__VALUE_DOUBLE_VALUE:
-        return with(o, "doubleValue", json_real(v->double_value));
+        return with(o, "doubleValue", real(v->double_value));
     case OTLP__ANY_VALUE__VALUE_BYTES_VALUE:
         return with(o, "bytesValue", base64(v->bytes_value));
     case OTLP__ANY_VALUE__VALUE_ARRAY_VALUE:
@@ -124,6 +135,8 @@ static json_t *log_record(const Otlp__LogRecord *r)
         o = with(o, "traceId", hex(r->trace_id));
     if (r->span_id.len)
         o = with(o, "spanId", hex(r->span_id));
+    if (*r->event_name)
+        o = with(o, "eventName", json_string(r->event_name));
     return o;
 }
 
@@ -134,9 +147,13 @@ static json_t *request(const Otlp__Resource *resource, const Otlp__LogRecord *re
         with(with(json_object(), "scope", scope), "logRecords", with_item(json_array(), log_record(record)));
     json_t *resource_attributes =
         with(json_object(), "attributes", attributes(resource->attributes, resource->n_attributes));
-    json_t *resource_logs =
-        with(with(json_object(), "resource", resource_attributes), "scopeLogs", with_item(json_array(), scope_logs));
+    json_t *resource_logs;
 
+    if (resource->dropped_attributes_count)
+        resource_attributes =
+            with(resource_attributes, "droppedAttributesCount", json_integer(resource->dropped_attributes_count));
+    resource_logs =
+        with(with(json_object(), "resource", resource_attributes), "scopeLogs", with_item(json_array(), scope_logs));
     return with(json_object(), "resourceLogs", with_item(json_array(), resource_logs));
 }
 
@@ -155,21 +172,61 @@ static void free_json(json_t **j)
     json_decref(*j);
 }
 
-int azm_otlp_json_line(struct azm_text resource, const struct azm_buf *record, struct azm_buf *out)
+int azm_otlp_json_object(struct azm_text resource, struct azm_text record, json_t **ret)
 {
-    _cleanup_(free_record) Otlp__LogRecord *r = otlp__log_record__unpack(NULL, record->len, record->data);
+    _cleanup_(free_record) Otlp__LogRecord *r = otlp__log_record__unpack(NULL, record.len, (const uint8_t *)record.s);
     _cleanup_(free_resource) Otlp__Resource *res =
         otlp__resource__unpack(NULL, resource.len, (const uint8_t *)resource.s);
-    _cleanup_(free_json) json_t *line = NULL;
-    _cleanup_free_ char *s = NULL;
 
-    if (!r || !res)
-        return -EBADMSG;
-    line = request(res, r);
-    if (!line)
-        return -EBADMSG;
-    s = json_dumps(line, JSON_COMPACT);
-    if (!s)
-        return -ENOMEM;
-    return azm_buf_printf(out, "%s\n", s);
+    *ret = r && res ? request(res, r) : NULL;
+    return *ret ? 0 : -EBADMSG;
+}
+
+int azm_otlp_json_append(const json_t *line, struct azm_buf *out)
+{
+    _cleanup_free_ char *s = json_dumps(line, JSON_COMPACT);
+
+    return s ? azm_buf_printf(out, "%s\n", s) : -ENOMEM;
+}
+
+int azm_otlp_json_line(struct azm_text resource, const struct azm_buf *record, struct azm_buf *out)
+{
+    _cleanup_(free_json) json_t *line = NULL;
+    int r;
+
+    r = azm_otlp_json_object(resource, (struct azm_text){(const char *)record->data, record->len}, &line);
+    return r < 0 ? r : azm_otlp_json_append(line, out);
+}
+
+/* The only item of an array that is a member of `o`; borrowed, NULL if it is not so. */
+static json_t *only(const json_t *o, const char *key)
+{
+    const json_t *a = json_object_get(o, key);
+
+    return json_array_size(a) == 1 ? json_array_get(a, 0) : NULL;
+}
+
+json_t *azm_otlp_json_resource(const json_t *line)
+{
+    return json_object_get(only(line, "resourceLogs"), "resource");
+}
+
+json_t *azm_otlp_json_record(const json_t *line)
+{
+    return only(only(only(line, "resourceLogs"), "scopeLogs"), "logRecords");
+}
+
+const char *azm_otlp_json_attribute(const json_t *holder, const char *key)
+{
+    const json_t *attribute;
+    size_t i;
+
+    json_array_foreach(json_object_get(holder, "attributes"), i, attribute)
+    {
+        const char *k = json_string_value(json_object_get(attribute, "key"));
+
+        if (k && strcmp(k, key) == 0)
+            return json_string_value(json_object_get(json_object_get(attribute, "value"), "stringValue"));
+    }
+    return NULL;
 }

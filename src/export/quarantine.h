@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "core/buf.h"
+#include <stdint.h>
+
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/record.h"
@@ -13,9 +14,11 @@
  *     {"resourceLogs":[...],"azmonlog":{"time":"...Z","uid":"...","reason":"refused","status":400,
  *      "code":"InvalidRecord","message":"the server's words","request_id":"..."}}
  *
+ * Members that have nothing to say are left out; with reason "partial" there are "rejected" and "of" as well.
+ *
  * The file is quarantine.jsonl in the state directory, mode 0640. Bounded: what would make it larger is not taken, and
- * the exporter then holds. Appending, taking and putting back hold a lock (an OFD lock on quarantine.lock) for the
- * short time that they need, so the exporter and `azmonlog quarantine` do not get in each other's way. */
+ * the exporter then holds. Appending and editing (export/quarantine_edit.h: `azmonlog quarantine`) hold a lock for the
+ * short time that they need, so they do not get in each other's way. */
 
 enum azm_quarantine_reason {
     AZM_QUARANTINE_REFUSED,   /* the server refuses this record */
@@ -42,7 +45,8 @@ struct azm_quarantine_options {
 
 struct azm_quarantine;
 
-/* 0 or -errno. The file is made when the first record comes. A last line that was cut by a crash is cut off. */
+/* 0 or -errno. The file is made when the first record comes. A last line that was cut by a crash is cut off, here and
+ * before anything is appended. */
 int azm_quarantine_open(const struct azm_quarantine_options *o, struct azm_quarantine **ret, struct azm_error *err);
 struct azm_quarantine *azm_quarantine_free(struct azm_quarantine *q);
 
@@ -51,8 +55,9 @@ struct azm_quarantine_record {
     struct azm_text resource, record;
 };
 
-/* Appends them all, or none: 0 when they are on disk; -EDQUOT if the file would grow beyond max_bytes; -errno. One
- * thread at a time. */
+/* Appends them all, or none: 0 when they are on disk; -EDQUOT if the file would grow beyond max_bytes; -EBUSY if
+ * somebody keeps the lock for more than 10 s; -EBADMSG if a record is no OTLP; another -errno. (Of an append that a
+ * crash interrupts, whole lines may be there: the same records come again then.) One thread at a time. */
 int azm_quarantine_append(struct azm_quarantine *q, const struct azm_quarantine_record *records, size_t n,
                           const struct azm_quarantine_note *note, struct azm_error *err);
 

@@ -4,32 +4,16 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "core/clock.h"
+#include "store/atomic_file.h"
 #include "store/checkpoint.h"
 
 #define HEADER "azmonlog-checkpoint 1\n"
 #define CHECKSUM "checksum="
 #define SIZE_MAX_BYTES ((size_t)16 * 1024 * 1024) /* far above any real one: a bound for a damaged file */
-
-static int write_all(int fd, const uint8_t *p, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
-            return -errno;
-        }
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
 
 static int compose(const void *lines, size_t len, struct azm_buf *out)
 {
@@ -47,31 +31,12 @@ static int compose(const void *lines, size_t len, struct azm_buf *out)
 int azm_checkpoint_save(int dir_fd, const char *name, const void *lines, size_t len, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf file = {0};
-    _cleanup_close_ int fd = -1;
-    char tmp[64];
     int r;
 
     r = compose(lines, len, &file);
     if (r < 0)
         return azm_error_set(err, r, "cannot write %s: out of memory", name);
-    snprintf(tmp, sizeof tmp, "%s.tmp", name);
-    fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return azm_error_set(err, errno, "cannot create %s in the state directory: %m", tmp);
-    r = write_all(fd, file.data, file.len);
-    if (r < 0)
-        azm_error_set(err, r, "cannot write %s in the state directory: %m", tmp);
-    else if (fsync(fd) < 0)
-        r = azm_error_set(err, errno, "cannot flush %s in the state directory to disk: %m", tmp);
-    else if (renameat(dir_fd, tmp, dir_fd, name) < 0)
-        r = azm_error_set(err, errno, "cannot rename %s to %s in the state directory: %m", tmp, name);
-    if (r < 0) {
-        unlinkat(dir_fd, tmp, 0); /* a later save would truncate it anyway */
-        return r;
-    }
-    if (fsync(dir_fd) < 0)
-        return azm_error_set(err, errno, "cannot flush the state directory to disk: %m");
-    return 0;
+    return azm_atomic_file_replace(dir_fd, name, file.data, file.len, err);
 }
 
 static int read_all(int fd, struct azm_buf *out)

@@ -51,6 +51,9 @@ static const struct {
     {"batch", "max_request_bytes", "64K", NUMBER(max_request_bytes), 65536},
     {"batch", "max_request_bytes", "4m", NUMBER(max_request_bytes), 4 * 1024 * 1024},
     {"batch", "max_request_bytes", "64M", NUMBER(max_request_bytes), 64 * 1024 * 1024},
+    {"state", "quarantine_max_bytes", "", NUMBER(quarantine_max_bytes), 64 * 1024 * 1024},
+    {"state", "quarantine_max_bytes", "1M", NUMBER(quarantine_max_bytes), 1024 * 1024},
+    {"state", "quarantine_max_bytes", "1g", NUMBER(quarantine_max_bytes), 1024 * 1024 * 1024},
     {"export", "compression", "", NUMBER(gzip), true},
     {"export", "compression", "none", NUMBER(gzip), false},
     {"export", "compression", "gzip", NUMBER(gzip), true},
@@ -280,6 +283,8 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"resource", "a\xFF", "x", "UTF-8 text and not empty"},
         {"state", "directory", "state", "not an absolute path"},
         {"state", "control", "run/control", "not an absolute path"},
+        {"state", "quarantine_max_bytes", "1000", "not between"},
+        {"state", "quarantine_max_bytes", "2G", "not between"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
