@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
+#include "config/azure_endpoint.h"
 #include "core/log.h"
 #include "source/journal.h"
 #include "source/sigbus.h"
@@ -19,7 +20,9 @@ static void daemon_free(struct daemon *d)
 {
     azm_pipeline_free(d->pipeline); /* answers flushes that wait */
     azm_control_free(d->control);
+    azm_outbox_free(d->outbox);
     azm_exporter_free(d->exporter);
+    azm_quarantine_free(d->quarantine);
     if (d->source)
         d->source->ops->free(d->source);
     sd_event_source_unref(d->status_timer);
@@ -34,21 +37,6 @@ static void daemon_free(struct daemon *d)
 }
 
 /* --- status for systemd --- */
-
-/* Something changed: the status follows, at most once a second. */
-static void on_change(void *userdata)
-{
-    struct daemon *d = userdata;
-    int enabled;
-    uint64_t now;
-
-    daemon_sample(d);
-    if (sd_event_source_get_enabled(d->status_timer, &enabled) < 0 || enabled != SD_EVENT_OFF)
-        return;
-    sd_event_now(d->event, CLOCK_MONOTONIC, &now);
-    sd_event_source_set_time(d->status_timer, now + STATUS_INTERVAL_USEC);
-    sd_event_source_set_enabled(d->status_timer, SD_EVENT_ONESHOT);
-}
 
 static int on_status_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
@@ -113,7 +101,8 @@ static char **make_headers(const struct azm_config *c)
     return headers;
 }
 
-static struct azm_exporter_options exporter_options(const struct azm_config *c, const char *destination, char **headers)
+static struct azm_exporter_options exporter_options(const struct daemon *d, const struct azm_config *c,
+                                                    const char *destination, char **headers)
 {
     return (struct azm_exporter_options){
         .http =
@@ -127,8 +116,11 @@ static struct azm_exporter_options exporter_options(const struct azm_config *c, 
                 .connections = (unsigned)c->concurrency,
                 .timeout_usec = c->timeout_usec,
             },
+        .profile = azm_is_azure_endpoint(c->endpoint) ? AZM_PROFILE_AZURE : AZM_PROFILE_OTLP,
+        .renewable = c->headers_from_file,
         .destination = destination,
         .clock = &azm_system_clock,
+        .quarantine = d->quarantine,
         .retry_initial_delay_usec = c->retry_initial_delay_usec,
         .retry_max_delay_usec = c->retry_max_delay_usec,
         .hold_max_delay_usec = c->hold_max_delay_usec,
@@ -145,7 +137,7 @@ static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struc
 
     if (!headers || !destination)
         return azm_error_set(err, ENOMEM, "out of memory");
-    o = exporter_options(c, destination, headers);
+    o = exporter_options(d, c, destination, headers);
     r = d->exporter ? azm_exporter_configure(d->exporter, &o, err) : azm_exporter_new(&o, &d->exporter, err);
     if (r < 0)
         return r;
@@ -155,11 +147,88 @@ static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struc
     return 0;
 }
 
+/* The server has refused the credentials: perhaps there are others in headers_file= by now. The configuration is read
+ * anew, but only for its headers. */
+static void renew_credentials(struct daemon *d)
+{
+    _cleanup_(azm_config_freep) struct azm_config *new = calloc(1, sizeof *new);
+    struct azm_error err;
+
+    if (!new || cli_read_config(new, d->config_path, d->overrides, &err) != 0) {
+        azm_log(AZM_LOG_ERROR, "the credentials cannot be read anew: %s", new ? err.words : "out of memory");
+        return;
+    }
+    if (azm_key_values_equal(&new->headers, &d->config->headers))
+        return;
+    azm_key_values_swap(&new->headers, &d->config->headers);
+    if (apply_to_exporter(d, d->config, &err) < 0) {
+        azm_key_values_swap(&new->headers, &d->config->headers);
+        azm_log(AZM_LOG_ERROR, "%s; the credentials stay as they were", err.words);
+        return;
+    }
+    azm_log(AZM_LOG_NOTICE,
+            "the server refused the credentials; others were read from headers_file= and go from now on");
+}
+
+/* Something changed: the status follows, at most once a second. */
+static void on_change(void *userdata)
+{
+    struct daemon *d = userdata;
+    int enabled;
+    uint64_t now;
+
+    if (azm_exporter_wants_renewal(d->exporter))
+        renew_credentials(d);
+    daemon_sample(d);
+    if (sd_event_source_get_enabled(d->status_timer, &enabled) < 0 || enabled != SD_EVENT_OFF)
+        return;
+    sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+    sd_event_source_set_time(d->status_timer, now + STATUS_INTERVAL_USEC);
+    sd_event_source_set_enabled(d->status_timer, SD_EVENT_ONESHOT);
+}
+
+static struct azm_outbox_options outbox_options(const struct daemon *d, const struct azm_config *c,
+                                                const char *spool_path)
+{
+    return (struct azm_outbox_options){
+        .exporter = d->exporter,
+        .clock = &azm_system_clock,
+        .spool_path = spool_path,
+        .spool = c->spool,
+        .spool_after_usec = c->spool_after_usec,
+        .spool_max_bytes = c->spool_max_bytes,
+        .spool_min_free_percent = (unsigned)c->spool_min_free_percent,
+        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
+    };
+}
+
+static int open_quarantine(struct daemon *d, struct azm_error *err)
+{
+    const struct azm_quarantine_options o = {
+        .dir_fd = d->state_dir_fd, .max_bytes = d->config->quarantine_max_bytes, .clock = &azm_system_clock};
+
+    return azm_quarantine_open(&o, &d->quarantine, err);
+}
+
+static int open_outbox(struct daemon *d, struct azm_error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    struct azm_outbox_options o;
+
+    if (asprintf(&path, "%s/spool.db", d->config->state_directory) < 0) {
+        path = NULL;
+        return azm_error_set(err, ENOMEM, "out of memory");
+    }
+    o = outbox_options(d, d->config, path);
+    return azm_outbox_new(&o, &d->outbox, err);
+}
+
 static struct azm_pipeline_options pipeline_options(struct daemon *d, const struct azm_config *c, bool once)
 {
     return (struct azm_pipeline_options){
         .event = d->event,
         .source = d->source,
+        .outbox = d->outbox,
         .exporter = d->exporter,
         .clock = &azm_system_clock,
         .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
@@ -174,14 +243,6 @@ static struct azm_pipeline_options pipeline_options(struct daemon *d, const stru
 
 /* --- reloading --- */
 
-static bool same_list(const struct azm_key_values *a, const struct azm_key_values *b)
-{
-    for (size_t i = 0; i < a->n && a->n == b->n; i++)
-        if (strcmp(a->items[i].key, b->items[i].key) != 0)
-            return false;
-    return a->n == b->n;
-}
-
 /* What a running azmonlog stands on. */
 static int check_unchanged(const struct azm_config *old, const struct azm_config *new, struct azm_error *err)
 {
@@ -191,7 +252,7 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
         key = "[journal] directory=";
     else if (strcmp(old->journal_namespace, new->journal_namespace) != 0)
         key = "[journal] namespace=";
-    else if (!same_list(&old->journal_files, &new->journal_files))
+    else if (!azm_key_values_equal(&old->journal_files, &new->journal_files))
         key = "[journal] file=";
     else if (old->scope != new->scope)
         key = "[journal] scope=";
@@ -199,6 +260,8 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
         key = "[state] directory=";
     else if (strcmp(old->control, new->control) != 0)
         key = "[state] control=";
+    else if (old->quarantine_max_bytes != new->quarantine_max_bytes)
+        key = "[state] quarantine_max_bytes=";
     return key ? azm_error_set(err, EINVAL, "%s cannot change while azmonlog runs; restart it", key) : 0;
 }
 
@@ -206,6 +269,7 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
 static int apply(struct daemon *d, const struct azm_config *new, struct azm_error *err)
 {
     struct azm_pipeline_options o = pipeline_options(d, new, false);
+    struct azm_outbox_options outbox = outbox_options(d, new, NULL);
     int r;
 
     r = check_unchanged(d->config, new, err);
@@ -222,21 +286,21 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
         o = pipeline_options(d, d->config, false);
         azm_pipeline_configure(d->pipeline, &o);
         apply_to_exporter(d, d->config, NULL);
+        return r;
     }
-    return r;
+    azm_outbox_configure(d->outbox, &outbox);
+    return 0;
 }
 
 static int reload(struct daemon *d, struct azm_error *err)
 {
-    struct azm_config *new = calloc(1, sizeof *new);
+    _cleanup_(azm_config_freep) struct azm_config *new = calloc(1, sizeof *new);
     int r;
 
     if (!new)
         return azm_error_set(err, ENOMEM, "out of memory");
-    if (cli_read_config(new, d->config_path, d->overrides, err) != 0) {
-        free(new);
+    if (cli_read_config(new, d->config_path, d->overrides, err) != 0)
         return -EINVAL;
-    }
     r = *new->endpoint ? apply(d, new, err) : azm_error_set(err, EINVAL, "there is no destination any more");
     if (r >= 0) {
         struct azm_config *old = d->config;
@@ -244,8 +308,6 @@ static int reload(struct daemon *d, struct azm_error *err)
         d->config = new;
         new = old;
     }
-    azm_config_free(new);
-    free(new);
     return r;
 }
 
@@ -332,7 +394,11 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     if (r >= 0)
         r = azm_journal_open(&journal, &d->source, err);
     if (r >= 0)
+        r = open_quarantine(d, err);
+    if (r >= 0)
         r = apply_to_exporter(d, d->config, err);
+    if (r >= 0)
+        r = open_outbox(d, err);
     if (r < 0)
         return r;
     o = pipeline_options(d, d->config, once);
@@ -365,6 +431,9 @@ static int run(struct daemon *d, bool once)
     azm_log(AZM_LOG_INFO, "%" PRIu64 " record%s delivered in %" PRIu64 " request%s%s", s.records,
             s.records == 1 ? "" : "s", s.requests, s.requests == 1 ? "" : "s",
             r > 0 ? "; the next start goes on with the rest" : "");
+    if (s.quarantined + s.rejected > 0)
+        azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s refused; azmonlog quarantine list shows what is kept of them",
+                s.quarantined + s.rejected, s.quarantined + s.rejected == 1 ? " was" : "s were");
     if (r < 0)
         return cli_fail(r, &err);
     return once && r > 0 ? AZM_EXIT_UNDELIVERED : AZM_EXIT_OK;

@@ -25,7 +25,9 @@ struct daemon {
     int state_dir_fd, lock_fd;
     char *destination; /* how messages name it */
     struct azm_source *source;
+    struct azm_quarantine *quarantine;
     struct azm_exporter *exporter;
+    struct azm_outbox *outbox;
     struct azm_pipeline *pipeline;
     struct azm_control *control;
     sd_event *event;

@@ -58,8 +58,12 @@ static const struct key {
     {"journal", "fields", azm_parse_fields, FIELD(fields), "standard", 0, 0},
     {"journal", "max_body_bytes", azm_parse_size, FIELD(max_body_bytes), "64K", KIB, 16 * KIB *KIB},
     {"journal", "service_name_field", azm_parse_bool, FIELD(service_name_field), "yes", 0, 0},
+    {"journal", "spool", azm_parse_spool, FIELD(spool), "auto", 0, 0},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0},
+    {"state", "spool_after", azm_parse_duration, FIELD(spool_after_usec), "60s", 0, 24 * HOUR},
+    {"state", "spool_max_bytes", azm_parse_size, FIELD(spool_max_bytes), "1G", 4 * KIB *KIB, KIB *KIB *KIB *KIB},
+    {"state", "spool_min_free_percent", azm_parse_size, FIELD(spool_min_free_percent), "5", 0, 50},
     {"state", "control", azm_parse_path, FIELD(control), "", 0, 0},
     {"state", "quarantine_max_bytes", azm_parse_size, FIELD(quarantine_max_bytes), "64M", KIB *KIB, KIB *KIB *KIB},
 };
@@ -205,4 +209,12 @@ int azm_key_values_set(struct azm_key_values *kv, const char *key, const char *v
     items[kv->n++] = (struct azm_key_value){k, v};
     k = v = NULL;
     return 0;
+}
+
+bool azm_key_values_equal(const struct azm_key_values *a, const struct azm_key_values *b)
+{
+    for (size_t i = 0; i < a->n && a->n == b->n; i++)
+        if (strcmp(a->items[i].key, b->items[i].key) != 0 || strcmp(a->items[i].value, b->items[i].value) != 0)
+            return false;
+    return a->n == b->n;
 }

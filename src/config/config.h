@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "core/error.h"
 
@@ -47,6 +48,7 @@ struct azm_config {
     /* [destination] */
     char *endpoint;                /* http or https URL with its path, used as it is */
     struct azm_key_values headers; /* extra request headers; may hold secrets */
+    bool headers_from_file;        /* some came from headers_file=, which may be another one when read anew */
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
     /* [batch] */
     uint64_t schedule_delay_usec; /* from a batch's first record to its sealing */
@@ -77,10 +79,13 @@ struct azm_config {
     enum azm_fields fields;
     size_t max_body_bytes;
     bool service_name_field; /* believe OTEL_SERVICE_NAME= in an entry */
+    bool spool;              /* keep records in a spool while delivery fails */
     /* [resource] */
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */
     char *state_directory;
+    uint64_t spool_after_usec; /* delivery has failed for so long */
+    size_t spool_max_bytes, spool_min_free_percent;
     char *control;               /* the control socket; "": cli_control_path decides */
     size_t quarantine_max_bytes; /* of the file of refused records */
 };
@@ -88,6 +93,14 @@ struct azm_config {
 /* Fills in the defaults: 0 or -ENOMEM. */
 int azm_config_init(struct azm_config *c);
 void azm_config_free(struct azm_config *c);
+
+/* Frees a config from the heap and all in it; for _cleanup_. */
+static inline void azm_config_freep(struct azm_config **c)
+{
+    if (*c)
+        azm_config_free(*c);
+    free(*c);
+}
 
 /* Reads a file and its drop-ins: 0 or -errno. With `optional` a file that does not exist is no error. */
 int azm_config_read(struct azm_config *c, const char *path, bool optional, struct azm_error *err);
@@ -106,3 +119,14 @@ const char *azm_key_values_get(const struct azm_key_values *kv, const char *key)
 
 /* Sets a key in the list, or replaces its value: 0 or -ENOMEM. */
 int azm_key_values_set(struct azm_key_values *kv, const char *key, const char *value);
+
+/* The same keys and values in the same order? */
+bool azm_key_values_equal(const struct azm_key_values *a, const struct azm_key_values *b);
+
+static inline void azm_key_values_swap(struct azm_key_values *a, struct azm_key_values *b)
+{
+    struct azm_key_values c = *a;
+
+    *a = *b;
+    *b = c;
+}

@@ -140,6 +140,15 @@ int azm_parse_compression(struct azm_config *c, void *field, const struct azm_as
     return 0;
 }
 
+int azm_parse_spool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    (void)c;
+    if (strcmp(a->value, "auto") != 0 && strcmp(a->value, "no") != 0)
+        return azm_error_set(err, EINVAL, "'%s' is neither auto nor no", a->value);
+    *(bool *)field = *a->value == 'a';
+    return 0;
+}
+
 int azm_parse_fields(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;
@@ -401,7 +410,7 @@ int azm_parse_headers_file(struct azm_config *c, void *field, const struct azm_a
     struct stat st;
     ssize_t n;
 
-    (void)c;
+    c->headers_from_file = true;
     if (*a->value != '/')
         return azm_error_set(err, EINVAL, "'%s' is not an absolute path", a->value);
     f = fopen(a->value, "re");

@@ -27,6 +27,7 @@ int azm_parse_compression(struct azm_config *c, void *field, const struct azm_as
 int azm_parse_fields(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_start(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_scope(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_spool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_namespace(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_priority(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

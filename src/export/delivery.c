@@ -173,8 +173,9 @@ static enum azm_decision decide_refused(const struct azm_attempt *t, bool too_la
 /* A request that fails time and again while others pass may hold a record that breaks the server. */
 static enum azm_decision decide_failed(const struct azm_attempt *t, struct azm_verdict *v)
 {
-    if (t->failures == 0 || t->others_passed)
-        v->failures = t->failures + 1;
+    if (t->failures > 0 && !t->others_passed)
+        return AZM_RETRY; /* an outage, as far as anybody knows */
+    v->failures = t->failures + 1;
     if (v->failures < (t->suspect ? AZM_SUSPECT_FAILURES_MAX : AZM_FAILURES_MAX))
         return AZM_RETRY;
     v->suspect = true;

@@ -337,6 +337,9 @@ struct azm_outbox *azm_outbox_free(struct azm_outbox *b)
 void azm_outbox_configure(struct azm_outbox *b, const struct azm_outbox_options *o)
 {
     b->o.spool = o->spool;
+    b->o.spool_after_usec = o->spool_after_usec;
+    b->o.spool_max_bytes = o->spool_max_bytes;
+    b->o.spool_min_free_percent = o->spool_min_free_percent;
     b->o.batch = o->batch;
 }
 

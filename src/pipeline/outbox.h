@@ -21,8 +21,7 @@
 struct azm_outbox_options {
     struct azm_exporter *exporter; /* stays the caller's */
     const struct azm_clock *clock; /* must outlive it */
-    const char *spool_path;        /* "" or NULL: no spool is begun; one that is there is emptied all the same if the
-                                      path is given */
+    const char *spool_path;        /* copied; a spool that is there is emptied in any case */
     bool spool;                    /* begin one when it is needed */
     uint64_t spool_after_usec;
     uint64_t spool_max_bytes;
@@ -38,7 +37,7 @@ int azm_outbox_new(const struct azm_outbox_options *o, struct azm_outbox **ret, 
 /* Batches that are not safe are given up; the next start reads them again. */
 struct azm_outbox *azm_outbox_free(struct azm_outbox *b);
 
-/* From now on goes by `spool` and the limits of these options. */
+/* From now on goes by these options, but for exporter, clock and path; a spool that is in use keeps its limits. */
 void azm_outbox_configure(struct azm_outbox *b, const struct azm_outbox_options *o);
 
 /* True while another batch is taken. */

@@ -50,7 +50,7 @@ enum azm_spool_full {
 struct azm_spool_status {
     uint64_t acknowledged_id, last_id; /* rows */
     uint64_t rows, records;            /* not acknowledged */
-    uint64_t bytes;         /* of the file system that they take, about */
+    uint64_t bytes;                    /* of the file system that they take, about */
     uint64_t max_bytes;
     uint64_t oldest_usec;     /* realtime at which the first of them was appended; 0: there is none */
     enum azm_spool_full full; /* at the last append */

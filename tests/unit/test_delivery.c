@@ -50,11 +50,17 @@ static const struct row table[] = {
     {"0 rejected",              0, 200, PROTOBUF, REJECTED_0, false, "", AZM_ACKNOWLEDGE, NULL, false},
     {"a warning",               0, 200, PROTOBUF, ONLY_WORDS, false, "", AZM_ACKNOWLEDGE, NULL, false},
     {"-1 rejected",             0, 200, PROTOBUF, REJECTED_MINUS_1, false, "", AZM_ACKNOWLEDGE, NULL, false},
-    {"3 rejected",              0, 200, PROTOBUF, REJECTED_3, false, "", AZM_HOLD, "HTTP 200, but 3 records rejected", true},
-    {"3 rejected, why",         0, 202, PROTOBUF, REJECTED_3_AND_WORDS, false, "", AZM_HOLD, "HTTP 202, but 3 records rejected", true},
-    {"type with parameters",    0, 200, PROTOBUF "; charset=utf-8", REJECTED_3, false, "", AZM_HOLD, "HTTP 200, but 3 records rejected", true},
-    {"type in other letters",   0, 200, "Application/X-Protobuf", REJECTED_3, false, "", AZM_HOLD, "HTTP 200, but 3 records rejected", true},
+    {"3 rejected",              0, 200, PROTOBUF, REJECTED_3, false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 3 of 10 records rejected", false},
+    {"3 rejected, why",         0, 202, PROTOBUF, REJECTED_3_AND_WORDS, false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 202, but 3 of 10 records rejected", false},
+    {"type with parameters",    0, 200, PROTOBUF "; charset=utf-8", REJECTED_3, false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 3 of 10 records rejected", false},
+    {"type in other letters",   0, 200, "Application/X-Protobuf", REJECTED_3, false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 3 of 10 records rejected", false},
     {"bytes of another type",   0, 200, "text/plain", REJECTED_3, false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"more than there are",     0, 200, PROTOBUF, BODY("\x0A\x02\x08\x63"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 10 of 10 records rejected", false},
+    {"as JSON",                 0, 200, "application/json", BODY("{\"partialSuccess\":{\"rejectedLogRecords\":\"2\"}}"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 2 of 10 records rejected", false},
+    {"as JSON, a number",       0, 200, "application/json", BODY("{\"partialSuccess\":{\"rejectedLogRecords\":2}}"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 2 of 10 records rejected", false},
+    {"as JSON, none",           0, 200, "application/json", BODY("{\"partialSuccess\":{}}"), false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"JSON of a wrong type",    0, 200, "application/json", BODY("{\"partialSuccess\":[1]}"), false, "", AZM_ACKNOWLEDGE, NULL, false},
+    {"JSON cut short",          0, 200, "application/json", BODY("{\"partialSuccess\":{\"rej"), false, "", AZM_ACKNOWLEDGE, NULL, false},
     {"garbage as protobuf",     0, 200, PROTOBUF, GARBAGE, false, "", AZM_ACKNOWLEDGE, NULL, false},
 
     /* 2xx from something that is no receiver */
@@ -96,7 +102,7 @@ static const struct row table[] = {
     {"wrong path",              0, 404, "text/html", BODY(MARK), false, "", AZM_HOLD, "HTTP 404", true},
     {"too large",               0, 413, "", NULL, 0, false, "", AZM_HOLD, "HTTP 413", true},
     {"not implemented",         0, 501, "", NULL, 0, false, "", AZM_HOLD, "HTTP 501", true},
-    {"moved",                   0, 308, "", NULL, 0, false, "", AZM_HOLD, "HTTP 308", true},
+    {"moved nowhere",           0, 308, "", NULL, 0, false, "", AZM_HOLD, "HTTP 308", true},
 
     /* an error code is shown only if it is a plain word; else it could carry contents */
     {"code with a space",       0, 403, "", NULL, 0, false, "two " MARK, AZM_HOLD, "HTTP 403", true},
@@ -112,14 +118,18 @@ static const struct row table[] = {
 /* clang-format on */
 
 static const struct azm_answer no_answer = {
-    .curl_words = "", .content_type = "", .retry_after = "", .error_code = "", .body = NULL};
+    .curl_words = "", .content_type = "", .retry_after = "", .error_code = "", .request_id = "", .redirect_url = ""};
 
-static struct azm_verdict decide(const struct azm_answer *a)
+/* Many records, sent for the first time to a plain OTLP receiver that has not taken anything yet. */
+static const struct azm_attempt first_attempt = {
+    .profile = AZM_PROFILE_OTLP, .origin = "https://receiver.example/v1/logs", .records = 10};
+
+static struct azm_verdict decide_attempt(const struct azm_answer *a, const struct azm_attempt *t)
 {
     struct azm_verdict v;
 
     memset(&v, 0xA5, sizeof v); /* all of it must be set */
-    azm_delivery_decide(a, NOW, &v);
+    azm_delivery_decide(a, t, NOW, &v);
     ck_assert_ptr_nonnull(memchr(v.reason, '\0', sizeof v.reason));
     ck_assert_ptr_null(strstr(v.reason, MARK));
     ck_assert_ptr_null(strchr(v.reason, '\n'));
@@ -130,6 +140,11 @@ static struct azm_verdict decide(const struct azm_answer *a)
     } else
         ck_assert_str_ne(v.reason, "");
     return v;
+}
+
+static struct azm_verdict decide(const struct azm_answer *a)
+{
+    return decide_attempt(a, &first_attempt);
 }
 
 START_TEST(facts_to_decisions)
@@ -143,6 +158,8 @@ START_TEST(facts_to_decisions)
             .content_type = row->content_type,
             .retry_after = "",
             .error_code = row->error_code,
+            .request_id = "",
+            .redirect_url = "",
             .body = row->body,
             .body_len = row->body_len,
             .body_cut = row->body_cut,
@@ -276,15 +293,202 @@ START_TEST(retry_after_date_counts_from_now)
 
     a.status = 503;
     a.retry_after = "Sat, 14 Nov 2026 00:00:10 GMT";
-    azm_delivery_decide(&a, NOW + 250000, &v);
+    azm_delivery_decide(&a, &first_attempt, NOW + 250000, &v);
     ck_assert_uint_eq(v.retry_after_usec, 9750000);
-    azm_delivery_decide(&a, NOW + 10 * SEC + 1, &v);
+    azm_delivery_decide(&a, &first_attempt, NOW + 10 * SEC + 1, &v);
     ck_assert_uint_eq(v.retry_after_usec, 0);
+}
+END_TEST
+
+/* --- what depends on the attempt --- */
+
+#define HERE "https://receiver.example/v1/logs"
+#define AZURE_HERE "https://d-1.westeurope-1.ingest.monitor.azure.com/dataCollectionRules/r/streams/s"
+#define JSON_ERROR(code) "application/json", BODY("{\"error\":{\"code\":\"" code "\",\"message\":\"" MARK "\"}}")
+
+#define O AZM_PROFILE_OTLP
+#define A AZM_PROFILE_AZURE
+
+static const struct attempt_row {
+    const char *name;
+    /* the answer */
+    int curl_code;
+    long status;
+    const char *content_type;
+    const uint8_t *body;
+    size_t body_len;
+    const char *redirect_url;
+    /* the attempt */
+    struct azm_attempt t;
+    /* the verdict */
+    enum azm_decision decision;
+    unsigned failures;
+    bool suspect, keep_credentials;
+} attempts[] = {
+    /* clang-format off */
+    /* refused data: only if others are taken */
+    {"400 to everything",       0, 400, "", NULL, 0, "", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    {"400 to one, alone",       0, 400, "", NULL, 0, "", {O, HERE, 1}, AZM_HOLD, 0, 0, 0},
+    {"400 to some",             0, 400, "", NULL, 0, "", {O, HERE, 10, .proven = 1}, AZM_SPLIT, 0, 0, 0},
+    {"400 to two",              0, 400, "", NULL, 0, "", {O, HERE, 2, .proven = 1}, AZM_SPLIT, 0, 0, 0},
+    {"400 to one",              0, 400, "", NULL, 0, "", {O, HERE, 1, .proven = 1}, AZM_QUARANTINE, 0, 0, 0},
+    {"422 to one",              0, 422, "", NULL, 0, "", {O, HERE, 1, .proven = 1}, AZM_QUARANTINE, 0, 0, 0},
+    {"Azure's 400 to one",      0, 400, JSON_ERROR("InvalidRecord"), "", {A, AZURE_HERE, 1, .proven = 1}, AZM_QUARANTINE, 0, 0, 0},
+    {"Azure's 400 to some",     0, 400, JSON_ERROR("InvalidRecord"), "", {A, AZURE_HERE, 9, .proven = 1}, AZM_SPLIT, 0, 0, 0},
+    /* these are no data's fault, whatever is proven */
+    {"InvalidStream",           0, 400, JSON_ERROR("InvalidStream"), "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"a code that OTLP has not", 0, 400, JSON_ERROR("InvalidStream"), "", {O, HERE, 1, .proven = 1}, AZM_QUARANTINE, 0, 0, 0},
+    {"no Content-Length",       0, 400, "application/json", BODY("{\"code\":\"MissingContentLengthHeader\"}"), "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"403",                     0, 403, "", NULL, 0, "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"404",                     0, 404, "", NULL, 0, "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"415",                     0, 415, "", NULL, 0, "", {O, HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"quota",                   0, 402, "", NULL, 0, "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"quota, once more",        0, 439, "", NULL, 0, "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    {"a proxy's page",          0, 200, "text/html", BODY("<html>"), "", {O, HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    /* too large */
+    {"413 to everything",       0, 413, "", NULL, 0, "", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    {"413",                     0, 413, "", NULL, 0, "", {O, HERE, 10, .proven = 1}, AZM_SPLIT, 0, 0, 0},
+    {"413 to one, alone",       0, 413, "", NULL, 0, "", {O, HERE, 1}, AZM_HOLD, 0, 0, 0},
+    {"413 to one",              0, 413, "", NULL, 0, "", {O, HERE, 1, .proven = 1}, AZM_TRUNCATE, 0, 0, 0},
+    {"413 to a truncated one",  0, 413, "", NULL, 0, "", {O, HERE, 1, .proven = 1, .truncated = 1}, AZM_QUARANTINE, 0, 0, 0},
+    {"400 to a truncated one",  0, 400, "", NULL, 0, "", {O, HERE, 1, .proven = 1, .truncated = 1}, AZM_QUARANTINE, 0, 0, 0},
+    /* the same request fails again and again, while others pass */
+    {"first failure",           0, 503, "", NULL, 0, "", {O, HERE, 10}, AZM_RETRY, 1, 0, 0},
+    {"an outage",               0, 503, "", NULL, 0, "", {O, HERE, 10, .failures = 1}, AZM_RETRY, 1, 0, 0},
+    {"a long outage",           0, 503, "", NULL, 0, "", {O, HERE, 10, .failures = 4}, AZM_RETRY, 4, 0, 0},
+    {"second, others pass",     0, 503, "", NULL, 0, "", {O, HERE, 10, .failures = 1, .others_passed = 1}, AZM_RETRY, 2, 0, 0},
+    {"fourth",                  0, 500, "", NULL, 0, "", {O, HERE, 10, .failures = 3, .others_passed = 1}, AZM_RETRY, 4, 0, 0},
+    {"fifth",                   0, 500, "", NULL, 0, "", {O, HERE, 10, .failures = 4, .others_passed = 1}, AZM_SPLIT, 5, 1, 0},
+    {"fifth, of one",           0, 502, "", NULL, 0, "", {O, HERE, 1, .failures = 4, .others_passed = 1}, AZM_QUARANTINE, 5, 1, 0},
+    {"by reset",                CURLE_RECV_ERROR, 0, "", NULL, 0, "", {O, HERE, 10, .failures = 4, .others_passed = 1}, AZM_SPLIT, 5, 1, 0},
+    {"by timeout",              CURLE_OPERATION_TIMEDOUT, 0, "", NULL, 0, "", {O, HERE, 10, .failures = 4, .others_passed = 1}, AZM_SPLIT, 5, 1, 0},
+    {"by hanging up",           CURLE_GOT_NOTHING, 0, "", NULL, 0, "", {O, HERE, 10, .failures = 4, .others_passed = 1}, AZM_SPLIT, 5, 1, 0},
+    {"by 408",                  0, 408, "", NULL, 0, "", {O, HERE, 10, .failures = 4, .others_passed = 1}, AZM_SPLIT, 5, 1, 0},
+    {"half, first",             0, 503, "", NULL, 0, "", {O, HERE, 5, .suspect = 1}, AZM_RETRY, 1, 0, 0},
+    {"half, in an outage",      0, 503, "", NULL, 0, "", {O, HERE, 5, .suspect = 1, .failures = 1}, AZM_RETRY, 1, 0, 0},
+    {"half, again",             0, 503, "", NULL, 0, "", {O, HERE, 5, .suspect = 1, .failures = 1, .others_passed = 1}, AZM_SPLIT, 2, 1, 0},
+    {"one, again",              0, 503, "", NULL, 0, "", {O, HERE, 1, .suspect = 1, .failures = 1, .others_passed = 1}, AZM_QUARANTINE, 2, 1, 0},
+    /* nobody's data has a part in these */
+    {"429, however often",      0, 429, "", NULL, 0, "", {O, HERE, 1, .failures = 9, .others_passed = 1, .suspect = 1}, AZM_RETRY, 9, 0, 0},
+    {"no connection",           CURLE_COULDNT_CONNECT, 0, "", NULL, 0, "", {O, HERE, 1, .failures = 9, .others_passed = 1}, AZM_RETRY, 9, 0, 0},
+    {"no name",                 CURLE_COULDNT_RESOLVE_HOST, 0, "", NULL, 0, "", {O, HERE, 1, .failures = 9, .others_passed = 1}, AZM_RETRY, 9, 0, 0},
+    {"no TLS",                  CURLE_SSL_CONNECT_ERROR, 0, "", NULL, 0, "", {O, HERE, 1, .failures = 9, .others_passed = 1}, AZM_RETRY, 9, 0, 0},
+    {"wrong certificate",       CURLE_PEER_FAILED_VERIFICATION, 0, "", NULL, 0, "", {O, HERE, 1, .failures = 9, .others_passed = 1}, AZM_RETRY, 9, 0, 0},
+    /* Azure retries every 5xx */
+    {"505 from Azure",          0, 505, "", NULL, 0, "", {A, AZURE_HERE, 10}, AZM_RETRY, 1, 0, 0},
+    {"505 from another",        0, 505, "", NULL, 0, "", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    /* credentials */
+    {"401, nothing to renew",   0, 401, "", NULL, 0, "", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    {"401",                     0, 401, "", NULL, 0, "", {O, HERE, 10, .renewable = 1}, AZM_RENEW, 0, 0, 0},
+    {"401, proven",             0, 401, "", NULL, 0, "", {A, AZURE_HERE, 1, .proven = 1}, AZM_HOLD, 0, 0, 0},
+    /* redirects */
+    {"same host",               0, 307, "", NULL, 0, "https://receiver.example/other", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 1},
+    {"same host, its port",     0, 308, "", NULL, 0, "https://RECEIVER.example:443/", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 1},
+    {"another port",            0, 308, "", NULL, 0, "https://receiver.example:444/", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"another host",            0, 308, "", NULL, 0, "https://evil.example/v1/logs", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"a host in another's name", 0, 308, "", NULL, 0, "https://receiver.example.evil.example/", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"a host before the @",     0, 308, "", NULL, 0, "https://receiver.example@evil.example/", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"Azure to Azure",          0, 308, "", NULL, 0, "https://x.eastus-1.ingest.monitor.azure.com/", {A, AZURE_HERE, 10}, AZM_FOLLOW, 0, 0, 1},
+    {"another to Azure",        0, 308, "", NULL, 0, "https://x.eastus-1.ingest.monitor.azure.com/", {O, HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"Azure to one like it",    0, 308, "", NULL, 0, "https://ingest.monitor.azure.com.evil.example/", {A, AZURE_HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"Azure's name, no dot",    0, 308, "", NULL, 0, "https://evilingest.monitor.azure.com/", {A, AZURE_HERE, 10}, AZM_FOLLOW, 0, 0, 0},
+    {"to http",                 0, 307, "", NULL, 0, "http://receiver.example/v1/logs", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    {"to a file",               0, 307, "", NULL, 0, "file:///etc/shadow", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    {"nowhere",                 0, 307, "", NULL, 0, "", {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    {"the fifth",               0, 307, "", NULL, 0, HERE, {O, HERE, 10, .redirects = 4}, AZM_FOLLOW, 0, 0, 1},
+    {"in circles",              0, 307, "", NULL, 0, HERE, {O, HERE, 10, .redirects = 5}, AZM_HOLD, 0, 0, 0},
+    {"302 changes the method",  0, 302, "", NULL, 0, HERE, {O, HERE, 10}, AZM_HOLD, 0, 0, 0},
+    /* clang-format on */
+};
+
+START_TEST(attempts_to_decisions)
+{
+    for (size_t i = 0; i < ELEMENTSOF(attempts); i++) {
+        const struct attempt_row *row = &attempts[i];
+        struct azm_answer a = no_answer;
+        struct azm_verdict v;
+
+        a.curl_code = row->curl_code;
+        a.curl_words = row->curl_code ? "curl's words" : "";
+        a.status = row->status;
+        a.content_type = row->content_type;
+        a.body = row->body;
+        a.body_len = row->body_len;
+        a.redirect_url = row->redirect_url;
+        v = decide_attempt(&a, &row->t);
+        ck_assert_msg(v.decision == row->decision, "%s: decision %d", row->name, v.decision);
+        ck_assert_msg(v.failures == row->failures, "%s: %u failures", row->name, v.failures);
+        ck_assert_msg(v.suspect == row->suspect, "%s: suspect %d", row->name, v.suspect);
+        ck_assert_msg(v.keep_credentials == row->keep_credentials, "%s: credentials %d", row->name, v.keep_credentials);
+    }
+}
+END_TEST
+
+/* Whatever comes back, and whatever was before: nothing is quarantined or split while nothing is proven, and only a
+ * success is ever an acknowledgement. */
+START_TEST(every_status_unproven)
+{
+    for (long status = 0; status <= 999; status++)
+        for (int k = 0; k < 8; k++) {
+            struct azm_answer a = no_answer;
+            struct azm_attempt t = first_attempt;
+            struct azm_verdict v;
+
+            a.status = status;
+            t.profile = k & 1 ? AZM_PROFILE_AZURE : AZM_PROFILE_OTLP;
+            t.records = k & 2 ? 1 : 10;
+            t.failures = k & 4 ? 100 : 0;
+            v = decide_attempt(&a, &t);
+            ck_assert_msg((v.decision == AZM_ACKNOWLEDGE) == (status / 100 == 2), "HTTP %ld: %d", status, v.decision);
+            ck_assert_msg(v.decision == AZM_ACKNOWLEDGE || v.decision == AZM_RETRY || v.decision == AZM_HOLD ||
+                              t.failures > 0,
+                          "HTTP %ld: %d", status, v.decision);
+        }
+}
+END_TEST
+
+/* Words go into the quarantine, from wherever they stand. */
+START_TEST(words)
+{
+    static const struct {
+        long status;
+        const char *content_type;
+        const uint8_t *body;
+        size_t body_len;
+        const char *words;
+    } rows[] = {
+        {400, PROTOBUF, BODY("\x08\x03\x12\x05odd 1"), "odd 1"},
+        {200, PROTOBUF, BODY("\x0A\x09\x08\x03\x12\x05odd 2"), "odd 2"},
+        {400, "application/json", BODY("{\"code\":\"X\",\"message\":\"odd 3\"}"), "odd 3"},
+        {400, "application/json; charset=utf-8", BODY("{\"error\":{\"message\":\"odd 4\"}}"), "odd 4"},
+        {200, "application/json", BODY("{\"partialSuccess\":{\"errorMessage\":\"odd 5\"}}"), "odd 5"},
+        {400, "text/plain", BODY("odd 6"), "odd 6"},
+        {400, "text/html", BODY("<html>"), ""},
+        {400, PROTOBUF, GARBAGE, ""},
+        {400, "application/json", BODY("{\"error\":7}"), ""},
+        {400, "application/json", BODY("[[[[[[["), ""},
+        {400, "", NULL, 0, ""},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        struct azm_answer a = no_answer;
+        char text[AZM_WORDS_MAX];
+
+        a.status = rows[i].status;
+        a.content_type = rows[i].content_type;
+        a.body = rows[i].body;
+        a.body_len = rows[i].body_len;
+        azm_delivery_words(&a, text);
+        ck_assert_str_eq(text, rows[i].words);
+    }
 }
 END_TEST
 
 static void add_tests(Suite *s)
 {
+    add_test(s, "attempts_to_decisions", attempts_to_decisions);
+    add_test(s, "every_status_unproven", every_status_unproven);
+    add_test(s, "words", words);
     add_test(s, "facts_to_decisions", facts_to_decisions);
     add_test(s, "every_status", every_status);
     add_test(s, "every_curl_code", every_curl_code);
