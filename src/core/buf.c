@@ -44,17 +44,20 @@ int azm_buf_printf(struct azm_buf *b, const char *format, ...)
     va_list ap;
     int n, r;
 
+    /* There nearly always is room already, so that formatting once will do. */
     va_start(ap, format);
-    n = vsnprintf(NULL, 0, format, ap);
+    n = vsnprintf((char *)b->data + b->len, b->cap - b->len, format, ap);
     va_end(ap);
     if (n < 0)
         return -EINVAL;
-    r = azm_buf_reserve(b, (size_t)n + 1); /* vsnprintf writes a NUL, which is not counted */
-    if (r < 0)
-        return r;
-    va_start(ap, format);
-    vsnprintf((char *)b->data + b->len, (size_t)n + 1, format, ap);
-    va_end(ap);
+    if ((size_t)n >= b->cap - b->len) { /* the NUL, which is not counted, needs room too */
+        r = azm_buf_reserve(b, (size_t)n + 1);
+        if (r < 0)
+            return r;
+        va_start(ap, format);
+        vsnprintf((char *)b->data + b->len, (size_t)n + 1, format, ap);
+        va_end(ap);
+    }
     b->len += (size_t)n;
     return 0;
 }

@@ -87,7 +87,7 @@ void azm_history_prune_seen(struct azm_history *h, bool (*keep)(sd_id128_t id, v
 
 int azm_history_print(const struct azm_history *h, struct azm_buf *out)
 {
-    char text[AZM_PLACE_TEXT_MAX];
+    char text[AZM_PLACE_TEXT_MAX], id[33];
     int r = 0;
 
     for (size_t i = 0; i < h->n_pairs && r == 0; i++) {
@@ -95,7 +95,7 @@ int azm_history_print(const struct azm_history *h, struct azm_buf *out)
         r = azm_buf_printf(out, "history=%s\n", text);
     }
     for (size_t i = 0; i < h->n_seen && r == 0; i++)
-        r = azm_buf_printf(out, "seen=" SD_ID128_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(h->seen[i]));
+        r = azm_buf_printf(out, "seen=%s\n", sd_id128_to_string(h->seen[i], id));
     return r;
 }
 

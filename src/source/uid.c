@@ -110,9 +110,10 @@ int azm_uid_next(struct azm_uid_state *u, sd_id128_t boot, uint64_t monotonic_us
 
 int azm_uid_state_print(const struct azm_uid_state *u, struct azm_buf *out)
 {
+    char boot[33];
     int r;
 
-    r = azm_buf_printf(out, "uid_group=" SD_ID128_FORMAT_STR " %" PRIu64 " %" PRIu64 "\n", SD_ID128_FORMAT_VAL(u->boot),
+    r = azm_buf_printf(out, "uid_group=%s %" PRIu64 " %" PRIu64 "\n", sd_id128_to_string(u->boot, boot),
                        u->monotonic_usec, u->realtime_usec);
     for (size_t i = 0; i < u->cap_seen && r == 0; i++)
         if (u->seen[i].count > 0)
