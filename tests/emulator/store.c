@@ -183,6 +183,11 @@ static void time_to_text(const struct timespec *time, char text[static 32])
     snprintf(text, 32, "%s.%03dZ", seconds, (int)(time->tv_nsec / 1000000));
 }
 
+static int set_uid(json_t *json, const char *key, const struct emu_line *line)
+{
+    return line->uid ? json_object_set_new(json, key, json_stringn(line->uid, line->uid_length)) : 0;
+}
+
 /* The request's line for the log of requests. */
 static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *line)
 {
@@ -196,6 +201,8 @@ static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *li
                   (json_int_t)receipt->stored);
     if (!json)
         return -ENOMEM;
+    if (set_uid(json, "first_uid", &receipt->first) < 0 || set_uid(json, "last_uid", &receipt->last) < 0)
+        return -ENOMEM;
     if (receipt->user_agent && json_object_set_new(json, "user_agent", emu_json_text(receipt->user_agent)) < 0)
         return -ENOMEM;
     if (receipt->fault && json_object_set_new(json, "fault", json_string(receipt->fault)) < 0)
@@ -206,7 +213,8 @@ static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *li
 void emu_store_account(struct emu_store *store, const struct emu_receipt *receipt)
 {
     _cleanup_(emu_buf_free) struct emu_buf line = {0};
-    if (receipt_to_line(receipt, &line) < 0)
+    const bool logged = store->requests.fd >= 0; /* which never changes */
+    if (logged && receipt_to_line(receipt, &line) < 0)
         fprintf(stderr, "azmonlog-emulator: out of memory, request %" PRIu64 " is not logged\n", receipt->number);
 
     hold(store);

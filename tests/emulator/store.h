@@ -50,6 +50,7 @@ struct emu_receipt {
     size_t records;
     size_t resources;
     size_t stored;
+    struct emu_line first, last; /* of its records, whether stored or not, for their uids */
 };
 
 /* Counts the request and writes its line to the log of requests. Called before the answer goes out, so that a client

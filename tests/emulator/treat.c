@@ -3,11 +3,13 @@
 
 #include "reply.h"
 #include "treat.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -164,6 +166,52 @@ static enum MHD_Result answer_partial_success(struct treatment *treatment)
     return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
 }
 
+/* Which records of a request have the text of a rule in their encoded bytes. */
+struct sieve {
+    const struct emu_buf *text;
+    bool *keep; /* one per record */
+    size_t seen;
+    size_t kept;
+};
+
+static void sift(void *context, const uint8_t *record, size_t length)
+{
+    struct sieve *sieve = context;
+    bool keep = !memmem(record, length, sieve->text->data, sieve->text->length);
+    sieve->keep[sieve->seen++] = keep;
+    sieve->kept += keep;
+}
+
+static void free_sieve(struct sieve *sieve)
+{
+    free(sieve->keep);
+}
+
+static enum MHD_Result answer_rejected_records(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->rule;
+    struct emu_verdict *verdict = &treatment->verdict;
+    struct emu_wire_counts counts;
+
+    if (!verdict->accepted)
+        return answer_normally(treatment);
+    _cleanup_(free_sieve) struct sieve sieve = {.text = &rule->reject, .keep = calloc(verdict->records + 1, 1)};
+    if (!sieve.keep)
+        return out_of_memory(treatment);
+    emu_wire_records(verdict->plain, verdict->plain_bytes, &counts, sift, &sieve); /* an accepted body can be walked */
+    const size_t rejected = sieve.seen - sieve.kept;
+    if (rejected == 0)
+        return answer_normally(treatment);
+
+    emu_lines_keep(&verdict->lines, sieve.keep);
+    int r = store(treatment, sieve.kept);
+    if (r >= 0 && verdict->accepted)
+        r = emu_answer_partial_success(&verdict->answer, (int64_t)rejected, rule->body.data);
+    if (r < 0)
+        return out_of_memory(treatment);
+    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+}
+
 static enum MHD_Result act(struct treatment *treatment)
 {
     switch (treatment->rule ? treatment->rule->action : EMU_ACTION_NORMAL) {
@@ -173,6 +221,8 @@ static enum MHD_Result act(struct treatment *treatment)
         return answer_refusal(treatment);
     case EMU_ACTION_PARTIAL_SUCCESS:
         return answer_partial_success(treatment);
+    case EMU_ACTION_REJECT_RECORDS:
+        return answer_rejected_records(treatment);
     case EMU_ACTION_RESET:
         return hang_up(treatment, true);
     case EMU_ACTION_CLOSE:
@@ -210,8 +260,19 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
     if (emu_ingest(request, treatment.receipt.number, &treatment.verdict) < 0)
         return out_of_memory(&treatment);
+    const struct emu_lines *lines = &treatment.verdict.lines;
+    if (lines->count > 0) {
+        treatment.receipt.first = lines->items[0];
+        treatment.receipt.last = lines->items[lines->count - 1];
+    }
+    const struct emu_request_facts facts = {
+        .body = treatment.verdict.plain,
+        .bytes = treatment.verdict.plain_bytes,
+        .wire_bytes = request->wire_bytes,
+        .records = treatment.verdict.records,
+    };
     if (target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0)
-        drawn = emu_faults_draw(service->faults, treatment.verdict.plain, treatment.verdict.plain_bytes);
+        drawn = emu_faults_draw(service->faults, &facts);
     treatment.rule = drawn.rule;
 
     /* A client that gives up while its request is delayed is not noticed: a slow server stores what it has read. */

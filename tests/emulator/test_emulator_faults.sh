@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What test_emulator.sh leaves: the conditions of a rule, the answers that hurt a client, limits, certificates, --fast.
+# Prints TAP.
+#
+#   EMULATOR=path/to/azmonlog-emulator tests/emulator/test_emulator_faults.sh
+
+# shellcheck source=tests/emulator/help.sh
+. "$(dirname "$0")/help.sh" || exit 99
+
+# uids : the uids in the store, in order.
+uids() {
+  grep -o '"uid":"[^"]*"' "$tmp/store" | cut -d'"' -f4 | paste -sd' '
+}
+
+# ------------------------------------------------------------------------------------------- conditions
+
+start --store "$tmp/store" --requests "$tmp/requests"
+
+script 'request * containing "nowhere" "hello" "t2" status 500'
+is 'containing: one of several texts is enough' \
+  "$(for file in one three mixed; do post "$azure" "$tmp/$file"; done)" 500500204
+script 'request * records 2-5 status 500'
+is 'records: so many of them' "$(for file in one three mixed; do post "$azure" "$tmp/$file"; done)" 204500204
+is '... and a request that was not unpacked has none' "$(post "$azure" "$tmp/one" -H 'Content-Encoding: br')" 415
+script 'request * bytes 1048576- refuse 413 ContentLengthLimitExceeded "too long"'
+is 'bytes: the decompressed length' \
+  "$(post "$azure" "$tmp/exact.gz" -H 'Content-Encoding: gzip')$(post "$azure" "$tmp/exact")$(post "$azure" "$tmp/one")" \
+  413413204
+script 'request * wire 1048576- status 413'
+is 'wire: the length as sent' \
+  "$(post "$azure" "$tmp/exact.gz" -H 'Content-Encoding: gzip')$(post "$azure" "$tmp/exact")" 204413
+script 'request 2- wire 1- records 3 bytes 1-1000 containing "t1" delay 1ms status 500'
+is 'conditions go together, in any order' \
+  "$(for file in three three mixed one; do post "$azure" "$tmp/$file"; done)" 204500204204
+is '... and are no part of the fault' "$(python3 -c '
+import json, sys
+print([json.loads(l).get("fault") for l in open(sys.argv[1])][-4:])' "$tmp/requests")" \
+  "[None, 'delay 1ms status 500', None, None]"
+
+wrong 'request 1 containing status 500' 1 'must contain'
+wrong 'request 1 records many reset' 1 'no amount of records'
+wrong 'request 1 bytes 5-4 reset' 1 'no amount of bytes'
+
+# --------------------------------------------------------------------------------------- reject-records
+
+reset_emulator
+script 'request * reject-records "bad" "these are bad"'
+is 'reject-records: 200' "$(post "$azure" "$tmp/mixed") $(answer Content-Type)" '200 application/x-protobuf'
+is '... with the number and the message' "$(od -An -tx1 -N 4 "$tmp/body" | tr -d ' ')$(tail -c 13 "$tmp/body")" \
+  '0a110803these are bad'
+is '... the others are stored, in their order' "$(uids)" 'm0 m2 m3 m5'
+is '... and counted' "$(stats records) $(stats by_service)" '4 {"web":3,"db":1}'
+is '... and can be read from any line' "$(curl -s "$base/emulator/records?from=3" | wc -l)" 2
+is '... and the log has the numbers, and the first and the last uid' \
+  "$(last "$tmp/requests" '[line[k] for k in ("status", "records", "stored", "first_uid", "last_uid", "fault")]')" \
+  "[200, 7, 4, 'm0', 'm6', 'reject-records']"
+is 'reject-records: nothing to reject, a plain success' "$(post "$azure" "$tmp/one") $(stats records)" '204 5'
+script 'request * reject-records "o"'
+is 'reject-records: all' "$(post "$plain" "$tmp/one") $(stats records)" '200 5'
+is '... without a message' "$(od -An -tx1 "$tmp/body" | tr -d ' ')" 0a020801
+is '... of a request that is wrong: the refusal' "$(post "$azure" "$tmp/twice") $(stats records)" '400 5'
+wrong 'request 1 reject-records' 1 'the records to reject'
+
+ok 'exit 0' stop
+
+done_testing
