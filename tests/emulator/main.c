@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ struct options {
     const char *script;
     const char *tls_cert;
     const char *tls_key;
+    bool fast;
     bool quiet;
 };
 
@@ -40,6 +42,7 @@ static const char usage_text[] =
     "  --store FILE      append each accepted record to FILE as a line of JSON\n"
     "  --requests FILE   append each request to FILE as a line of JSON\n"
     "  --script FILE     the fault script: which requests fail, and how\n"
+    "  --fast            count the records and keep none: little CPU, for measurements\n"
     "  --tls-cert PEM    serve https with this certificate (and its chain) ...\n"
     "  --tls-key PEM     ... and its private key\n"
     "  --quiet           do not print where the emulator listens\n"
@@ -60,13 +63,14 @@ static bool parse_port(const char *text, uint16_t *ret)
 /* 0 to go on, or 1 with the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *options, int *ret_status)
 {
-    enum { PORT = 256, PORT_FILE, STORE, REQUESTS, SCRIPT, TLS_CERT, TLS_KEY, QUIET, SHOW_HELP, SHOW_VERSION };
+    enum { PORT = 256, PORT_FILE, STORE, REQUESTS, SCRIPT, FAST, TLS_CERT, TLS_KEY, QUIET, SHOW_HELP, SHOW_VERSION };
     static const struct option known[] = {
         {"port", required_argument, NULL, PORT},
         {"port-file", required_argument, NULL, PORT_FILE},
         {"store", required_argument, NULL, STORE},
         {"requests", required_argument, NULL, REQUESTS},
         {"script", required_argument, NULL, SCRIPT},
+        {"fast", no_argument, NULL, FAST},
         {"tls-cert", required_argument, NULL, TLS_CERT},
         {"tls-key", required_argument, NULL, TLS_KEY},
         {"quiet", no_argument, NULL, QUIET},
@@ -98,6 +102,9 @@ static int parse_options(int argc, char **argv, struct options *options, int *re
         case SCRIPT:
             options->script = optarg;
             break;
+        case FAST:
+            options->fast = true;
+            break;
         case TLS_CERT:
             options->tls_cert = optarg;
             break;
@@ -125,6 +132,10 @@ static int parse_options(int argc, char **argv, struct options *options, int *re
     }
     if (!options->tls_cert != !options->tls_key) {
         fprintf(stderr, "azmonlog-emulator: --tls-cert and --tls-key belong together\n");
+        return 1;
+    }
+    if (options->fast && options->store) {
+        fprintf(stderr, "azmonlog-emulator: --fast keeps no records, so there is nothing for --store\n");
         return 1;
     }
     return 0;
@@ -224,8 +235,20 @@ static int emulator_start(struct emulator *emulator, const struct options *optio
         r = emu_store_open(options->store, options->requests, &emulator->store);
     if (r < 0)
         return r;
-    const struct emu_service service = {emulator->store, emulator->faults, emulator->stop_fd};
+    const struct emu_service service = {
+        .store = emulator->store,
+        .faults = emulator->faults,
+        .fast = options->fast,
+        .stop_fd = emulator->stop_fd,
+    };
     return emu_server_start(&service, options->port, emulator->certificate.data, emulator->key.data, &emulator->server);
+}
+
+/* The bodies of requests are large, and a fresh page costs more than what is read from it: freed memory stays. */
+static void keep_freed_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
 /* Every thread started later inherits the mask, so the signals wait for sigwait. */
@@ -250,6 +273,8 @@ int main(int argc, char **argv)
         return status;
     if (options.port_file)
         unlink(options.port_file); /* one that a killed emulator left behind */
+    if (options.fast)
+        keep_freed_memory();
     prepare_signals(&ends);
     json_object_seed(0); /* once, before there are threads that would do it by themselves */
     int r = emulator_start(&emulator, &options);

@@ -12,12 +12,14 @@
 #include "faults.h"
 #include "store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What every request may use; borrowed by the server for as long as it runs. */
 struct emu_service {
     struct emu_store *store;
     struct emu_faults *faults;
+    bool fast;   /* count the records and keep none */
     int stop_fd; /* an eventfd: readable once the server is to stop, so that sleeping threads wake up */
 };
 

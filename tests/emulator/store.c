@@ -18,6 +18,7 @@
 /* About requests since the start or the last reset. */
 struct request_counters {
     uint64_t requests, accepted, refused, faults;
+    uint64_t not_kept; /* records that were counted only */
     uint64_t wire_bytes, bytes;
     uint64_t in_flight, max_in_flight;
 };
@@ -172,6 +173,12 @@ int emu_store_append(struct emu_store *store, const struct emu_lines *lines, siz
     return 0;
 }
 
+void emu_store_count(struct emu_store *store, size_t count)
+{
+    hold(store);
+    store->counters.not_kept += count;
+}
+
 /* RFC 3339 with milliseconds. */
 static void time_to_text(const struct timespec *time, char text[static 32])
 {
@@ -237,11 +244,11 @@ json_t *emu_store_stats(struct emu_store *store)
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "requests",
                      (json_int_t)counters->requests, "accepted_requests", (json_int_t)counters->accepted,
                      "refused_requests", (json_int_t)counters->refused, "faults", (json_int_t)counters->faults,
-                     "records", (json_int_t)store->line_count, "distinct_uids", (json_int_t)store->uids.count,
-                     "records_without_uid", (json_int_t)store->without_uid, "duplicates", (json_int_t)store->duplicates,
-                     "by_service", by_service, "bytes_wire", (json_int_t)counters->wire_bytes, "bytes",
-                     (json_int_t)counters->bytes, "in_flight", (json_int_t)counters->in_flight, "max_in_flight",
-                     (json_int_t)counters->max_in_flight);
+                     "records", (json_int_t)(store->line_count + counters->not_kept), "distinct_uids",
+                     (json_int_t)store->uids.count, "records_without_uid", (json_int_t)store->without_uid, "duplicates",
+                     (json_int_t)store->duplicates, "by_service", by_service, "bytes_wire",
+                     (json_int_t)counters->wire_bytes, "bytes", (json_int_t)counters->bytes, "in_flight",
+                     (json_int_t)counters->in_flight, "max_in_flight", (json_int_t)counters->max_in_flight);
 }
 
 int emu_store_read_from(struct emu_store *store, uint64_t from, int *ret_fd, uint64_t *ret_offset, uint64_t *ret_length)

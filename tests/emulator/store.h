@@ -30,6 +30,9 @@ uint64_t emu_store_next_number(struct emu_store *store);
  * -errno, an error has been printed, and nothing of them is in the store. */
 int emu_store_append(struct emu_store *store, const struct emu_lines *lines, size_t count);
 
+/* Counts records that are not kept: `records` grows, and nothing else. */
+void emu_store_count(struct emu_store *store, size_t count);
+
 enum emu_outcome {
     EMU_ACCEPTED, /* a success was answered, and is true */
     EMU_REFUSED,  /* an error was answered, for the request's own sake or the store's */

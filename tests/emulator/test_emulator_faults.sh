@@ -14,6 +14,11 @@ uids() {
   grep -o '"uid":"[^"]*"' "$tmp/store" | cut -d'"' -f4 | paste -sd' '
 }
 
+# sum : of the numbers on stdin.
+sum() {
+  awk '{ s += $1 } END { printf "%d", s }'
+}
+
 # ------------------------------------------------------------------------------------------- conditions
 
 start --store "$tmp/store" --requests "$tmp/requests"
@@ -63,6 +68,35 @@ is '... without a message' "$(od -An -tx1 "$tmp/body" | tr -d ' ')" 0a020801
 is '... of a request that is wrong: the refusal' "$(post "$azure" "$tmp/twice") $(stats records)" '400 5'
 wrong 'request 1 reject-records' 1 'the records to reject'
 
+ok 'exit 0' stop
+
+# ----------------------------------------------------------------------------------------------- --fast
+
+"$emulator" --fast --store "$tmp/store" 2>"$tmp/err"
+is '--fast with a store is a usage error' $? 2
+start --fast --requests "$tmp/requests"
+is '--fast: the same answers' \
+  "$(post "$azure" "$tmp/three")$(post "$plain" "$tmp/one")$(post "$azure" "$tmp/exact.gz" -H 'Content-Encoding: gzip')" \
+  204200204
+is '... records, requests and bytes are counted' \
+  "$(stats records) $(stats accepted_requests) $(stats bytes) $(stats bytes_wire)" \
+  "5 3 $(stat -c %s "$tmp/three" "$tmp/one" "$tmp/exact" | sum) \
+$(stat -c %s "$tmp/three" "$tmp/one" "$tmp/exact.gz" | sum)"
+is '... and none is kept' "$(curl -s "$base/emulator/records?from=1" | wc -c) $(stats distinct_uids)" '0 0'
+is '... the log of requests counts them, too' \
+  "$(last "$tmp/requests" '[line["records"], line["resources"], line["stored"]]')" '[1, 1, 1]'
+is '--fast: framing that is wrong is refused' "$(for file in garbage cut; do post "$azure" "$tmp/$file"; done)" 400400
+for file in cut trailing zlib; do
+  is "--fast: gzip: $file" "$(post "$azure" "$tmp/$file.gz" -H 'Content-Encoding: gzip') $(answer x-ms-error-code)" \
+    '400 InvalidGzip'
+done
+is '--fast: gzip announced, none sent' "$(post "$azure" "$tmp/one" -H 'Content-Encoding: gzip')" 400
+is '--fast: a gzip bomb' "$(post "$azure" "$tmp/bomb.gz" -H 'Content-Encoding: gzip')" 413
+is '--fast: 1 MiB and a byte' "$(post "$azure" "$tmp/too-long.gz" -H 'Content-Encoding: gzip')" 413
+is '--fast: no records' "$(post "$azure" "$tmp/no-records")$(post "$plain" "$tmp/no-records")" 400200
+reset_emulator
+script $'request 1 reject-records "bad"\nrequest 2 partial-success 1\nrequest 3 records 7 status 503'
+is '--fast: the script is the same' "$(for _ in 1 2 3; do post "$azure" "$tmp/mixed"; done) $(stats records)" '200200503 10'
 ok 'exit 0' stop
 
 done_testing

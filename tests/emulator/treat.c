@@ -117,7 +117,11 @@ static int store(struct treatment *treatment, size_t count)
     if (!verdict->accepted)
         return 0;
 
-    int r = emu_store_append(treatment->service->store, &verdict->lines, count);
+    int r = 0;
+    if (treatment->service->fast)
+        emu_store_count(treatment->service->store, count);
+    else
+        r = emu_store_append(treatment->service->store, &verdict->lines, count);
     if (r >= 0) {
         treatment->receipt.stored = count;
         return 0;
@@ -130,7 +134,7 @@ static int store(struct treatment *treatment, size_t count)
 static enum MHD_Result answer_normally(struct treatment *treatment)
 {
     struct emu_verdict *verdict = &treatment->verdict;
-    if (store(treatment, verdict->lines.count) < 0)
+    if (store(treatment, verdict->records) < 0)
         return out_of_memory(treatment);
     return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
 }
@@ -231,7 +235,7 @@ static enum MHD_Result act(struct treatment *treatment)
         sleep_unless_over(treatment->service, connection_fd(treatment), treatment->rule->stall_msec);
         return hang_up(treatment, false);
     case EMU_ACTION_STORED_THEN_RESET:
-        if (store(treatment, treatment->verdict.lines.count) < 0)
+        if (store(treatment, treatment->verdict.records) < 0)
             return out_of_memory(treatment);
         return hang_up(treatment, true);
     case EMU_ACTION_NORMAL:
@@ -258,7 +262,8 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
 
     enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
-    if (emu_ingest(request, treatment.receipt.number, &treatment.verdict) < 0)
+    const enum emu_depth depth = service->fast ? EMU_COUNT_ONLY : EMU_FULLY;
+    if (emu_ingest(request, treatment.receipt.number, depth, &treatment.verdict) < 0)
         return out_of_memory(&treatment);
     const struct emu_lines *lines = &treatment.verdict.lines;
     if (lines->count > 0) {
