@@ -17,7 +17,7 @@
 
 /* About requests since the start or the last reset. */
 struct request_counters {
-    uint64_t requests, accepted, refused, faults;
+    uint64_t requests, accepted, refused, throttled, faults;
     uint64_t not_kept; /* records that were counted only */
     uint64_t wire_bytes, bytes;
     uint64_t in_flight, max_in_flight;
@@ -229,6 +229,7 @@ void emu_store_account(struct emu_store *store, const struct emu_receipt *receip
     counters->requests++;
     counters->accepted += receipt->outcome == EMU_ACCEPTED;
     counters->refused += receipt->outcome == EMU_REFUSED;
+    counters->throttled += receipt->outcome == EMU_THROTTLED;
     counters->faults += receipt->fault != NULL;
     counters->wire_bytes += receipt->wire_bytes;
     counters->bytes += receipt->plain_bytes;
@@ -241,10 +242,11 @@ json_t *emu_store_stats(struct emu_store *store)
     hold(store);
     const struct request_counters *counters = &store->counters;
     json_t *by_service = json_deep_copy(store->by_service); /* it goes on changing while the copy is printed */
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "requests",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "requests",
                      (json_int_t)counters->requests, "accepted_requests", (json_int_t)counters->accepted,
-                     "refused_requests", (json_int_t)counters->refused, "faults", (json_int_t)counters->faults,
-                     "records", (json_int_t)(store->line_count + counters->not_kept), "distinct_uids",
+                     "refused_requests", (json_int_t)counters->refused, "throttled_requests",
+                     (json_int_t)counters->throttled, "faults", (json_int_t)counters->faults, "records",
+                     (json_int_t)(store->line_count + counters->not_kept), "distinct_uids",
                      (json_int_t)store->uids.count, "records_without_uid", (json_int_t)store->without_uid, "duplicates",
                      (json_int_t)store->duplicates, "by_service", by_service, "bytes_wire",
                      (json_int_t)counters->wire_bytes, "bytes", (json_int_t)counters->bytes, "in_flight",

@@ -34,9 +34,10 @@ int emu_store_append(struct emu_store *store, const struct emu_lines *lines, siz
 void emu_store_count(struct emu_store *store, size_t count);
 
 enum emu_outcome {
-    EMU_ACCEPTED, /* a success was answered, and is true */
-    EMU_REFUSED,  /* an error was answered, for the request's own sake or the store's */
-    EMU_SCRIPTED, /* the answer, or its absence, was the script's */
+    EMU_ACCEPTED,  /* a success was answered, and is true */
+    EMU_THROTTLED, /* there were too many: 429 */
+    EMU_REFUSED,   /* an error was answered, for the request's own sake or the store's */
+    EMU_SCRIPTED,  /* the answer, or its absence, was the script's */
 };
 
 /* What became of a request. Everything is borrowed. */

@@ -70,6 +70,34 @@ wrong 'request 1 reject-records' 1 'the records to reject'
 
 ok 'exit 0' stop
 
+# --------------------------------------------------------------------------------------------- the limit
+
+"$emulator" --limit-requests 5 2>"$tmp/err"
+is 'a limit that is none is a usage error' $? 2
+start --limit-requests 2/10min --requests "$tmp/requests"
+script 'request 2- status 500'
+is 'the limit: N requests pass, then 429' "$(for _ in 1 2 3 4; do post "$azure" "$tmp/one"; done)" 204500429429
+is '... with the words of Azure ...' "$(answer x-ms-error-code)" TooManyRequests
+ok '... and Retry-After: what is left of the window' test "$(answer Retry-After)" -gt 500 -a "$(answer Retry-After)" -le 600
+is '... or of OTLP: RESOURCE_EXHAUSTED' "$(post "$plain" "$tmp/one") $(od -An -tx1 -N 2 "$tmp/body")" '429  08 08'
+is '... counted by themselves' \
+  "$(stats requests) $(stats accepted_requests) $(stats refused_requests) $(stats throttled_requests) $(stats faults)" \
+  '5 1 0 3 1'
+is '... and logged' "$(last "$tmp/requests" '[line["status"], line["records"], "fault" in line]')" '[429, 0, False]'
+is '... and what does not count for a script does not count here' "$(post "$base/nothing" "$tmp/one")" 404
+reset_emulator
+is 'a reset begins a new window' "$(post "$azure" "$tmp/one") $(stats throttled_requests)" '204 0'
+limit() {
+  curl -s -o "$tmp/out" -w '%{http_code}' --data-binary "$1" "$base/emulator/limit"
+}
+script ''
+is 'a limit can be replaced' "$(limit 1/1s) $(for _ in 1 2; do post "$azure" "$tmp/one"; done)" '200 204429'
+passes() { [ "$(post "$azure" "$tmp/one")" = 204 ]; }
+ok '... and its window ends' eventually passes
+is '... and so does the limit' "$(limit none) $(for _ in 1 2 3; do post "$azure" "$tmp/one"; done)" '200 204204204'
+is '... a wrong one is refused' "$(for text in 1 1/0s x/1s 1/1h '' -1/1s; do limit "$text"; done)" 400400400400400400
+ok 'exit 0' stop
+
 # ----------------------------------------------------------------------------------------------- --fast
 
 "$emulator" --fast --store "$tmp/store" 2>"$tmp/err"

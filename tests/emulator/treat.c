@@ -244,6 +244,20 @@ static enum MHD_Result act(struct treatment *treatment)
     return answer_normally(treatment);
 }
 
+static enum MHD_Result throttle(struct treatment *treatment, unsigned wait_msec)
+{
+    struct emu_answer *answer = &treatment->verdict.answer;
+    char seconds[16];
+    const struct emu_header retry_after = {(char *)"Retry-After", seconds};
+
+    snprintf(seconds, sizeof(seconds), "%u", (wait_msec + 999) / 1000);
+    if (emu_answer_error(answer, treatment->dialect, 429, "TooManyRequests",
+                         "The limit of requests is reached. Try again in %s seconds.", seconds) < 0)
+        return out_of_memory(treatment);
+    account(treatment, EMU_THROTTLED, answer->status);
+    return emu_reply(treatment->connection, treatment->dialect, answer, &retry_after, 1);
+}
+
 static void free_treatment(struct treatment *treatment)
 {
     emu_verdict_free(&treatment->verdict);
@@ -262,6 +276,11 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
 
     enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
+    const bool counts = target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0;
+    unsigned wait_msec = counts ? emu_limit_take(service->limit, now_msec()) : 0;
+    if (wait_msec > 0)
+        return throttle(&treatment, wait_msec);
+
     const enum emu_depth depth = service->fast ? EMU_COUNT_ONLY : EMU_FULLY;
     if (emu_ingest(request, treatment.receipt.number, depth, &treatment.verdict) < 0)
         return out_of_memory(&treatment);
@@ -276,7 +295,7 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
         .wire_bytes = request->wire_bytes,
         .records = treatment.verdict.records,
     };
-    if (target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0)
+    if (counts)
         drawn = emu_faults_draw(service->faults, &facts);
     treatment.rule = drawn.rule;
 
