@@ -91,12 +91,26 @@ static enum MHD_Result post_script(const struct call *call)
     return reply_json(call, 200, json_pack("{s:i}", "rules", rules));
 }
 
+static enum MHD_Result post_limit(const struct call *call)
+{
+    _cleanup_(emu_buf_free) struct emu_buf text = {0};
+    struct emu_rate rate;
+
+    if (emu_buf_append(&text, call->body->data, call->body->length) < 0 || emu_buf_append(&text, "", 1) < 0)
+        return MHD_NO;
+    if (!emu_parse_rate(text.data, &rate))
+        return reply_error(call, 400, "a limit is a number of requests in a duration, such as 100/1s, or none");
+    emu_limit_set(call->service->limit, rate);
+    return reply_json(call, 200, json_object());
+}
+
 static enum MHD_Result post_reset(const struct call *call)
 {
     int r = emu_store_reset(call->service->store);
     if (r < 0)
         return reply_error(call, 500, strerror(-r));
     emu_faults_restart(call->service->faults);
+    emu_limit_restart(call->service->limit);
     return reply_json(call, 200, json_object());
 }
 
@@ -107,10 +121,8 @@ static const struct {
     const char *method;
     enum MHD_Result (*answer)(const struct call *);
 } endpoints[] = {
-    {"stats", "GET", get_stats},
-    {"records", "GET", get_records},
-    {"script", "POST", post_script},
-    {"reset", "POST", post_reset},
+    {"stats", "GET", get_stats},   {"records", "GET", get_records}, {"script", "POST", post_script},
+    {"limit", "POST", post_limit}, {"reset", "POST", post_reset},
 };
 
 bool emu_control_owns(const char *path)
@@ -132,5 +144,5 @@ enum MHD_Result emu_control(const struct emu_service *service, struct MHD_Connec
             return reply_error(&call, 405, "this endpoint has another method");
         return endpoints[i].answer(&call);
     }
-    return reply_error(&call, 404, "there are /emulator/stats, records, script and reset");
+    return reply_error(&call, 404, "there are /emulator/stats, records, script, limit and reset");
 }

@@ -64,7 +64,7 @@ void emu_faults_restart(struct emu_faults *faults)
     pthread_mutex_unlock(&faults->lock);
 }
 
-struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const void *body, size_t length)
+struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const struct emu_request_facts *facts)
 {
     struct emu_drawn_rule drawn = {0};
 
@@ -77,7 +77,7 @@ struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const void *bod
     pthread_mutex_unlock(&faults->lock);
 
     if (drawn.owner) /* the search may be long, and the script cannot change or go away */
-        drawn.rule = emu_script_find(drawn.owner->script, number, body, length);
+        drawn.rule = emu_script_find(drawn.owner->script, number, facts);
     return drawn;
 }
 

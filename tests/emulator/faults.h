@@ -26,7 +26,7 @@ struct emu_drawn_rule {
 };
 
 /* Counts one request and finds its rule. */
-struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const void *body, size_t length);
+struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const struct emu_request_facts *facts);
 
 void emu_drawn_rule_release(struct emu_drawn_rule *drawn);
 

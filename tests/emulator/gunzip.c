@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <string.h>
 #include <zlib.h>
+#if HAVE_ISAL
+#include <isa-l.h>
+#endif
 
 enum { GZIP_ONLY = 16 }; /* added to zlib's window bits: a gzip header and nothing else */
 
@@ -47,3 +50,33 @@ int emu_gunzip(const void *packed, size_t length, size_t limit, struct emu_buf *
             return stream.avail_in == 0 ? 0 : -EBADMSG;
     }
 }
+
+#if HAVE_ISAL
+int emu_gunzip_fast(const void *packed, size_t length, size_t limit, struct emu_buf *plain)
+{
+    struct inflate_state state;
+    int r = emu_buf_reserve(plain, limit + 1);
+    if (r < 0)
+        return r;
+
+    isal_inflate_init(&state);
+    state.crc_flag = ISAL_GZIP; /* reads the header, checks the trailer */
+    state.next_in = (uint8_t *)packed;
+    state.avail_in = (uint32_t)length;
+    state.next_out = (uint8_t *)plain->data + plain->length;
+    state.avail_out = (uint32_t)limit + 1;
+    if (isal_inflate(&state) != ISAL_DECOMP_OK)
+        return -EBADMSG;
+    if (state.avail_out == 0)
+        return -EFBIG;
+    if (state.block_state != ISAL_BLOCK_FINISH || state.avail_in > 0)
+        return -EBADMSG;
+    plain->length += state.total_out;
+    return 0;
+}
+#else
+int emu_gunzip_fast(const void *packed, size_t length, size_t limit, struct emu_buf *plain)
+{
+    return emu_gunzip(packed, length, limit, plain);
+}
+#endif

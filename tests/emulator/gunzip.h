@@ -8,3 +8,6 @@
  * is more than the limit; -EBADMSG when it is not gzip, is damaged or cut short, or when anything follows the member;
  * -ENOMEM. */
 int emu_gunzip(const void *packed, size_t length, size_t limit, struct emu_buf *plain);
+
+/* The same with as little CPU as possible: by ISA-L, where it is there. */
+int emu_gunzip_fast(const void *packed, size_t length, size_t limit, struct emu_buf *plain);

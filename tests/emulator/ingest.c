@@ -41,6 +41,7 @@ enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialec
 struct context {
     const struct emu_request *request;
     uint64_t number;
+    enum emu_depth depth;
     enum emu_dialect dialect;
     struct emu_verdict *verdict;
 };
@@ -118,7 +119,9 @@ static int unpack_gzip(struct context *context)
         verdict->plain_bytes = request->kept_bytes;
         return 0;
     }
-    int r = emu_gunzip(request->body, request->kept_bytes, EMU_LIMIT_BYTES, &verdict->unpacked);
+    int (*const gunzip)(const void *, size_t, size_t, struct emu_buf *) =
+        context->depth == EMU_COUNT_ONLY ? emu_gunzip_fast : emu_gunzip;
+    int r = gunzip(request->body, request->kept_bytes, EMU_LIMIT_BYTES, &verdict->unpacked);
     if (r == -EFBIG)
         return refuse(context, 413, "ContentLengthLimitExceeded",
                       "Maximum allowed content length: %zu bytes (1 MB). Provided content length: %zu bytes, and"
@@ -165,6 +168,13 @@ static int check_record(struct context *context, const Otlp__LogRecord *record, 
     return 0;
 }
 
+static int check_presence(struct context *context)
+{
+    if (context->verdict->records == 0 && context->dialect == EMU_AZURE)
+        return refuse(context, 400, "EmptyRequest", "The request has no log record");
+    return 0;
+}
+
 static int check_records(struct context *context)
 {
     struct emu_verdict *verdict = context->verdict;
@@ -182,9 +192,19 @@ static int check_records(struct context *context)
                 r = check_record(context, scope->log_records[i], where);
             }
         }
-    if (r == 0 && verdict->records == 0 && context->dialect == EMU_AZURE)
-        return refuse(context, 400, "EmptyRequest", "The request has no log record");
-    return r;
+    return r ? r : check_presence(context);
+}
+
+static int count_records(struct context *context)
+{
+    struct emu_verdict *verdict = context->verdict;
+    struct emu_wire_counts counts;
+
+    if (emu_wire_records(verdict->plain, verdict->plain_bytes, &counts, NULL, NULL) < 0)
+        return refuse(context, 400, "InvalidProtobuf", "The body is not an ExportLogsServiceRequest");
+    verdict->resources = counts.resources;
+    verdict->records = counts.records;
+    return check_presence(context);
 }
 
 static int render(struct context *context)
@@ -198,15 +218,16 @@ static int render(struct context *context)
     return r;
 }
 
-int emu_ingest(const struct emu_request *request, uint64_t number, struct emu_verdict *verdict)
+int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_depth depth, struct emu_verdict *verdict)
 {
-    static int (*const checks[])(struct context *) = {
-        check_target, check_length, check_headers, unpack_gzip, unpack_protobuf, check_records, render,
-    };
-    struct context context = {.request = request, .number = number, .verdict = verdict};
+    typedef int (*check)(struct context *);
+    static const check fully[] = {check_target,    check_length,  check_headers, unpack_gzip,
+                                  unpack_protobuf, check_records, render,        NULL};
+    static const check count_only[] = {check_target, check_length, check_headers, unpack_gzip, count_records, NULL};
+    struct context context = {.request = request, .number = number, .depth = depth, .verdict = verdict};
 
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        int r = checks[i](&context);
+    for (const check *next = depth == EMU_COUNT_ONLY ? count_only : fully; *next; next++) {
+        int r = (*next)(&context);
         if (r != 0)
             return r < 0 ? r : 0;
     }

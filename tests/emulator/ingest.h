@@ -49,12 +49,18 @@ struct emu_verdict {
     const char *plain;        /* the decompressed body, in `unpacked` or in the request; NULL = never got there */
     size_t plain_bytes;
     Otlp__ExportLogsServiceRequest *message; /* NULL unless it could be unpacked */
-    struct emu_lines lines;                  /* complete only if accepted */
+    struct emu_lines lines;                  /* one per record, if accepted and fully looked at */
     size_t records;
     size_t resources;
 };
 
+/* How much of a request is looked at. */
+enum emu_depth {
+    EMU_FULLY,      /* everything, as README.md has it */
+    EMU_COUNT_ONLY, /* up to where the records are, but not into them: there are no lines, only numbers */
+};
+
 /* Judges the request with this number. 0 with a verdict, which may well be a refusal, or -ENOMEM. */
-int emu_ingest(const struct emu_request *request, uint64_t number, struct emu_verdict *verdict);
+int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_depth depth, struct emu_verdict *verdict);
 
 void emu_verdict_free(struct emu_verdict *verdict);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +286,25 @@ int emu_json_render(const Otlp__ExportLogsServiceRequest *message, uint64_t numb
     for (size_t g = 0; r >= 0 && g < message->n_resource_logs; g++)
         r = render_resource(message->resource_logs[g], number, lines, problem);
     return r;
+}
+
+void emu_lines_keep(struct emu_lines *lines, const bool *keep)
+{
+    size_t kept = 0, start = 0, length = 0;
+
+    for (size_t i = 0; i < lines->count; i++) {
+        struct emu_line line = lines->items[i];
+        size_t next = line.end;
+        if (keep[i]) {
+            memmove(lines->text.data + length, lines->text.data + start, next - start);
+            length += next - start;
+            line.end = length;
+            lines->items[kept++] = line;
+        }
+        start = next;
+    }
+    lines->count = kept;
+    lines->text.length = length;
 }
 
 void emu_lines_free(struct emu_lines *lines)

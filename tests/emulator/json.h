@@ -8,6 +8,7 @@
 #include "proto/otlp_logs.pb-c.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,9 @@ struct emu_lines {
  * or with a NUL in it), and then `problem` says which: the store would lose a value without a word. */
 int emu_json_render(const Otlp__ExportLogsServiceRequest *message, uint64_t number, struct emu_lines *lines,
                     char problem[static EMU_PROBLEM_BYTES]);
+
+/* Takes out the lines for which keep[] says false. */
+void emu_lines_keep(struct emu_lines *lines, const bool *keep);
 
 void emu_lines_free(struct emu_lines *lines);
 

@@ -3,12 +3,14 @@
 
 #include "emulator.h"
 #include "faults.h"
+#include "limit.h"
 #include "server.h"
 #include "store.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,6 +29,8 @@ struct options {
     const char *script;
     const char *tls_cert;
     const char *tls_key;
+    struct emu_rate rate;
+    bool fast;
     bool quiet;
 };
 
@@ -40,6 +44,9 @@ static const char usage_text[] =
     "  --store FILE      append each accepted record to FILE as a line of JSON\n"
     "  --requests FILE   append each request to FILE as a line of JSON\n"
     "  --script FILE     the fault script: which requests fail, and how\n"
+    "  --limit-requests N/DURATION\n"
+    "                    answer 429 to more than N requests in so long a time, such as 100/1s\n"
+    "  --fast            count the records and keep none: little CPU, for measurements\n"
     "  --tls-cert PEM    serve https with this certificate (and its chain) ...\n"
     "  --tls-key PEM     ... and its private key\n"
     "  --quiet           do not print where the emulator listens\n"
@@ -60,13 +67,28 @@ static bool parse_port(const char *text, uint16_t *ret)
 /* 0 to go on, or 1 with the status to exit with. */
 static int parse_options(int argc, char **argv, struct options *options, int *ret_status)
 {
-    enum { PORT = 256, PORT_FILE, STORE, REQUESTS, SCRIPT, TLS_CERT, TLS_KEY, QUIET, SHOW_HELP, SHOW_VERSION };
+    enum {
+        PORT = 256,
+        PORT_FILE,
+        STORE,
+        REQUESTS,
+        SCRIPT,
+        LIMIT_REQUESTS,
+        FAST,
+        TLS_CERT,
+        TLS_KEY,
+        QUIET,
+        SHOW_HELP,
+        SHOW_VERSION
+    };
     static const struct option known[] = {
         {"port", required_argument, NULL, PORT},
         {"port-file", required_argument, NULL, PORT_FILE},
         {"store", required_argument, NULL, STORE},
         {"requests", required_argument, NULL, REQUESTS},
         {"script", required_argument, NULL, SCRIPT},
+        {"limit-requests", required_argument, NULL, LIMIT_REQUESTS},
+        {"fast", no_argument, NULL, FAST},
         {"tls-cert", required_argument, NULL, TLS_CERT},
         {"tls-key", required_argument, NULL, TLS_KEY},
         {"quiet", no_argument, NULL, QUIET},
@@ -98,6 +120,15 @@ static int parse_options(int argc, char **argv, struct options *options, int *re
         case SCRIPT:
             options->script = optarg;
             break;
+        case LIMIT_REQUESTS:
+            if (!emu_parse_rate(optarg, &options->rate)) {
+                fprintf(stderr, "azmonlog-emulator: \"%s\" is no limit such as 100/1s\n", optarg);
+                return 1;
+            }
+            break;
+        case FAST:
+            options->fast = true;
+            break;
         case TLS_CERT:
             options->tls_cert = optarg;
             break;
@@ -125,6 +156,10 @@ static int parse_options(int argc, char **argv, struct options *options, int *re
     }
     if (!options->tls_cert != !options->tls_key) {
         fprintf(stderr, "azmonlog-emulator: --tls-cert and --tls-key belong together\n");
+        return 1;
+    }
+    if (options->fast && options->store) {
+        fprintf(stderr, "azmonlog-emulator: --fast keeps no records, so there is nothing for --store\n");
         return 1;
     }
     return 0;
@@ -189,6 +224,7 @@ static void print_urls(bool tls, uint16_t port)
 struct emulator {
     struct emu_store *store;
     struct emu_faults *faults;
+    struct emu_limit *limit;
     struct emu_server *server;
     struct emu_buf certificate, key; /* libmicrohttpd does not copy them */
     int stop_fd;
@@ -198,6 +234,7 @@ static void emulator_stop(struct emulator *emulator)
 {
     emu_server_stop(emulator->server);
     emu_faults_free(emulator->faults);
+    emu_limit_free(emulator->limit);
     emu_store_close(emulator->store);
     emu_buf_free(&emulator->certificate);
     emu_buf_free(&emulator->key);
@@ -214,6 +251,8 @@ static int emulator_start(struct emulator *emulator, const struct options *optio
         return -error;
     }
     int r = emu_faults_new(&emulator->faults);
+    if (r >= 0)
+        r = emu_limit_new(&emulator->limit);
     if (r >= 0 && options->script)
         r = load_script(options->script, emulator->faults);
     if (r >= 0 && options->tls_cert)
@@ -224,8 +263,22 @@ static int emulator_start(struct emulator *emulator, const struct options *optio
         r = emu_store_open(options->store, options->requests, &emulator->store);
     if (r < 0)
         return r;
-    const struct emu_service service = {emulator->store, emulator->faults, emulator->stop_fd};
+    emu_limit_set(emulator->limit, options->rate);
+    const struct emu_service service = {
+        .store = emulator->store,
+        .faults = emulator->faults,
+        .limit = emulator->limit,
+        .fast = options->fast,
+        .stop_fd = emulator->stop_fd,
+    };
     return emu_server_start(&service, options->port, emulator->certificate.data, emulator->key.data, &emulator->server);
+}
+
+/* The bodies of requests are large, and a fresh page costs more than what is read from it: freed memory stays. */
+static void keep_freed_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
 /* Every thread started later inherits the mask, so the signals wait for sigwait. */
@@ -250,6 +303,8 @@ int main(int argc, char **argv)
         return status;
     if (options.port_file)
         unlink(options.port_file); /* one that a killed emulator left behind */
+    if (options.fast)
+        keep_freed_memory();
     prepare_signals(&ends);
     json_object_seed(0); /* once, before there are threads that would do it by themselves */
     int r = emulator_start(&emulator, &options);

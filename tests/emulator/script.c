@@ -70,68 +70,24 @@ static int expect_quoted(struct parser *parser, const char *what, const struct e
     return 0;
 }
 
-/* Digits at *text, up to the given maximum; moves *text behind them. */
-static bool read_number(const char **text, uint64_t maximum, uint64_t *ret)
-{
-    uint64_t value = 0;
-    const char *at = *text;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        if (digit > maximum || value > (maximum - digit) / 10)
-            return false;
-        value = value * 10 + digit;
-    }
-    if (at == *text)
-        return false;
-    *text = at;
-    *ret = value;
-    return true;
-}
-
-static int parse_range(struct parser *parser, struct emu_rule *rule)
+static int parse_numbers(struct parser *parser, struct emu_rule *rule)
 {
     const char *text;
     int r = expect_plain(parser, "the numbers of requests (7, 1-5, 9- or *)", &text);
     if (r < 0)
         return r;
-
-    const char *at = text;
-    rule->first = 1;
-    rule->last = UINT64_MAX;
-    if (strcmp(text, "*") == 0)
-        return 0;
-    bool good = read_number(&at, UINT64_MAX, &rule->first);
-    if (good && *at == '\0')
-        rule->last = rule->first;
-    else if (good && *at++ == '-')
-        good = *at == '\0' || (read_number(&at, UINT64_MAX, &rule->last) && *at == '\0');
-    else
-        good = false;
-    if (!good || rule->first == 0 || rule->last < rule->first)
+    if (!emu_parse_range(text, &rule->numbers) || (rule->numbers.first == 0 && strcmp(text, "*") != 0))
         return fail(parser, "\"%s\" does not number requests; write 7, 1-5, 9- or *", text);
     return 0;
 }
 
 static int parse_duration(struct parser *parser, unsigned *ret_msec)
 {
-    static const struct {
-        const char *unit;
-        uint64_t msec;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}};
-    const char *text;
-    uint64_t count;
-
+    const char *text = "";
     int r = expect_plain(parser, "a duration (250ms, 5s or 2min)", &text);
-    if (r < 0)
-        return r;
-    const char *unit = text;
-    if (read_number(&unit, 86400000, &count))
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-            if (strcmp(unit, units[i].unit) == 0 && count * units[i].msec <= 86400000) {
-                *ret_msec = (unsigned)(count * units[i].msec);
-                return 0;
-            }
-    return fail(parser, "\"%s\" is not a duration; write 250ms, 5s or 2min, at most a day", text);
+    if (r >= 0 && !emu_parse_duration(text, ret_msec))
+        r = fail(parser, "\"%s\" is not a duration; write 250ms, 5s or 2min, at most a day", text);
+    return r;
 }
 
 static int parse_status_code(struct parser *parser, struct emu_rule *rule, unsigned lowest)
@@ -143,7 +99,7 @@ static int parse_status_code(struct parser *parser, struct emu_rule *rule, unsig
     if (r < 0)
         return r;
     const char *at = text;
-    if (!read_number(&at, 599, &status) || *at != '\0' || status < lowest)
+    if (!emu_read_number(&at, 599, &status) || *at != '\0' || status < lowest)
         return fail(parser, "\"%s\" is not an HTTP status from %u to 599", text, lowest);
     rule->status = (unsigned)status;
     parser->label_end = parser->next;
@@ -249,10 +205,23 @@ static int parse_partial_success(struct parser *parser, struct emu_rule *rule)
     if (r < 0)
         return r;
     const char *at = text;
-    if (!read_number(&at, INT64_MAX, &rejected) || *at != '\0')
+    if (!emu_read_number(&at, INT64_MAX, &rejected) || *at != '\0')
         return fail(parser, "\"%s\" is not a number of records", text);
     rule->rejected = (int64_t)rejected;
     if (peek(parser))
+        r = expect_quoted(parser, "the error message", &message);
+    return r < 0 ? r : copy_text(&rule->body, message->text, message->length);
+}
+
+static int parse_reject_records(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word nothing = {.text = (char *)"", .length = 0};
+    const struct emu_word *needle, *message = &nothing;
+
+    int r = expect_quoted(parser, "the text of the records to reject", &needle);
+    if (r >= 0)
+        r = copy_text(&rule->reject, needle->text, needle->length);
+    if (r >= 0 && peek(parser))
         r = expect_quoted(parser, "the error message", &message);
     return r < 0 ? r : copy_text(&rule->body, message->text, message->length);
 }
@@ -264,7 +233,7 @@ static int parse_nothing(struct parser *parser, struct emu_rule *rule)
     return 0;
 }
 
-/* A new fault is one row here, one case in server.c and one paragraph in README.md. */
+/* A new fault is one row here, one case in treat.c and one row in README.md. */
 static const struct {
     const char *word;
     enum emu_action action;
@@ -278,16 +247,97 @@ static const struct {
     {"stall", EMU_ACTION_STALL, parse_stall},
     {"stored-then-reset", EMU_ACTION_STORED_THEN_RESET, parse_nothing},
     {"partial-success", EMU_ACTION_PARTIAL_SUCCESS, parse_partial_success},
+    {"reject-records", EMU_ACTION_REJECT_RECORDS, parse_reject_records},
 };
+
+static int parse_containing(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word *needle;
+    int r;
+
+    do {
+        r = expect_quoted(parser, "the text that the request must contain", &needle);
+        if (r < 0)
+            return r;
+        struct emu_buf *texts = realloc(rule->containing, (rule->containing_count + 1) * sizeof(*texts));
+        if (!texts)
+            return -ENOMEM;
+        rule->containing = texts;
+        texts[rule->containing_count] = (struct emu_buf){0};
+        r = copy_text(&texts[rule->containing_count++], needle->text, needle->length);
+    } while (r >= 0 && peek(parser) && peek(parser)->quoted);
+    return r;
+}
+
+static int parse_amount(struct parser *parser, const char *what, struct emu_range *range)
+{
+    const char *text = "";
+    int r = expect_plain(parser, "an amount (7, 1-5 or 9-)", &text);
+    if (r >= 0 && !emu_parse_range(text, range))
+        r = fail(parser, "\"%s\" is no amount of %s; write 7, 1-5 or 9-", text, what);
+    return r;
+}
+
+static int parse_records(struct parser *parser, struct emu_rule *rule)
+{
+    return parse_amount(parser, "records", &rule->records);
+}
+
+static int parse_bytes(struct parser *parser, struct emu_rule *rule)
+{
+    return parse_amount(parser, "bytes", &rule->bytes);
+}
+
+static int parse_wire(struct parser *parser, struct emu_rule *rule)
+{
+    return parse_amount(parser, "bytes", &rule->wire);
+}
+
+/* What a request must be for the rule to be about it. */
+static const struct condition {
+    const char *word;
+    int (*parse)(struct parser *, struct emu_rule *);
+} conditions[] = {
+    {"containing", parse_containing},
+    {"records", parse_records},
+    {"bytes", parse_bytes},
+    {"wire", parse_wire},
+};
+
+static const struct condition *accept_condition(struct parser *parser)
+{
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+        if (accept_keyword(parser, conditions[i].word))
+            return &conditions[i];
+    return NULL;
+}
+
+static int parse_conditions(struct parser *parser, struct emu_rule *rule)
+{
+    const struct condition *condition;
+    int r = 0;
+
+    rule->records = rule->bytes = rule->wire = EMU_ANY_NUMBER;
+    while (r >= 0 && (condition = accept_condition(parser)))
+        r = condition->parse(parser, rule);
+    return r;
+}
+
+static void list_word(char *list, const char *word)
+{
+    strcat(list, " ");
+    strcat(list, word);
+}
 
 static int unknown_action(struct parser *parser, const char *word)
 {
     char known[EMU_PROBLEM_BYTES / 2] = "";
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        strcat(known, " ");
-        strcat(known, actions[i].word);
-    }
-    return fail(parser, "unknown word \"%.100s\"; known: containing delay%s", word, known);
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+        list_word(known, conditions[i].word);
+    list_word(known, "delay");
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+        list_word(known, actions[i].word);
+    return fail(parser, "unknown word \"%.100s\"; known:%s", word, known);
 }
 
 /* The label repeats the words of the fault without its texts: "delay 250ms status 503". */
@@ -323,17 +373,11 @@ static int parse_action(struct parser *parser, struct emu_rule *rule)
 
 static int parse_rule(struct parser *parser, struct emu_rule *rule)
 {
-    const struct emu_word *needle;
-    int r;
-
     if (!accept_keyword(parser, "request"))
         return fail(parser, "unknown word \"%s\"; a rule begins with: request", parser->words->items[0].text);
-    r = parse_range(parser, rule);
-    if (r >= 0 && accept_keyword(parser, "containing")) {
-        r = expect_quoted(parser, "the text that the request must contain", &needle);
-        if (r >= 0)
-            r = emu_buf_append(&rule->containing, needle->text, needle->length);
-    }
+    int r = parse_numbers(parser, rule);
+    if (r >= 0)
+        r = parse_conditions(parser, rule);
     if (r < 0)
         return r;
 
@@ -388,15 +432,22 @@ int emu_script_parse(const char *text, size_t length, struct emu_script **ret, s
     return 0;
 }
 
-const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number, const void *body,
-                                       size_t length)
+static bool contains_any(const struct emu_request_facts *facts, const struct emu_buf *texts, size_t count)
+{
+    bool found = count == 0;
+    for (size_t i = 0; !found && facts->body && i < count; i++)
+        found = memmem(facts->body, facts->bytes, texts[i].data, texts[i].length) != NULL;
+    return found;
+}
+
+const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number,
+                                       const struct emu_request_facts *facts)
 {
     for (size_t i = 0; i < script->count; i++) {
         const struct emu_rule *rule = &script->rules[i];
-        if (number < rule->first || number > rule->last)
-            continue;
-        if (rule->containing.length == 0 ||
-            (body && memmem(body, length, rule->containing.data, rule->containing.length)))
+        if (emu_range_has(rule->numbers, number) && emu_range_has(rule->records, facts->records) &&
+            emu_range_has(rule->bytes, facts->bytes) && emu_range_has(rule->wire, facts->wire_bytes) &&
+            contains_any(facts, rule->containing, rule->containing_count))
             return rule;
     }
     return NULL;
@@ -404,8 +455,11 @@ const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t
 
 static void free_rule(struct emu_rule *rule)
 {
-    emu_buf_free(&rule->containing);
+    for (size_t i = 0; i < rule->containing_count; i++)
+        emu_buf_free(&rule->containing[i]);
+    free(rule->containing);
     emu_buf_free(&rule->body);
+    emu_buf_free(&rule->reject);
     free(rule->code);
     free(rule->label);
     for (size_t i = 0; i < rule->header_count; i++) {

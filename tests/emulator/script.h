@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "emulator.h"
+#include "numbers.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@ enum emu_action {
     EMU_ACTION_STALL,  /* say nothing for stall_msec, then close, store nothing */
     EMU_ACTION_STORED_THEN_RESET, /* store as usual, then reset: the client cannot know */
     EMU_ACTION_PARTIAL_SUCCESS,   /* claim that `rejected` records were rejected, with `body` as the reason */
+    EMU_ACTION_REJECT_RECORDS,    /* reject the records with the bytes of `reject` in them, with `body` as the reason */
 };
 
 struct emu_header {
@@ -25,18 +27,20 @@ struct emu_header {
 };
 
 struct emu_rule {
-    uint64_t first; /* the requests it is about, counted from 1, both ends included */
-    uint64_t last;
-    struct emu_buf containing; /* only requests with these bytes in their decompressed body; empty = all */
-    unsigned delay_msec;       /* to wait before the action */
+    struct emu_range numbers;   /* the requests it is about, counted from 1 */
+    struct emu_buf *containing; /* only requests with one of these in their decompressed body; none = all */
+    size_t containing_count;
+    struct emu_range records, bytes, wire; /* only requests with so many of them; see struct emu_request_facts */
+    unsigned delay_msec;                   /* to wait before the action */
     enum emu_action action;
     unsigned status;
     char *code;
     struct emu_header *headers;
     size_t header_count;
-    struct emu_buf body; /* for REFUSE and PARTIAL_SUCCESS a text, NUL-terminated behind its length */
+    struct emu_buf body; /* unless it is for STATUS a text, NUL-terminated behind its length */
     unsigned stall_msec;
     int64_t rejected;
+    struct emu_buf reject;
     char *label; /* the fault in a few words, for the requests file */
 };
 
@@ -54,9 +58,18 @@ struct emu_script_error {
 /* 0; -EINVAL with the error filled in; -ENOMEM. Free the script with emu_script_free. */
 int emu_script_parse(const char *text, size_t length, struct emu_script **ret, struct emu_script_error *error);
 
-/* The first rule for the request with this number and (decompressed) body, or NULL. */
-const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number, const void *body,
-                                       size_t length);
+/* What the conditions of a rule are about. A request that was refused before its body was unpacked has neither bytes
+ * nor records. */
+struct emu_request_facts {
+    const void *body; /* decompressed */
+    size_t bytes;
+    uint64_t wire_bytes; /* as sent */
+    size_t records;
+};
+
+/* The first rule for the request with this number, or NULL. */
+const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number,
+                                       const struct emu_request_facts *facts);
 
 /* NULL is allowed. */
 void emu_script_free(struct emu_script *script);

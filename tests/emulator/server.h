@@ -4,20 +4,24 @@
  * Threads. libmicrohttpd accepts on one thread and runs each connection on a thread of its own, so a request
  * that sleeps because the script says so holds up its own connection only. What belongs to one request
  * (struct exchange in server.c, and everything treat.c has on its stack) is touched by its connection's
- * thread alone. What is shared guards itself: struct emu_store and struct emu_faults with a lock each, never
+ * thread alone. What is shared guards itself: struct emu_store, emu_faults and emu_limit with a lock each, never
  * one inside the other, and a loaded script does not change. The main thread only waits for signals, starts
  * and stops. */
 #pragma once
 
 #include "faults.h"
+#include "limit.h"
 #include "store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What every request may use; borrowed by the server for as long as it runs. */
 struct emu_service {
     struct emu_store *store;
     struct emu_faults *faults;
+    struct emu_limit *limit;
+    bool fast;   /* count the records and keep none */
     int stop_fd; /* an eventfd: readable once the server is to stop, so that sleeping threads wake up */
 };
 

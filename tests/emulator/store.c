@@ -17,7 +17,8 @@
 
 /* About requests since the start or the last reset. */
 struct request_counters {
-    uint64_t requests, accepted, refused, faults;
+    uint64_t requests, accepted, refused, throttled, faults;
+    uint64_t not_kept; /* records that were counted only */
     uint64_t wire_bytes, bytes;
     uint64_t in_flight, max_in_flight;
 };
@@ -172,6 +173,12 @@ int emu_store_append(struct emu_store *store, const struct emu_lines *lines, siz
     return 0;
 }
 
+void emu_store_count(struct emu_store *store, size_t count)
+{
+    hold(store);
+    store->counters.not_kept += count;
+}
+
 /* RFC 3339 with milliseconds. */
 static void time_to_text(const struct timespec *time, char text[static 32])
 {
@@ -181,6 +188,11 @@ static void time_to_text(const struct timespec *time, char text[static 32])
     gmtime_r(&time->tv_sec, &utc);
     strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(text, 32, "%s.%03dZ", seconds, (int)(time->tv_nsec / 1000000));
+}
+
+static int set_uid(json_t *json, const char *key, const struct emu_line *line)
+{
+    return line->uid ? json_object_set_new(json, key, json_stringn(line->uid, line->uid_length)) : 0;
 }
 
 /* The request's line for the log of requests. */
@@ -196,6 +208,8 @@ static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *li
                   (json_int_t)receipt->stored);
     if (!json)
         return -ENOMEM;
+    if (set_uid(json, "first_uid", &receipt->first) < 0 || set_uid(json, "last_uid", &receipt->last) < 0)
+        return -ENOMEM;
     if (receipt->user_agent && json_object_set_new(json, "user_agent", emu_json_text(receipt->user_agent)) < 0)
         return -ENOMEM;
     if (receipt->fault && json_object_set_new(json, "fault", json_string(receipt->fault)) < 0)
@@ -206,7 +220,8 @@ static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *li
 void emu_store_account(struct emu_store *store, const struct emu_receipt *receipt)
 {
     _cleanup_(emu_buf_free) struct emu_buf line = {0};
-    if (receipt_to_line(receipt, &line) < 0)
+    const bool logged = store->requests.fd >= 0; /* which never changes */
+    if (logged && receipt_to_line(receipt, &line) < 0)
         fprintf(stderr, "azmonlog-emulator: out of memory, request %" PRIu64 " is not logged\n", receipt->number);
 
     hold(store);
@@ -214,6 +229,7 @@ void emu_store_account(struct emu_store *store, const struct emu_receipt *receip
     counters->requests++;
     counters->accepted += receipt->outcome == EMU_ACCEPTED;
     counters->refused += receipt->outcome == EMU_REFUSED;
+    counters->throttled += receipt->outcome == EMU_THROTTLED;
     counters->faults += receipt->fault != NULL;
     counters->wire_bytes += receipt->wire_bytes;
     counters->bytes += receipt->plain_bytes;
@@ -226,14 +242,15 @@ json_t *emu_store_stats(struct emu_store *store)
     hold(store);
     const struct request_counters *counters = &store->counters;
     json_t *by_service = json_deep_copy(store->by_service); /* it goes on changing while the copy is printed */
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "requests",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "requests",
                      (json_int_t)counters->requests, "accepted_requests", (json_int_t)counters->accepted,
-                     "refused_requests", (json_int_t)counters->refused, "faults", (json_int_t)counters->faults,
-                     "records", (json_int_t)store->line_count, "distinct_uids", (json_int_t)store->uids.count,
-                     "records_without_uid", (json_int_t)store->without_uid, "duplicates", (json_int_t)store->duplicates,
-                     "by_service", by_service, "bytes_wire", (json_int_t)counters->wire_bytes, "bytes",
-                     (json_int_t)counters->bytes, "in_flight", (json_int_t)counters->in_flight, "max_in_flight",
-                     (json_int_t)counters->max_in_flight);
+                     "refused_requests", (json_int_t)counters->refused, "throttled_requests",
+                     (json_int_t)counters->throttled, "faults", (json_int_t)counters->faults, "records",
+                     (json_int_t)(store->line_count + counters->not_kept), "distinct_uids",
+                     (json_int_t)store->uids.count, "records_without_uid", (json_int_t)store->without_uid, "duplicates",
+                     (json_int_t)store->duplicates, "by_service", by_service, "bytes_wire",
+                     (json_int_t)counters->wire_bytes, "bytes", (json_int_t)counters->bytes, "in_flight",
+                     (json_int_t)counters->in_flight, "max_in_flight", (json_int_t)counters->max_in_flight);
 }
 
 int emu_store_read_from(struct emu_store *store, uint64_t from, int *ret_fd, uint64_t *ret_offset, uint64_t *ret_length)

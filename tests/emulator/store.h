@@ -30,10 +30,14 @@ uint64_t emu_store_next_number(struct emu_store *store);
  * -errno, an error has been printed, and nothing of them is in the store. */
 int emu_store_append(struct emu_store *store, const struct emu_lines *lines, size_t count);
 
+/* Counts records that are not kept: `records` grows, and nothing else. */
+void emu_store_count(struct emu_store *store, size_t count);
+
 enum emu_outcome {
-    EMU_ACCEPTED, /* a success was answered, and is true */
-    EMU_REFUSED,  /* an error was answered, for the request's own sake or the store's */
-    EMU_SCRIPTED, /* the answer, or its absence, was the script's */
+    EMU_ACCEPTED,  /* a success was answered, and is true */
+    EMU_THROTTLED, /* there were too many: 429 */
+    EMU_REFUSED,   /* an error was answered, for the request's own sake or the store's */
+    EMU_SCRIPTED,  /* the answer, or its absence, was the script's */
 };
 
 /* What became of a request. Everything is borrowed. */
@@ -50,6 +54,7 @@ struct emu_receipt {
     size_t records;
     size_t resources;
     size_t stored;
+    struct emu_line first, last; /* of its records, whether stored or not, for their uids */
 };
 
 /* Counts the request and writes its line to the log of requests. Called before the answer goes out, so that a client

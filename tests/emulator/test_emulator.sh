@@ -2,246 +2,13 @@
 # SPDX-License-Identifier: MIT
 #
 # Proves that azmonlog-emulator is as strict as its README.md says, and that each fault of a script is the fault that
-# its name promises. Needs curl, openssl and python3 (standard library only). Prints TAP.
+# its name promises. Prints TAP. test_emulator_faults.sh is about the rest: conditions, answers that hurt, limits,
+# certificates, --fast.
 #
 #   EMULATOR=path/to/azmonlog-emulator tests/emulator/test_emulator.sh
 
-set -u
-emulator=$(realpath "${EMULATOR:-./azmonlog-emulator}")
-tmp=$(mktemp -d) || exit 1
-pid=
-count=0
-failures=0
-
-# ---------------------------------------------------------------------------------------------------- TAP
-
-# ok DESCRIPTION COMMAND... : the command must succeed.
-ok() {
-  local description=$1
-  shift
-  count=$((count + 1))
-  if "$@"; then
-    echo "ok $count - $description"
-  else
-    echo "not ok $count - $description"
-    failures=$((failures + 1))
-  fi
-}
-
-# is DESCRIPTION GOT EXPECTED : the two must be the same.
-is() {
-  ok "$1" test "$2" = "$3"
-  [ "$2" = "$3" ] || printf '#      got: %s\n# expected: %s\n' "$2" "$3"
-}
-
-# --------------------------------------------------------------------------------------- the emulator process
-
-# start OPTION... : starts an emulator on a free port and sets pid and base.
-start() {
-  "$emulator" --port 0 --port-file "$tmp/port" --quiet "$@" 2>>"$tmp/stderr" &
-  pid=$!
-  eventually test -s "$tmp/port" || {
-    echo "Bail out! the emulator does not start: $(cat "$tmp/stderr")"
-    exit 1
-  }
-  base=http://127.0.0.1:$(cat "$tmp/port")
-  plain=$base/v1/logs
-  azure=$base$azure_path
-}
-
-# stop : ends it as a service manager would, and returns its exit status.
-stop() {
-  local status
-  kill -TERM "$pid"
-  wait "$pid"
-  status=$?
-  pid=
-  return $status
-}
-
-# shellcheck disable=SC2317 # called by the trap
-clean_up() {
-  [ -z "$pid" ] || kill -KILL "$pid"
-  rm -rf "$tmp"
-}
-trap clean_up EXIT
-
-# eventually COMMAND... : tries for at most 20 seconds.
-eventually() {
-  for _ in $(seq 400); do
-    "$@" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-
-# --------------------------------------------------------------------------------------------- requests
-
-azure_path=/datacollectionRules/dcr-0123456789abcdef0123456789abcdef/streams/Microsoft-OTLP-Logs/otlp/v1/logs
-
-# post URL FILE [CURL OPTION...] : posts a body and prints the status, 000 if there was no answer. Leaves the answer
-# in $tmp/headers and $tmp/body, and curl's exit status in $tmp/exit. The variable type, if set, is the Content-Type.
-post() {
-  local url=$1 file=$2
-  shift 2
-  truncate -s 0 "$tmp/headers" "$tmp/body"
-  curl --silent --show-error --max-time 20 --cacert "$tmp/cert.pem" --header 'Expect:' \
-    --header "Content-Type: ${type-application/x-protobuf}" "$@" --data-binary "@$file" \
-    --dump-header "$tmp/headers" --output "$tmp/body" --write-out '%{http_code}' "$url" 2>"$tmp/curl"
-  echo $? >"$tmp/exit"
-}
-
-# post_in_background : posts a record to Azure's path and sets background to the pid of the client.
-post_in_background() {
-  curl --silent --max-time 60 --header 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" "$azure" \
-    >"$tmp/background" &
-  background=$!
-}
-
-# answer NAME : the value of a header of the last answer.
-answer() {
-  sed -n "s/^$1: \(.*\)\r$/\1/Ip" "$tmp/headers"
-}
-
-# script TEXT : loads a fault script.
-script() {
-  curl --silent --show-error --max-time 20 --data-binary "$1" "$base/emulator/script" >"$tmp/script-answer"
-}
-
-# stats NAME : one counter.
-stats() {
-  curl --silent --max-time 20 "$base/emulator/stats" | grep -oE "\"$1\":(\{[^}]*\}|[0-9]+)" | cut -d: -f2-
-}
-
-# stats_are NAME VALUE : is the counter at this value now?
-stats_are() {
-  [ "$(stats "$1")" = "$2" ]
-}
-
-# last FILE EXPRESSION : a Python expression over the last line of JSON in a file, as `line`.
-last() {
-  python3 -c '
-import json, sys
-line = json.loads(open(sys.argv[1]).read().splitlines()[-1])
-print(eval(sys.argv[2]))' "$1" "$2"
-}
-
-reset_emulator() {
-  curl --silent --max-time 20 --data-binary '' "$base/emulator/reset" >"$tmp/reset-answer"
-}
-
-# The bodies: OTLP written by hand, so that nothing of the emulator's own code is used to test it.
-cat >"$tmp/otlp.py" <<'PYTHON'
-import gzip, http.client, struct, sys, threading, zlib
-
-def varint(n):
-    out = b""
-    while n > 127:
-        out, n = out + bytes([n & 127 | 128]), n >> 7
-    return out + bytes([n])
-
-def number(field, n):     return varint(field << 3) + varint(n)
-def fixed64(field, n):    return varint(field << 3 | 1) + struct.pack("<Q", n)
-def fixed32(field, n):    return varint(field << 3 | 5) + struct.pack("<I", n)
-def double(field, x):     return varint(field << 3 | 1) + struct.pack("<d", x)
-def data(field, content):
-    content = content.encode() if isinstance(content, str) else content
-    return varint(field << 3 | 2) + varint(len(content)) + content
-
-def string(s):            return data(1, s)                          # an AnyValue, as the next four
-def integer(n):           return number(3, n & (1 << 64) - 1)
-def array(*values):       return data(5, b"".join(data(1, v) for v in values))
-def kvlist(**pairs):      return data(6, b"".join(data(1, key_value(k, v)) for k, v in pairs.items()))
-def key_value(key, value): return data(1, key) + data(2, value)
-
-def record(body, uid=None, time=1753000000123456789, more=b""):
-    out = fixed64(1, time) + number(2, 9) + data(3, "info") + data(5, string(body))
-    if uid:
-        out += data(6, key_value("log.record.uid", string(uid)))
-    return out + more
-
-def request(*records, service="web"):
-    resource = data(1, key_value("service.name", string(service))) + data(1, key_value("host.name", string("h1")))
-    scope = data(1, data(1, "azmonlog")) + b"".join(data(2, r) for r in records)
-    return data(1, data(1, resource) + data(2, scope))
-
-def nested(depth):
-    value = string("x")
-    for _ in range(depth):
-        value = array(value)
-    return request(record("deep", more=data(6, key_value("k", value))))
-
-def make(folder):
-    def put(name, content):
-        open(folder + "/" + name, "wb").write(content)
-    one = request(record("hello", "u1"))
-    limit = 1048576
-    filler = limit - len(request(record("", "u1")))
-    exact = request(record("x" * (filler - 12), "u1"))
-    exact = request(record("x" * (filler - 12 + limit - len(exact)), "u1"))
-    assert len(exact) == limit
-    put("one", one)
-    put("three", request(record("a", "t1"), record("b", "t2"), record("c", "t3"), service="db"))
-    put("poison", request(record("a", "p1"), record("this is the \0poison", "p2"), service="db"))
-    put("empty", b"")
-    put("no-records", request())
-    put("exact", exact)
-    put("too-long", exact + b"\0")
-    put("one.gz", gzip.compress(one))
-    put("exact.gz", gzip.compress(exact))
-    put("too-long.gz", gzip.compress(exact + b"\0"))
-    put("bomb.gz", gzip.compress(b"\0" * (200 << 20)))
-    put("cut.gz", gzip.compress(one)[:-1])
-    put("trailing.gz", gzip.compress(one) + b"x")
-    put("zlib.gz", zlib.compress(one))
-    put("garbage", b"this is not protobuf")
-    put("cut", one[:-1])
-    put("wrong-type", data(1, data(1, b"") + number(2, 5)))
-    put("deep-99", nested(45))
-    put("deep", nested(60))
-    put("abyss", nested(20000))
-    put("bad-body", request(record(b"\xff\xfe", "u1")))
-    put("bad-surrogate", request(record(b"\xed\xa0\x80", "u1")))
-    put("bad-key", request(record("ok"), record("ok", more=data(6, key_value(b"k\xc0\xaf", string("v"))))))
-    put("bad-service", request(record("ok"), service=b"\x80"))
-    put("twice", request(record("ok", "u1", more=data(6, key_value("log.record.uid", string("u2"))))))
-    put("no-time", request(record("ok", time=0)))
-    put("trace-15", request(record("ok", more=data(9, b"t" * 15))))
-    put("span-9", request(record("ok", more=data(10, b"s" * 9))))
-    put("everything", request(record("zero \0 one \u20ac", "u-every", more=
-        fixed64(11, 1753000000999999999) + number(7, 2) + fixed32(8, 1) +
-        data(9, bytes(range(16))) + data(10, bytes(range(8))) +
-        data(6, key_value("int", integer(-5))) + data(6, key_value("yes", number(2, 1))) +
-        data(6, key_value("half", double(4, 0.5))) + data(6, key_value("nan", double(4, float("nan")))) +
-        data(6, key_value("list", array(string("a"), integer(1)))) +
-        data(6, key_value("map", kvlist(k=string("v")))) +
-        data(6, key_value("bytes", data(7, b"\0\1\2\3"))) + data(6, key_value("nothing", b"")))))
-
-def hammer(port, path, threads, requests):
-    """Posts from parallel keep-alive connections; every tenth uid is a duplicate."""
-    bad = []
-    def run(t):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        for r in range(requests):
-            uids = ["%d.%d.%d" % (t, r, i) for i in range(9)] + ["%d.%d.0" % (t, r)]
-            body = request(*[record("line " * 20, uid) for uid in uids], service="s%d" % t)
-            connection.request("POST", path, gzip.compress(body, 1), {
-                "Content-Type": "application/x-protobuf", "Content-Encoding": "gzip", "User-Agent": "hammer"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 204:
-                bad.append(answer.status)
-    workers = [threading.Thread(target=run, args=(t,)) for t in range(threads)]
-    for worker in workers: worker.start()
-    for worker in workers: worker.join()
-    print("bad answers: %s" % bad if bad else "all accepted")
-
-if sys.argv[1] == "make":
-    make(sys.argv[2])
-else:
-    hammer(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
-PYTHON
-python3 "$tmp/otlp.py" make "$tmp" || exit 1
+# shellcheck source=tests/emulator/help.sh
+. "$(dirname "$0")/help.sh" || exit 99
 
 # ------------------------------------------------------------------------------------------ command line
 
@@ -384,7 +151,7 @@ is '... and no line 0' "$(curl -s -o /dev/null -w '%{http_code}' "$base/emulator
 is 'control requests are not counted' "$(stats requests) $(wc -l <"$tmp/requests")" '3 3'
 
 reset_emulator
-is '8 clients at once' "$(python3 "$tmp/otlp.py" hammer "${base##*:}" "$azure_path" 8 25)" 'all accepted'
+is '8 clients at once' "$(python3 "$here/otlp.py" hammer "${base##*:}" "$azure_path" 8 25)" 'all accepted'
 is '... every record is counted' \
   "$(stats accepted_requests) $(stats records) $(stats distinct_uids) $(stats duplicates)" '200 2000 1800 200'
 is '... and the lines of a request stand together' \
@@ -431,9 +198,9 @@ is '... the body with its escapes' "$(cat "$tmp/body")" 'busy: "wait"'
 is '... nothing is stored' "$(stats records)" 2
 is '... and the request is logged as a fault' "$(last "$tmp/requests" '[line["status"], line["stored"], line["fault"]]')" \
   "[503, 0, 'status 503']"
-script "request * status 500 body-file $tmp/otlp.py"
+script "request * status 500 body-file $here/otlp.py"
 post "$azure" "$tmp/one" >"$tmp/out"
-ok 'body-file' cmp "$tmp/body" "$tmp/otlp.py"
+ok 'body-file' cmp "$tmp/body" "$here/otlp.py"
 
 script 'request * refuse 403 OperationFailed "no role on the DCR" header "X-Why: tests"'
 is 'refuse: Azure hears Azure words' "$(post "$azure" "$tmp/one") $(answer x-ms-error-code) $(answer X-Why)" \
@@ -507,16 +274,11 @@ is 'other paths are not counted by scripts' "$(post "$base/nothing" "$tmp/one")$
 script '# nothing'
 is 'an empty script has no faults' "$(post "$azure" "$tmp/one")" 204
 
-# wrong SCRIPT LINE PATTERN : the script is refused, with this line and words like these, and the old one goes on.
-wrong() {
-  script "$1"
-  ok "refused: ${1//$'\n'/; }" grep -q "^{\"line\":$2,.*$3" "$tmp/script-answer"
-}
 wrong 'requests 1 reset' 1 'a rule begins with: request'
 wrong $'request 1 reset\nrequest 2' 2 'what to do with the request'
 wrong 'request 0 reset' 1 'does not number requests'
 wrong 'request 5-4 reset' 1 'does not number requests'
-wrong 'request 1 explode' 1 'known: containing delay normal status refuse reset close stall'
+wrong 'request 1 explode' 1 'known: containing records bytes wire delay normal status refuse reset close stall'
 wrong 'request 1 reset now' 1 'is too much'
 wrong 'request 1 status 99' 1 'not an HTTP status'
 wrong 'request 1 status 503 haeder "A: b"' 1 'known: header body body-file'
@@ -549,5 +311,4 @@ is 'TLS: reset' "$(post "$azure" "$tmp/one") $(grep -c 'reset by peer' "$tmp/cur
 is 'TLS: close' "$(post "$azure" "$tmp/one") $(cat "$tmp/exit")" '000 52'
 ok 'exit 0' stop
 
-echo "1..$count"
-[ "$failures" -eq 0 ]
+done_testing

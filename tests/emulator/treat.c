@@ -3,11 +3,13 @@
 
 #include "reply.h"
 #include "treat.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -115,7 +117,11 @@ static int store(struct treatment *treatment, size_t count)
     if (!verdict->accepted)
         return 0;
 
-    int r = emu_store_append(treatment->service->store, &verdict->lines, count);
+    int r = 0;
+    if (treatment->service->fast)
+        emu_store_count(treatment->service->store, count);
+    else
+        r = emu_store_append(treatment->service->store, &verdict->lines, count);
     if (r >= 0) {
         treatment->receipt.stored = count;
         return 0;
@@ -128,7 +134,7 @@ static int store(struct treatment *treatment, size_t count)
 static enum MHD_Result answer_normally(struct treatment *treatment)
 {
     struct emu_verdict *verdict = &treatment->verdict;
-    if (store(treatment, verdict->lines.count) < 0)
+    if (store(treatment, verdict->records) < 0)
         return out_of_memory(treatment);
     return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
 }
@@ -164,6 +170,52 @@ static enum MHD_Result answer_partial_success(struct treatment *treatment)
     return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
 }
 
+/* Which records of a request have the text of a rule in their encoded bytes. */
+struct sieve {
+    const struct emu_buf *text;
+    bool *keep; /* one per record */
+    size_t seen;
+    size_t kept;
+};
+
+static void sift(void *context, const uint8_t *record, size_t length)
+{
+    struct sieve *sieve = context;
+    bool keep = !memmem(record, length, sieve->text->data, sieve->text->length);
+    sieve->keep[sieve->seen++] = keep;
+    sieve->kept += keep;
+}
+
+static void free_sieve(struct sieve *sieve)
+{
+    free(sieve->keep);
+}
+
+static enum MHD_Result answer_rejected_records(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->rule;
+    struct emu_verdict *verdict = &treatment->verdict;
+    struct emu_wire_counts counts;
+
+    if (!verdict->accepted)
+        return answer_normally(treatment);
+    _cleanup_(free_sieve) struct sieve sieve = {.text = &rule->reject, .keep = calloc(verdict->records + 1, 1)};
+    if (!sieve.keep)
+        return out_of_memory(treatment);
+    emu_wire_records(verdict->plain, verdict->plain_bytes, &counts, sift, &sieve); /* an accepted body can be walked */
+    const size_t rejected = sieve.seen - sieve.kept;
+    if (rejected == 0)
+        return answer_normally(treatment);
+
+    emu_lines_keep(&verdict->lines, sieve.keep);
+    int r = store(treatment, sieve.kept);
+    if (r >= 0 && verdict->accepted)
+        r = emu_answer_partial_success(&verdict->answer, (int64_t)rejected, rule->body.data);
+    if (r < 0)
+        return out_of_memory(treatment);
+    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+}
+
 static enum MHD_Result act(struct treatment *treatment)
 {
     switch (treatment->rule ? treatment->rule->action : EMU_ACTION_NORMAL) {
@@ -173,6 +225,8 @@ static enum MHD_Result act(struct treatment *treatment)
         return answer_refusal(treatment);
     case EMU_ACTION_PARTIAL_SUCCESS:
         return answer_partial_success(treatment);
+    case EMU_ACTION_REJECT_RECORDS:
+        return answer_rejected_records(treatment);
     case EMU_ACTION_RESET:
         return hang_up(treatment, true);
     case EMU_ACTION_CLOSE:
@@ -181,13 +235,27 @@ static enum MHD_Result act(struct treatment *treatment)
         sleep_unless_over(treatment->service, connection_fd(treatment), treatment->rule->stall_msec);
         return hang_up(treatment, false);
     case EMU_ACTION_STORED_THEN_RESET:
-        if (store(treatment, treatment->verdict.lines.count) < 0)
+        if (store(treatment, treatment->verdict.records) < 0)
             return out_of_memory(treatment);
         return hang_up(treatment, true);
     case EMU_ACTION_NORMAL:
         break;
     }
     return answer_normally(treatment);
+}
+
+static enum MHD_Result throttle(struct treatment *treatment, unsigned wait_msec)
+{
+    struct emu_answer *answer = &treatment->verdict.answer;
+    char seconds[16];
+    const struct emu_header retry_after = {(char *)"Retry-After", seconds};
+
+    snprintf(seconds, sizeof(seconds), "%u", (wait_msec + 999) / 1000);
+    if (emu_answer_error(answer, treatment->dialect, 429, "TooManyRequests",
+                         "The limit of requests is reached. Try again in %s seconds.", seconds) < 0)
+        return out_of_memory(treatment);
+    account(treatment, EMU_THROTTLED, answer->status);
+    return emu_reply(treatment->connection, treatment->dialect, answer, &retry_after, 1);
 }
 
 static void free_treatment(struct treatment *treatment)
@@ -208,10 +276,27 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
 
     enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
-    if (emu_ingest(request, treatment.receipt.number, &treatment.verdict) < 0)
+    const bool counts = target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0;
+    unsigned wait_msec = counts ? emu_limit_take(service->limit, now_msec()) : 0;
+    if (wait_msec > 0)
+        return throttle(&treatment, wait_msec);
+
+    const enum emu_depth depth = service->fast ? EMU_COUNT_ONLY : EMU_FULLY;
+    if (emu_ingest(request, treatment.receipt.number, depth, &treatment.verdict) < 0)
         return out_of_memory(&treatment);
-    if (target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0)
-        drawn = emu_faults_draw(service->faults, treatment.verdict.plain, treatment.verdict.plain_bytes);
+    const struct emu_lines *lines = &treatment.verdict.lines;
+    if (lines->count > 0) {
+        treatment.receipt.first = lines->items[0];
+        treatment.receipt.last = lines->items[lines->count - 1];
+    }
+    const struct emu_request_facts facts = {
+        .body = treatment.verdict.plain,
+        .bytes = treatment.verdict.plain_bytes,
+        .wire_bytes = request->wire_bytes,
+        .records = treatment.verdict.records,
+    };
+    if (counts)
+        drawn = emu_faults_draw(service->faults, &facts);
     treatment.rule = drawn.rule;
 
     /* A client that gives up while its request is delayed is not noticed: a slow server stores what it has read. */

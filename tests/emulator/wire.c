@@ -129,3 +129,46 @@ int emu_wire_check(const ProtobufCMessageDescriptor *type, const void *bytes, si
     where[0] = '\0';
     return check_message(type, (struct cursor){bytes, length}, 1, where);
 }
+
+struct walk {
+    size_t counts[3]; /* of resource_logs, scope_logs, log_records */
+    void (*visit)(void *context, const uint8_t *record, size_t length);
+    void *context;
+};
+
+static int walk_level(struct walk *walk, struct cursor cursor, unsigned level)
+{
+    static const uint64_t tags[] = {1 << 3 | LENGTH_DELIMITED, 2 << 3 | LENGTH_DELIMITED, 2 << 3 | LENGTH_DELIMITED};
+    const unsigned last = sizeof(tags) / sizeof(tags[0]) - 1;
+
+    while (cursor.left > 0) {
+        uint64_t tag;
+        const uint8_t *value;
+        size_t length;
+
+        int r = read_varint(&cursor, &tag);
+        if (r >= 0)
+            r = read_value(&cursor, tag & 7, &value, &length);
+        if (r < 0)
+            return r;
+        if (tag != tags[level])
+            continue;
+        walk->counts[level]++;
+        if (level < last)
+            r = walk_level(walk, (struct cursor){value, length}, level + 1);
+        else if (walk->visit)
+            walk->visit(walk->context, value, length);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int emu_wire_records(const void *bytes, size_t length, struct emu_wire_counts *counts,
+                     void (*visit)(void *context, const uint8_t *record, size_t length), void *context)
+{
+    struct walk walk = {.visit = visit, .context = context};
+    int r = walk_level(&walk, (struct cursor){bytes, length}, 0);
+    *counts = (struct emu_wire_counts){walk.counts[0], walk.counts[1], walk.counts[2]};
+    return r;
+}
