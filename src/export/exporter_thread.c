@@ -314,12 +314,13 @@ static void tell(struct azm_exporter *x, uint64_t n, const struct azm_quarantine
 static int write_quarantine(struct azm_exporter *x, const struct azm_part *p, const struct azm_quarantine_note *note,
                             struct azm_error *err)
 {
-    _cleanup_free_ struct azm_quarantine_record *records = calloc(p->n, sizeof *records);
+    _cleanup_free_ struct azm_quarantine_record *records = NULL;
 
-    if (!records)
-        return azm_error_set(err, ENOMEM, "out of memory");
     if (!x->quarantine)
         return azm_error_set(err, ENOTSUP, "there is no quarantine");
+    records = calloc(p->n, sizeof *records);
+    if (!records)
+        return azm_error_set(err, ENOMEM, "out of memory");
     for (size_t i = 0; i < p->n; i++)
         azm_batch_get(p->transit->batch, p->first + i, &records[i].resource, &records[i].record);
     return azm_quarantine_append(x->quarantine, records, p->n, note, err);

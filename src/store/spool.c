@@ -289,12 +289,13 @@ int azm_spool_acknowledge(struct azm_spool *s, uint64_t id, struct azm_error *er
 void azm_spool_get_status(struct azm_spool *s, struct azm_spool_status *ret)
 {
     const struct azm_spool_meta *m = &s->db.meta;
+    uint64_t acknowledged_total = MIN(m->acknowledged_total, m->last_total);
 
     *ret = (struct azm_spool_status){
         .acknowledged_id = m->acknowledged,
         .last_id = m->last_id,
         .rows = m->last_id - m->acknowledged,
-        .records = m->last_total - MIN(m->acknowledged_total, m->last_total),
+        .records = m->last_total - acknowledged_total,
         .bytes = used_bytes(s),
         .max_bytes = s->max_bytes,
         .full = s->full,

@@ -66,7 +66,19 @@ try 'status 404' 'held' 'check host and path'
 try 'status 413' 'held' 'max_request_bytes'
 try 'status 302 header "Location: http://127.0.0.1:9/"' 'held' 'redirects'
 try 'status 200 header "Content-Type: text/html" body "<html>please log in</html>"' 'held' 'web page'
-try 'partial-success 50 "no"' 'held' '50 records rejected'
+
+# A partial success is an acknowledgement, and is never sent again: copies are kept for a person.
+rm -rf "$work/state"
+curl -sSf -X POST "http://127.0.0.1:$port/emulator/reset" >/dev/null
+script 'request 2 partial-success 50 "no"'
+rc=0
+"$AZMONLOG" run -c "$work/azmonlog.conf" --endpoint "$endpoint" --state-directory "$work/state" --once 2>"$work/log" ||
+  rc=$?
+check "partial success: ends well" [ $rc = 0 ]
+check "partial success: nothing is sent again" sh -c '[ "$(wc -l <"$1")" = 6 ]' sh "$work/requests"
+check "partial success: a copy is kept of all that it was about" [ "$(wc -l <"$work/state/quarantine.jsonl")" = 50 ]
+check "partial success: which says why" grep -q '"reason":"partial".*"message":"no"' "$work/state/quarantine.jsonl"
+check "partial success: says it" grep -q 'server rejected some' "$work/log"
 
 stop "$emulator"
 rm -rf "$work/state"
