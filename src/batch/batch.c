@@ -168,10 +168,17 @@ int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const st
     return add(b, resource, (struct azm_text){(const char *)record->data, record->len}, &limits);
 }
 
+int azm_batch_add_text(struct azm_batch *b, struct azm_text resource, struct azm_text record)
+{
+    static const struct azm_batch_limits no_limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
+    int r = add(b, resource, record, &no_limits);
+
+    return r == 0 ? -ENOMEM : r;
+}
+
 /* The records of one ResourceLogs. */
 static int add_resource_logs(struct azm_batch *b, const uint8_t *p, size_t len)
 {
-    static const struct azm_batch_limits no_limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
     const uint8_t *end = p + len;
     struct azm_text resource = {"", 0};
     struct azm_wire_field f, g;
@@ -187,9 +194,9 @@ static int add_resource_logs(struct azm_batch *b, const uint8_t *p, size_t len)
         while ((r = azm_wire_next(&q, q_end, &g)) > 0) {
             if (g.number != SCOPE_LOGS_LOG_RECORDS || g.type != AZM_WIRE_LEN)
                 continue;
-            r = add(b, resource, (struct azm_text){(const char *)g.data, g.len}, &no_limits);
-            if (r <= 0)
-                return r < 0 ? r : -EBADMSG; /* more resources than a batch can have */
+            r = azm_batch_add_text(b, resource, (struct azm_text){(const char *)g.data, g.len});
+            if (r < 0)
+                return r;
         }
         if (r < 0)
             return r;

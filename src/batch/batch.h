@@ -30,6 +30,9 @@ int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct az
 /* The same without regard to the limit of records, for a few that go with those which are in it already. */
 int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
 
+/* The same without regard to any limit, for bytes that lie elsewhere. 1 or -ENOMEM (also: too many resources). */
+int azm_batch_add_text(struct azm_batch *b, struct azm_text resource, struct azm_text record);
+
 size_t azm_batch_records(const struct azm_batch *b);
 
 /* The size in bytes of the whole batch as a request, before compression. */

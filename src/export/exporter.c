@@ -8,8 +8,7 @@
 
 #include "export/exporter_internal.h"
 
-#define OTHERS_MIN ((size_t)2)   /* batches, so that one that fails has another one to be compared with */
-#define SUSPECTS_MAX ((size_t)2) /* batches that may lie outside the window */
+#define WINDOW_MIN ((size_t)2) /* batches, so that one that fails has another one to be compared with */
 
 void azm_exporter_poke(int fd)
 {
@@ -175,10 +174,11 @@ int azm_exporter_configure(struct azm_exporter *x, const struct azm_exporter_opt
 
 bool azm_exporter_has_room(struct azm_exporter *x)
 {
+    size_t window = MAX(x->window, WINDOW_MIN);
     bool room;
 
     pthread_mutex_lock(&x->mutex);
-    room = !x->kept_out && x->unfinished < MAX(x->window, OTHERS_MIN) + MIN(x->suspects, SUSPECTS_MAX);
+    room = !x->kept_out && x->unfinished < window + MIN(x->suspects, window);
     pthread_mutex_unlock(&x->mutex);
     return room;
 }

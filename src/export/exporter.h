@@ -70,7 +70,8 @@ int azm_exporter_configure(struct azm_exporter *x, const struct azm_exporter_opt
 struct azm_exporter *azm_exporter_free(struct azm_exporter *x);
 
 /* True while another batch is taken: fewer than http.connections (and at least 2, so that there is another one to be
- * compared with one that fails) are not finished, suspect ones aside. */
+ * compared with one that fails) are not finished. Those under suspicion do not count, up to as many again: they must
+ * not keep out what would clear them. */
 bool azm_exporter_has_room(struct azm_exporter *x);
 
 /* Hands a sealed batch over: 0 (the batch then belongs to the exporter until it is collected) or -ENOMEM. It must not

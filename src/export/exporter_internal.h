@@ -40,10 +40,13 @@ struct azm_exporter {
     struct azm_route *route;
     struct azm_transits transits;
     unsigned in_flight, suspects_in_flight;
-    unsigned keeping;   /* parts that wait for room in the quarantine */
-    uint64_t keep_usec; /* monotonic: when that is tried again */
-    uint64_t told_usec; /* when records in quarantine were last told */
-    uint64_t untold;    /* how many came since */
+    unsigned refusals;    /* since a request was acknowledged */
+    uint64_t passed_usec; /* monotonic: when a request was last acknowledged */
+    uint64_t probe_usec;  /* monotonic: when the probe was made */
+    unsigned keeping;     /* parts that wait for room in the quarantine */
+    uint64_t keep_usec;   /* monotonic: when that is tried again */
+    uint64_t told_usec;   /* when records in quarantine were last told */
+    uint64_t untold;      /* how many came since */
 
     /* Shared, under the mutex. */
     pthread_mutex_t mutex;
@@ -51,7 +54,7 @@ struct azm_exporter {
     struct azm_route *next_route; /* NULL: no new one */
     struct azm_transits inbox, finished;
     size_t unfinished; /* batches */
-    size_t suspects;   /* batches of these that have only suspects left */
+    size_t suspects;   /* batches of these that are under suspicion */
     bool kept_out;     /* the quarantine has no room */
     bool renewal;      /* is wanted */
     uint64_t ping, pong;

@@ -10,6 +10,8 @@
 
 #define KEEP_RETRY_USEC (10 * AZM_USEC_PER_SEC) /* how often a full quarantine is tried again */
 #define TELL_USEC (60 * AZM_USEC_PER_SEC)       /* records in quarantine are told at most so often */
+#define REFUSALS_MAX 32                         /* in a row, before it is held */
+#define PROBE_AGE_USEC (60 * AZM_USEC_PER_SEC)  /* the record that serves as a probe is replaced so often */
 #define SLEEP_MAX_USEC (60 * AZM_USEC_PER_SEC)
 
 /* What is to be written into the quarantine; kept with the part while there is no room for it. */
@@ -74,12 +76,18 @@ static int send_part(struct azm_exporter *x, struct azm_part *p)
     return 0;
 }
 
+/* While others pass they end every doubt, without a duplicate. */
+static bool may_probe(const struct azm_exporter *x)
+{
+    return x->in_flight == 0 && now_usec(x) >= x->passed_usec + x->route->pace.initial_usec;
+}
+
 /* Sends what a pace allows. Returns how long the thread may sleep, or -errno. */
 static int64_t send_ready(struct azm_exporter *x, const struct azm_pace *pace, const unsigned *in_flight, bool suspects)
 {
     struct azm_part *p;
 
-    while (*in_flight < pace->window && (p = azm_transits_next(&x->transits, suspects))) {
+    while (*in_flight < pace->window && (p = azm_transits_next(&x->transits, suspects, may_probe(x)))) {
         uint64_t wait = azm_pace_wait_usec(pace, now_usec(x));
         int r;
 
@@ -100,7 +108,11 @@ static int64_t send_all(struct azm_exporter *x)
     /* While everything fails it says nothing about a suspect that it fails as well. */
     if (sleep >= 0 && route->pace.failures == 0)
         other = send_ready(x, &route->suspect_pace, &x->suspects_in_flight, true);
-    return sleep < 0 ? sleep : MIN(sleep, other);
+    if (sleep < 0 || other < 0)
+        return MIN(sleep, other);
+    if (x->transits.oldest && x->transits.probe && !may_probe(x)) /* look again when it may */
+        other = MIN(other, (int64_t)route->pace.initial_usec);
+    return MIN(sleep, other);
 }
 
 /* --- what is through --- */
@@ -136,6 +148,8 @@ static void on_passed(struct azm_exporter *x, const struct azm_part *p)
             (double)(now - p->sent_usec) / (double)AZM_USEC_PER_SEC, p->body.len);
     if (azm_http_request_is_current(p->request)) {
         azm_part_acknowledged(&x->transits, p);
+        x->passed_usec = now;
+        x->refusals = 0;
         azm_pace_success(p->suspect ? &route->suspect_pace : &route->pace, p->sent_usec, now);
         route->renewal_wanted = false;
     }
@@ -160,9 +174,26 @@ static void count_records(struct azm_exporter *x, uint64_t *counter, uint64_t n)
     pthread_mutex_unlock(&x->mutex);
 }
 
+/* Keeps one record that was taken, should there be a doubt later. */
+static void keep_probe(struct azm_exporter *x, const struct azm_part *p)
+{
+    uint64_t now = now_usec(x);
+
+    if ((x->transits.probe && now < x->probe_usec + PROBE_AGE_USEC) || p->truncated)
+        return;
+    if (azm_transits_set_probe(&x->transits, p) == 0) /* else the next one serves as well */
+        x->probe_usec = now;
+}
+
 static void on_acknowledged(struct azm_exporter *x, struct azm_part *p)
 {
     on_passed(x, p);
+    if (azm_part_is_probe(&x->transits, p)) {
+        p->state = AZM_PART_READY;
+        azm_part_reset(p);
+        return;
+    }
+    keep_probe(x, p);
     count_records(x, &x->status.records, p->n);
     if (p->truncated)
         count_records(x, &x->status.truncated, 1);
@@ -224,26 +255,45 @@ static void keep_pace(struct azm_exporter *x, const struct azm_part *p, const st
             (double)azm_pace_wait_usec(pace, now) / (double)AZM_USEC_PER_SEC);
 }
 
+/* It was refused, and it is not known yet whether the destination takes anything. A few requests, in order and with
+ * ever fewer records, mostly tell; then it is time to be slow. True if there is something to send for that. */
+static bool look_closer(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v)
+{
+    if (x->refusals >= REFUSALS_MAX || azm_part_is_probe(&x->transits, p))
+        return false;
+    x->refusals++;
+    if (p->n > 1)
+        return azm_part_split(p, v->meaning == AZM_TOO_LARGE) == 0;
+    return x->in_flight > 0 || azm_transits_have_untried(&x->transits);
+}
+
 /* It is kept and sent again later. */
 static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v)
 {
     bool hold = v->decision == AZM_HOLD;
 
     azm_part_failed(&x->transits, p, is_refusal(v));
+    if (hold && is_refusal(v) && look_closer(x, p, v))
+        return;
     p->failures = v->failures;
+    p->tries = v->meaning == AZM_FAILED ? p->tries + 1 : 0;
     keep_pace(x, p, v);
     pthread_mutex_lock(&x->mutex);
     x->status.throttled += v->meaning == AZM_THROTTLED;
+    x->suspects = azm_transits_suspects(&x->transits);
     share_pace(x);
     if (v->decision == AZM_RENEW)
         x->renewal = x->route->renewal_wanted = true;
     pthread_mutex_unlock(&x->mutex);
-    if (v->decision == AZM_RENEW)
-        azm_exporter_poke(x->ack_fd);
-    if (!p->suspect) /* the destination is well while a suspect fails */
+    if (v->decision == AZM_RENEW || v->failures > 1)
+        azm_exporter_poke(x->ack_fd); /* to renew, or because there may be room now */
+    if (!p->suspect)                  /* the destination is well while a suspect fails */
         set_failing(x, hold ? AZM_EXPORTER_HELD : AZM_EXPORTER_RETRYING, v->reason, v->remedy);
-    if (hold && is_refusal(v) && p->n > 1) /* a half of it may be taken, and then it is known what is wrong */
-        azm_part_split(p, v->meaning == AZM_TOO_LARGE);
+    if (azm_part_is_probe(&x->transits, p)) {
+        p->failures = 0;
+        azm_part_reset(p);
+    } else if (hold && is_refusal(v) && p->n > 1 && !x->transits.probe)
+        azm_part_split(p, v->meaning == AZM_TOO_LARGE); /* a half may be taken, and then it is known what is wrong */
 }
 
 static void on_split(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v)
@@ -480,7 +530,10 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
         break;
     case AZM_ACKNOWLEDGE_PARTIAL:
     case AZM_QUARANTINE:
-        on_quarantined(x, p, &v, a);
+        if (azm_part_is_probe(&x->transits, p))
+            on_acknowledged(x, p); /* a copy of it was taken before */
+        else
+            on_quarantined(x, p, &v, a);
         break;
     case AZM_RETRY:
     case AZM_RENEW:

@@ -99,15 +99,77 @@ void azm_transits_clear(struct azm_transits *ts)
 
     while ((t = azm_transits_take(ts)))
         azm_batch_free(azm_transit_free(t));
+    if (ts->probe)
+        azm_batch_free(azm_transit_free(ts->probe));
+    ts->probe = NULL;
+}
+
+int azm_transits_set_probe(struct azm_transits *ts, const struct azm_part *p)
+{
+    static const struct azm_batch_limits limits = {.records = 1, .bytes = SIZE_MAX};
+    struct azm_text resource, record;
+    struct azm_batch *batch;
+    struct azm_transit *t;
+
+    if (ts->probe && ts->probe->parts->state == AZM_PART_SENDING)
+        return 0;
+    if (azm_batch_new(&limits, &batch) < 0)
+        return -ENOMEM;
+    azm_batch_get(p->transit->batch, p->first, &resource, &record);
+    t = azm_batch_add_text(batch, resource, record) < 0 ? NULL : azm_transit_new(batch);
+    if (!t) {
+        azm_batch_free(batch);
+        return -ENOMEM;
+    }
+    if (ts->probe) {
+        t->parts->sent = ts->probe->parts->sent;
+        azm_batch_free(azm_transit_free(ts->probe));
+    }
+    ts->probe = t;
+    return 0;
 }
 
 /* --- what next --- */
 
+#define TRIES_MAX 5 /* without anything else that passes, before the probe is sent */
+
+/* The step since which it is in doubt. */
+static uint64_t doubted_since(const struct azm_part *p)
+{
+    return MAX(p->refused, p->failed);
+}
+
 static bool is_undoubted(const struct azm_transits *ts, const struct azm_part *p)
 {
-    uint64_t doubt = MAX(p->refused, p->failed);
+    return doubted_since(p) == 0 || doubted_since(p) < ts->proof;
+}
 
-    return doubt == 0 || doubt < ts->proof;
+/* Would it help to know whether the destination takes anything else? Not in an outage: there the part itself shows when
+ * it is over. */
+static bool wants_probe(const struct azm_transits *ts, const struct azm_part *p)
+{
+    return p->state == AZM_PART_READY && !is_undoubted(ts, p) && doubted_since(p) > ts->probe->parts->sent &&
+           (p->refused > 0 || p->suspect || p->failures > 1 || p->tries >= TRIES_MAX);
+}
+
+static bool probe_is_wanted(const struct azm_transits *ts)
+{
+    if (!ts->probe || ts->probe->parts->state != AZM_PART_READY)
+        return false;
+    for (struct azm_transit *t = ts->oldest; t; t = t->next)
+        for (struct azm_part *p = t->parts; p; p = p->next)
+            if (wants_probe(ts, p))
+                return true;
+    return false;
+}
+
+bool azm_transits_have_untried(const struct azm_transits *ts)
+{
+    for (struct azm_transit *t = ts->oldest; t; t = t->next)
+        for (struct azm_part *p = t->parts; p; p = p->next)
+            if (p->state == AZM_PART_READY && !p->suspect && p->failed == 0)
+                return true;
+    return false;
 }
 
 static bool goes_before(const struct azm_transits *ts, const struct azm_part *a, const struct azm_part *b)
@@ -119,12 +181,20 @@ static bool goes_before(const struct azm_transits *ts, const struct azm_part *a,
     return a->failed < b->failed; /* 0: not tried yet */
 }
 
-struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects)
+static bool is_sending(const struct azm_transit *t)
+{
+    for (const struct azm_part *p = t->parts; p; p = p->next)
+        if (p->state == AZM_PART_SENDING)
+            return true;
+    return false;
+}
+
+struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects, bool may_probe)
 {
     struct azm_part *best = NULL;
 
     for (struct azm_transit *t = ts->oldest; t; t = t->next)
-        for (struct azm_part *p = t->parts; p; p = p->next) {
+        for (struct azm_part *p = is_sending(t) ? NULL : t->parts; p; p = p->next) {
             if (p->state != AZM_PART_READY || p->suspect != suspects)
                 continue;
             if (!best || goes_before(ts, p, best))
@@ -132,6 +202,8 @@ struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects)
             if (is_undoubted(ts, best))
                 return best;
         }
+    if (may_probe && !suspects && (!best || best->failed > 0) && probe_is_wanted(ts))
+        return ts->probe->parts;
     return best;
 }
 
@@ -173,23 +245,26 @@ void azm_transits_forget(struct azm_transits *ts)
     for (struct azm_transit *t = ts->oldest; t; t = t->next)
         for (struct azm_part *p = t->parts; p; p = p->next) {
             p->refused = p->failed = 0;
-            p->failures = 0;
+            p->failures = p->tries = 0;
             p->suspect = false;
             p->truncated = azm_batch_free(p->truncated);
         }
+}
+
+static bool is_under_suspicion(const struct azm_transit *t)
+{
+    for (const struct azm_part *p = t->parts; p; p = p->next)
+        if (p->suspect || p->failures > 1)
+            return true;
+    return false;
 }
 
 size_t azm_transits_suspects(const struct azm_transits *ts)
 {
     size_t n = 0;
 
-    for (struct azm_transit *t = ts->oldest; t; t = t->next) {
-        const struct azm_part *p = t->parts;
-
-        while (p && p->suspect)
-            p = p->next;
-        n += p == NULL;
-    }
+    for (const struct azm_transit *t = ts->oldest; t; t = t->next)
+        n += is_under_suspicion(t);
     return n;
 }
 
@@ -206,7 +281,7 @@ int azm_part_split(struct azm_part *p, bool by_bytes)
     p->n = half;
     p->state = AZM_PART_READY;
     p->failed = 0;
-    p->failures = 0;
+    p->failures = p->tries = 0;
     rest->refused = p->refused;
     rest->suspect = p->suspect;
     rest->next = p->next;

@@ -28,6 +28,7 @@ struct azm_part {
     uint64_t refused;      /* step: when these records were first refused, be it among others; 0: never */
     uint64_t sent_usec;    /* monotonic */
     unsigned failures;     /* see struct azm_attempt */
+    unsigned tries;        /* that failed in a way that counts there, whether others passed or not */
     bool suspect;          /* goes outside the window, one at a time */
     bool outside;          /* its request that runs does */
     unsigned redirects;
@@ -51,6 +52,11 @@ struct azm_transits {
     struct azm_transit *oldest, *youngest;
     uint64_t step;  /* the last one */
     uint64_t proof; /* the latest step at which a request was sent that was acknowledged; 0: none */
+
+    /* One record that was acknowledged before, in a batch of its own, or NULL. It is sent again, as a probe, where
+     * there is doubt whether the destination takes anything, and nothing else is there to tell: on a quiet host, at the
+     * end of a journal. That makes a duplicate, which has the uid of the first copy. It is not on the list. */
+    struct azm_transit *probe;
 };
 
 /* A batch as one part; NULL when memory is out. Else the batch belongs to it. */
@@ -63,13 +69,25 @@ struct azm_batch *azm_transit_free(struct azm_transit *t);
 void azm_transits_append(struct azm_transits *ts, struct azm_transit *t);
 struct azm_transit *azm_transits_take(struct azm_transits *ts);
 
+/* Makes the first record of an acknowledged part the probe, if that is not under way: 0 or -ENOMEM. */
+int azm_transits_set_probe(struct azm_transits *ts, const struct azm_part *p);
+
+static inline bool azm_part_is_probe(const struct azm_transits *ts, const struct azm_part *p)
+{
+    return p->transit == ts->probe;
+}
+
 /* Frees all of it, batches too. */
 void azm_transits_clear(struct azm_transits *ts);
 
-/* The part to be sent next, or NULL: among the suspects or among the others. First what there is no doubt about, in
- * order; then what was not tried yet since it was split, in order, which finds what the destination takes in few steps;
+/* The part to be sent next, or NULL: among the suspects or among the others. Of one batch there is one request at a
+ * time, so that its records arrive in order when they are split. First what there is no doubt about, in order; then
+ * what was not tried yet since it was split, in order; then, if it `may_probe`, the probe, if that can end a doubt;
  * then what failed longest ago, so that one part that always fails does not keep the others from being tried. */
-struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects);
+struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects, bool may_probe);
+
+/* Is there a part, not suspect, that was not tried yet since it was split? */
+bool azm_transits_have_untried(const struct azm_transits *ts);
 
 /* Notes that it was sent, or has failed; `refused`: for its data. */
 void azm_part_sent(struct azm_transits *ts, struct azm_part *p, uint64_t now_usec);
@@ -91,8 +109,9 @@ void azm_part_acknowledged(struct azm_transits *ts, const struct azm_part *p);
 /* The part is through. If it was the batch's last one, the batch is taken off the list and returned, else NULL. */
 struct azm_transit *azm_part_done(struct azm_transits *ts, struct azm_part *p);
 
-/* The destination is another one now: forgets doubt and proof. */
+/* The destination is another one now: forgets doubt and proof. (The probe stays: that the new one takes it proves as
+ * much.) */
 void azm_transits_forget(struct azm_transits *ts);
 
-/* How many batches have nothing but suspects left. */
+/* How many batches are under suspicion: have a suspect, or a part that has failed again although others were taken. */
 size_t azm_transits_suspects(const struct azm_transits *ts);

@@ -86,15 +86,15 @@ class Exporter:
         self.url = f"http://127.0.0.1:{open(f'{out}/port').read().strip()}"
         self.configure(**settings)
 
-    def configure(self, directory=None, batch=100, concurrency=4, start="oldest"):
-        """`directory`: journal files instead of the machine's journal."""
+    def configure(self, directory=None, batch=100, concurrency=4, start="oldest", path="/v1/logs", more=""):
+        """`directory`: journal files instead of the machine's journal; `more`: lines at the end of the configuration."""
         with open(f"{self.out}/azmonlog.conf", "w") as f:
-            f.write(f"[destination]\nendpoint={self.url}/v1/logs\n"
+            f.write(f"[destination]\nendpoint={self.url}{path}\n"
                     f"[batch]\nschedule_delay=50ms\nmax_export_batch_size={batch}\n"
                     f"[export]\nconcurrency={concurrency}\nretry_initial_delay=20ms\nretry_max_delay=100ms\n"
                     f"hold_max_delay=100ms\nshutdown_timeout=500ms\n"
                     f"[journal]\nstart={start}\n" + (f"directory={directory}\n" if directory else "") +
-                    f"[state]\ndirectory={self.state}\n")
+                    f"[state]\ndirectory={self.state}\n{more}")
 
     # --- the destination ---
 
@@ -106,6 +106,10 @@ class Exporter:
 
     def release(self):
         self.script(self.NORMAL)
+
+    def stats(self):
+        with urllib.request.urlopen(f"{self.url}/emulator/stats", timeout=PATIENCE) as f:
+            return json.load(f)
 
     # --- azmonlog ---
 
@@ -152,6 +156,16 @@ class Exporter:
             return 0
         m = re.search(r"^cursor=.*;t=([0-9a-f]+);", text, re.M)
         return int(m[1], 16) if m else 0
+
+    def quarantine(self):
+        """The lines of the quarantine: [(body, what is said of it)]."""
+        try:
+            with open(f"{self.state}/quarantine.jsonl") as f:
+                lines = [json.loads(line) for line in f]
+        except FileNotFoundError:
+            return []
+        return [(line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"], line["azmonlog"])
+                for line in lines]
 
     # --- what arrived ---
 

@@ -13,10 +13,16 @@ def append(path, first, n, realtime=NOON, monotonic=SECOND, boot="b" * 32, step=
     """Entries "w0 <first>" .. at the end of a file, which is made if need be; `step` microseconds apart, by both clocks.
     `path` must end in .journal. Returns the texts."""
     texts = [f"w0 {i}" + (f" {i * 2654435761 % 2**32:08x}" * (pad // 9)) for i in range(first, first + n)]
+    return append_texts(path, texts, realtime, monotonic, boot, step)
+
+
+def append_texts(path, texts, realtime=NOON, monotonic=SECOND, boot="b" * 32, step=1000):
+    """The same with any texts of one line each."""
     data = "".join(
         f"__REALTIME_TIMESTAMP={realtime + k * step}\n__MONOTONIC_TIMESTAMP={monotonic + k * step}\n_BOOT_ID={boot}\n"
         f"_MACHINE_ID={'c' * 32}\n_HOSTNAME=files\n_TRANSPORT=journal\n_PID=1\nPRIORITY=6\nSYSLOG_IDENTIFIER=files\n"
         f"MESSAGE={text}\n\n" for k, text in enumerate(texts))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     subprocess.run([REMOTE, "-o", path, "-"], input=data.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    check=True)
     return texts

@@ -3,6 +3,7 @@
 run_python; its cases are functions that get a directory of their own. Standard library only."""
 import os
 import sys
+import time
 import traceback
 
 count = failed = 0
@@ -35,8 +36,10 @@ def run(*cases):
         note(f"--- {case.__name__}: {(case.__doc__ or '').splitlines()[0] if case.__doc__ else ''}")
         out = f"{sys.argv[1]}/{case.__name__}"
         os.mkdir(out)
+        since = time.monotonic()
         try:
             case(out)
+            note(f"took {time.monotonic() - since:.1f} s")
         except Exception:
             check(f"{case.__name__} comes to its end", False, traceback.format_exc())
     print(f"1..{count}")
