@@ -76,7 +76,7 @@ def positions(out):
                     check("the server's code and request id are kept",
                           all(k["code"] == "InvalidRecord" and k["request_id"] for _, k in x.quarantine()))
                 order = collections.defaultdict(list)
-                for body in bodies(x):
+                for body in dict.fromkeys(bodies(x)):  # a probe is a copy
                     number = int(body.split()[1])
                     order[number // BATCH].append(number)
                 check("the good ones of a batch keep their order", all(v == sorted(v) for v in order.values()), order)
