@@ -18,7 +18,7 @@
 #define DELETE_AT_ONCE 1024                       /* so that one delete stays short */
 #define SHRINK_BYTES (UINT64_C(16) * 1024 * 1024) /* an empty file of this size is made small */
 #define VACUUM_BYTES (UINT64_C(64) * 1024 * 1024) /* with so much of free pages, and half of the file, some go back */
-#define VACUUM "PRAGMA incremental_vacuum(64)"  /* pages with each delete */
+#define VACUUM "PRAGMA incremental_vacuum(128)"   /* pages with each delete */
 
 struct azm_spool {
     struct azm_spool_files files;

@@ -139,7 +139,7 @@ int azm_spool_db_number(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_
 
     if (!st)
         return azm_spool_db_error(db, "read", err);
-    if (parameter > 0)
+    if (sqlite3_bind_parameter_count(st) > 0)
         sqlite3_bind_int64(st, 1, (sqlite3_int64)parameter);
     rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
@@ -149,8 +149,6 @@ int azm_spool_db_number(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_
         r = azm_spool_db_error(db, "read", err);
     }
     sqlite3_reset(st);
-    if (parameter > 0)
-        sqlite3_clear_bindings(st);
     return r;
 }
 
@@ -469,16 +467,13 @@ int azm_spool_db_open(struct azm_spool_db *db, const char *path, enum azm_spool_
     sqlite3_wal_hook(db->sqlite, on_commit, db);
     if (mode == AZM_SPOOL_DB_CREATE)
         return azm_spool_db_exec(db, tables, "create", err);
-    r = azm_spool_db_exec(db, "PRAGMA journal_mode = WAL", "open", err);
-    if (r < 0)
-        return r;
     r = azm_spool_db_get_meta(db, err);
     if (r == -EIO && (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR) { /* no such table, no such column */
         if (is_foreign(db))
             return azm_error_set(err, ENOTSUP, "%s is the database of another program, not a spool", path);
         return -EBADMSG;
     }
-    return r;
+    return r < 0 ? r : azm_spool_db_exec(db, "PRAGMA journal_mode = WAL", "open", err); /* it should be already */
 }
 
 void azm_spool_db_close(struct azm_spool_db *db)

@@ -35,8 +35,11 @@ static inline void fill(struct azm_buf *b, uint64_t id, size_t len)
 
 static inline struct azm_spool_options spool_options(void)
 {
+    static char path[PATH_MAX + 256];
+
+    snprintf(path, sizeof path, "%s/q", temp_dir);
     return (struct azm_spool_options){
-        .path = temp_path("q"), .max_bytes = 64 * MIB, .ballast_bytes = 64 * 1024, .clock = &azm_system_clock};
+        .path = path, .max_bytes = 64 * MIB, .ballast_bytes = 64 * 1024, .clock = &azm_system_clock};
 }
 
 static inline struct azm_spool *open_spool_with(struct azm_spool_options o, struct azm_spool_damage *damage)
