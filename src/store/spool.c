@@ -64,13 +64,17 @@ static uint64_t pages(struct azm_spool *s, enum azm_spool_sql which)
     return n;
 }
 
+static uint64_t wal_size(const struct azm_spool *s)
+{
+    return (uint64_t)MAX(azm_spool_file_size(&s->files, "-wal"), INT64_C(0));
+}
+
 /* Pages in use, and the WAL. Free pages in the file are room. */
 static uint64_t used_bytes(struct azm_spool *s)
 {
     uint64_t all = pages(s, SQL_PAGES), unused = pages(s, SQL_FREE_PAGES);
-    int64_t wal = azm_spool_file_size(&s->files, "-wal");
 
-    return (all - MIN(unused, all)) * AZM_SPOOL_PAGE_BYTES + (uint64_t)MAX(wal, 0);
+    return (all - MIN(unused, all)) * AZM_SPOOL_PAGE_BYTES + wal_size(s);
 }
 
 /* Makes the next one who opens the file check all of it. */
@@ -340,39 +344,59 @@ bool azm_spool_exists(const char *path)
     return lstat(path, &st) == 0 || (repaired && lstat(repaired, &st) == 0) || (wal && lstat(wal, &st) == 0);
 }
 
-/* What these rows take in the file, at most. */
+/* What these rows take in the file, at most: small ones share a page, as many as go in whole; of a large one the rest
+ * lies in pages of its own, which hold a little less. */
 static uint64_t bytes_of(const struct azm_spool_row *rows, size_t n)
 {
-    uint64_t bytes = 2 * AZM_SPOOL_PAGE_BYTES;
+    const uint64_t page = AZM_SPOOL_PAGE_BYTES, in_page = page - 64;
+    uint64_t bytes = 2 * page;
 
     for (size_t i = 0; i < n; i++) {
-        uint64_t len = rows[i].data.len + 64; /* overflow pages hold a little less; a row may leave a gap in its page */
+        uint64_t len = rows[i].data.len + 64;
 
-        bytes += len > AZM_SPOOL_PAGE_BYTES / 4 ? len + len / 512 + AZM_SPOOL_PAGE_BYTES : len * 4 / 3;
+        bytes += len <= in_page ? page / (in_page / len) : len + len / 512 + page;
     }
     return bytes;
 }
 
-/* The file has its rows, and the WAL has them until they are there. */
-static uint64_t bytes_after(struct azm_spool *s, uint64_t bytes)
+/* The size of the WAL when so much was appended: rows stand in it, too, until they are in the file. */
+static uint64_t wal_after(struct azm_spool *s, uint64_t bytes)
 {
-    uint64_t wal = (uint64_t)MAX(azm_spool_file_size(&s->files, "-wal"), 0);
+    return MAX(s->wal_bytes + bytes, wal_size(s));
+}
 
-    return used_bytes(s) + bytes + MAX(s->wal_bytes + bytes, wal) - wal;
+/* Do the rows fit in beside what is in use (as much as there will be then), and does the file with its free pages? */
+static bool fits(struct azm_spool *s, uint64_t bytes, uint64_t *ret_too_large)
+{
+    uint64_t wal = wal_after(s, bytes), file = pages(s, SQL_PAGES) * AZM_SPOOL_PAGE_BYTES + wal;
+
+    *ret_too_large = file > s->max_bytes ? file - s->max_bytes : 0;
+    return used_bytes(s) - wal_size(s) + bytes + wal <= s->max_bytes;
 }
 
 static int has_room(struct azm_spool *s, uint64_t bytes, struct azm_error *err)
 {
+    uint64_t too_large;
+    char sql[64];
+
     if (2 * bytes + s->wal_bytes > s->max_bytes)
         return azm_error_set(err, EMSGSIZE,
                              "what is to be appended to the spool %s at once takes %" PRIu64
                              " bytes, and the limit of %" PRIu64 " bytes can never hold that",
                              s->files.path, 2 * bytes + s->wal_bytes, s->max_bytes);
-    if (bytes_after(s, bytes) <= s->max_bytes)
+    if (fits(s, bytes, &too_large) && too_large == 0)
         return 0;
     reclaim(s);
-    if (bytes_after(s, bytes) <= s->max_bytes)
+    if (fits(s, bytes, &too_large)) {
+        if (too_large > 0 &&
+            !s->db.damaged) { /* rare: more at once than before, in a file that was as large as may be */
+            snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%" PRIu64 ")", too_large / AZM_SPOOL_PAGE_BYTES + 1);
+            if (azm_spool_db_exec(&s->db, sql, "shrink", NULL) < 0)
+                s->stale_wal = true;
+            checkpoint(s, true);
+        }
         return 0;
+    }
     s->full = AZM_SPOOL_FULL_LIMIT;
     return azm_error_set(err, ENOSPC,
                          "the spool %s is full: %" PRIu64 " bytes of max %" PRIu64 "; %" PRIu64
