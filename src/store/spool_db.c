@@ -21,10 +21,11 @@ static const char *const sql_text[SQL_N] = {
     [SQL_FIRST] = "SELECT id FROM row ORDER BY id LIMIT 1",
     [SQL_LAST] = "SELECT id FROM row ORDER BY id DESC LIMIT 1",
     [SQL_DELETE] = "DELETE FROM row WHERE id BETWEEN ?1 AND ?2",
-    [SQL_META_GET] = "SELECT version, spool_id, acknowledged, acknowledged_total, last_id, last_total, checksum "
-                     "FROM meta WHERE one = 1",
+    [SQL_META_GET] =
+        "SELECT version, spool_id, acknowledged, acknowledged_total, last_id, last_total, opened, checksum "
+        "FROM meta WHERE one = 1",
     [SQL_META_PUT] = "INSERT OR REPLACE INTO meta(one, version, spool_id, acknowledged, acknowledged_total, last_id, "
-                     "last_total, checksum) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     "last_total, opened, checksum) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [SQL_PAGES] = "PRAGMA page_count",
     [SQL_FREE_PAGES] = "PRAGMA freelist_count",
 };
@@ -53,7 +54,7 @@ static const char tables[] =
     "BEGIN IMMEDIATE;"
     "PRAGMA application_id = " APPLICATION_ID ";"
     "CREATE TABLE meta(one INTEGER PRIMARY KEY, version INTEGER, spool_id BLOB, acknowledged INTEGER, "
-    "acknowledged_total INTEGER, last_id INTEGER, last_total INTEGER, checksum INTEGER);"
+    "acknowledged_total INTEGER, last_id INTEGER, last_total INTEGER, opened TEXT, checksum INTEGER);"
     "CREATE TABLE row(id INTEGER PRIMARY KEY, time INTEGER, records INTEGER, total INTEGER, checksum INTEGER, "
     "data BLOB);"
     "COMMIT;";
@@ -138,7 +139,7 @@ int azm_spool_db_number(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_
 
     if (!st)
         return azm_spool_db_error(db, "read", err);
-    if (parameter > 0)
+    if (sqlite3_bind_parameter_count(st) > 0)
         sqlite3_bind_int64(st, 1, (sqlite3_int64)parameter);
     rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
@@ -148,8 +149,6 @@ int azm_spool_db_number(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_
         r = azm_spool_db_error(db, "read", err);
     }
     sqlite3_reset(st);
-    if (parameter > 0)
-        sqlite3_clear_bindings(st);
     return r;
 }
 
@@ -179,6 +178,7 @@ static int not_whole(struct azm_spool_db *db, struct azm_error *err)
 static int take_meta(struct azm_spool_db *db, sqlite3_stmt *st, struct azm_error *err)
 {
     uint64_t version = (uint64_t)sqlite3_column_int64(st, 0);
+    const char *opened = (const char *)sqlite3_column_text(st, 6);
     struct azm_spool_meta m = {
         .acknowledged = (uint64_t)sqlite3_column_int64(st, 2),
         .acknowledged_total = (uint64_t)sqlite3_column_int64(st, 3),
@@ -189,11 +189,13 @@ static int take_meta(struct azm_spool_db *db, sqlite3_stmt *st, struct azm_error
     if (sqlite3_column_bytes(st, 1) != sizeof m.spool_id)
         return not_whole(db, err);
     memcpy(m.spool_id, sqlite3_column_blob(st, 1), sizeof m.spool_id);
-    if (meta_checksum(version, &m) != (uint64_t)sqlite3_column_int64(st, 6))
+    if (meta_checksum(version, &m) != (uint64_t)sqlite3_column_int64(st, 7))
         return not_whole(db, err);
     if (version != FORMAT_VERSION)
         return azm_error_set(err, ENOTSUP, "the spool %s is of version %llu, which this azmonlog does not know",
                              db->path, (unsigned long long)version);
+    if (opened)
+        strncpy(m.opened, opened, sizeof m.opened - 1);
     db->meta = m;
     return 0;
 }
@@ -225,7 +227,8 @@ int azm_spool_db_put_meta(struct azm_spool_db *db, const struct azm_spool_meta *
         sqlite3_bind_int64(st, 4, (sqlite3_int64)m->acknowledged_total);
         sqlite3_bind_int64(st, 5, (sqlite3_int64)m->last_id);
         sqlite3_bind_int64(st, 6, (sqlite3_int64)m->last_total);
-        sqlite3_bind_int64(st, 7, (sqlite3_int64)meta_checksum(FORMAT_VERSION, m));
+        sqlite3_bind_text(st, 7, m->opened, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(st, 8, (sqlite3_int64)meta_checksum(FORMAT_VERSION, m));
     }
     return run(db, st, "write to", err);
 }
@@ -464,16 +467,13 @@ int azm_spool_db_open(struct azm_spool_db *db, const char *path, enum azm_spool_
     sqlite3_wal_hook(db->sqlite, on_commit, db);
     if (mode == AZM_SPOOL_DB_CREATE)
         return azm_spool_db_exec(db, tables, "create", err);
-    r = azm_spool_db_exec(db, "PRAGMA journal_mode = WAL", "open", err);
-    if (r < 0)
-        return r;
     r = azm_spool_db_get_meta(db, err);
     if (r == -EIO && (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR) { /* no such table, no such column */
         if (is_foreign(db))
             return azm_error_set(err, ENOTSUP, "%s is the database of another program, not a spool", path);
         return -EBADMSG;
     }
-    return r;
+    return r < 0 ? r : azm_spool_db_exec(db, "PRAGMA journal_mode = WAL", "open", err); /* it should be already */
 }
 
 void azm_spool_db_close(struct azm_spool_db *db)

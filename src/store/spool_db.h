@@ -20,6 +20,7 @@ struct azm_spool_meta {
     uint8_t spool_id[16];
     uint64_t acknowledged, acknowledged_total; /* id of a row, and its total */
     uint64_t last_id, last_total;              /* of the last row that was ever appended */
+    char opened[40]; /* boot id of the last one who opened the file, "closed" after an orderly end, or "damaged" */
 };
 
 enum azm_spool_sql {
@@ -78,7 +79,7 @@ int azm_spool_db_error(struct azm_spool_db *db, const char *what, struct azm_err
 int azm_spool_db_run(struct azm_spool_db *db, enum azm_spool_sql sql, const char *what, struct azm_error *err);
 int azm_spool_db_exec(struct azm_spool_db *db, const char *sql, const char *what, struct azm_error *err);
 
-/* One number; `parameter` is not bound when it is 0. 1, 0: there is none, -errno. */
+/* One number; `parameter` is for those that take one. 1, 0: there is none, -errno. */
 int azm_spool_db_number(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_t parameter, uint64_t *ret,
                         struct azm_error *err);
 

@@ -25,7 +25,7 @@ static void random_id(const struct azm_clock *clock, uint8_t ret[static 16])
 static int make_new(const struct azm_spool_files *f, const char *path, const struct azm_clock *clock,
                     struct azm_spool_db *db, struct azm_error *err)
 {
-    struct azm_spool_meta meta = {0};
+    struct azm_spool_meta meta = {.opened = "closed"};
     int r;
 
     azm_spool_file_remove(f, "-new-wal");
