@@ -23,6 +23,7 @@ static void daemon_free(struct daemon *d)
     azm_outbox_free(d->outbox);
     azm_exporter_free(d->exporter);
     azm_quarantine_free(d->quarantine);
+    azm_quarantine_free(d->quarantine_view);
     if (d->source)
         d->source->ops->free(d->source);
     sd_event_source_unref(d->status_timer);
@@ -207,7 +208,9 @@ static int open_quarantine(struct daemon *d, struct azm_error *err)
     const struct azm_quarantine_options o = {
         .dir_fd = d->state_dir_fd, .max_bytes = d->config->quarantine_max_bytes, .clock = &azm_system_clock};
 
-    return azm_quarantine_open(&o, &d->quarantine, err);
+    int r = azm_quarantine_open(&o, &d->quarantine, err);
+
+    return r < 0 ? r : azm_quarantine_open(&o, &d->quarantine_view, err);
 }
 
 static int open_outbox(struct daemon *d, struct azm_error *err)

@@ -25,7 +25,8 @@ struct daemon {
     int state_dir_fd, lock_fd;
     char *destination; /* how messages name it */
     struct azm_source *source;
-    struct azm_quarantine *quarantine;
+    struct azm_quarantine *quarantine;      /* the exporter's thread's */
+    struct azm_quarantine *quarantine_view; /* to count what is in there */
     struct azm_exporter *exporter;
     struct azm_outbox *outbox;
     struct azm_pipeline *pipeline;

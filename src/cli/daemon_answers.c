@@ -110,6 +110,51 @@ static json_t *describe_losses(const struct azm_losses *l)
                      (json_int_t)l->damaged_files);
 }
 
+/* What came of records that the destination does not take: since the start, and what is kept of them now. */
+static json_t *describe_quarantine(const struct daemon *d, const struct azm_exporter_status *s)
+{
+    struct azm_quarantine_status q;
+    struct azm_error err;
+
+    if (azm_quarantine_get_status(d->quarantine_view, &q, &err) < 0)
+        return json_pack("{s:s, s:I, s:I, s:I}", "error", err.words, "quarantined", (json_int_t)s->quarantined,
+                         "rejected", (json_int_t)s->rejected, "truncated", (json_int_t)s->truncated);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "records", (json_int_t)q.records, "bytes", (json_int_t)q.bytes,
+                     "max_bytes", (json_int_t)q.max_bytes, "quarantined", (json_int_t)s->quarantined, "rejected",
+                     (json_int_t)s->rejected, "truncated", (json_int_t)s->truncated);
+}
+
+static json_t *describe_throttling(const struct azm_exporter_status *s)
+{
+    return json_pack("{s:I, s:f, s:i}", "answers", (json_int_t)s->throttled, "batch_delay",
+                     (double)s->batch_delay_usec / (double)AZM_USEC_PER_SEC, "window", (int)s->window);
+}
+
+static const char *name_full(const struct azm_outbox_status *s)
+{
+    switch (s->spool.full) {
+    case AZM_SPOOL_FULL_LIMIT:
+        return "limit";
+    case AZM_SPOOL_FULL_DISK:
+        return "disk";
+    case AZM_SPOOL_HAS_ROOM:
+        break;
+    }
+    return NULL;
+}
+
+static json_t *describe_spool(const struct daemon *d)
+{
+    struct azm_outbox_status s;
+
+    azm_outbox_get_status(d->outbox, &s);
+    return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:s?, s:I}", "active", s.spooling, "since",
+                     time_or_null(s.since_usec), "batches", (json_int_t)s.spool.rows, "records",
+                     (json_int_t)s.spool.records, "bytes", (json_int_t)s.spool.bytes, "max_bytes",
+                     (json_int_t)s.spool.max_bytes, "oldest", time_or_null(s.spool.oldest_usec), "full", name_full(&s),
+                     "lost_batches", (json_int_t)s.lost_rows);
+}
+
 static json_t *describe(const struct daemon *d)
 {
     struct azm_exporter_status s;
@@ -122,7 +167,7 @@ static json_t *describe(const struct daemon *d)
     azm_exporter_get_status(d->exporter, &s);
     compute_rates(d, &read, &delivered);
     return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:{s:s, s:o}, s:o, s:{s:I, s:f}, s:{s:I, s:I, s:I, s:f},"
-                     " s:{s:I}, s:I, s:o, s:o, s:{s:I, s:s?}}",
+                     " s:{s:I}, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s?}}",
                      "version", PACKAGE_VERSION, "pid", (int)getpid(), "state", name_state(d, &s), "started",
                      time_or_null(d->started_usec), "destination", d->destination, "journal", source.name,
                      "acknowledged", "cursor", source.cursor, "received", time_or_null(source.acknowledged_usec), "lag",
@@ -130,8 +175,9 @@ static json_t *describe(const struct daemon *d)
                      "per_second", read, "delivered", "records", (json_int_t)s.records, "requests",
                      (json_int_t)s.requests, "bytes", (json_int_t)s.bytes, "per_second", delivered, "in_flight",
                      "batches", (json_int_t)s.outstanding, "failures", (json_int_t)s.failures, "error",
-                     describe_error(&s), "losses", describe_losses(&source.losses), "config", "reloads",
-                     (json_int_t)d->reloads, "last_reload_error", d->reload_error);
+                     describe_error(&s), "losses", describe_losses(&source.losses), "quarantine",
+                     describe_quarantine(d, &s), "throttling", describe_throttling(&s), "spool", describe_spool(d),
+                     "config", "reloads", (json_int_t)d->reloads, "last_reload_error", d->reload_error);
 }
 
 /* --- flush --- */

@@ -219,6 +219,60 @@ static void print_losses(FILE *f, struct azm_buf *line, const json_t *status)
     row(f, "Losses", line);
 }
 
+static void print_spool(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+{
+    const json_t *spool = json_object_get(status, "spool");
+    const char *full = string_of(spool, "full");
+
+    if (json_is_true(json_object_get(spool, "active"))) {
+        put_count(line, count_of(spool, "records"), "record", "records");
+        azm_buf_printf(line, ", ");
+        put_bytes(line, (double)count_of(spool, "bytes"));
+        azm_buf_printf(line, " of ");
+        put_bytes(line, (double)count_of(spool, "max_bytes"));
+        if (string_of(spool, "since")) {
+            azm_buf_printf(line, "; since ");
+            put_time(line, string_of(spool, "since"), now_usec);
+        }
+        if (full)
+            azm_buf_printf(line, "; FULL (%s): READING STOPS", full);
+    }
+    if (count_of(spool, "lost_batches") > 0) {
+        azm_buf_printf(line, "%s", line->len ? "; " : "");
+        put_count(line, count_of(spool, "lost_batches"), "damaged batch lost", "damaged batches lost");
+    }
+    row(f, "Spool", line);
+}
+
+static void print_refused(FILE *f, struct azm_buf *line, const json_t *status)
+{
+    const json_t *quarantine = json_object_get(status, "quarantine"),
+                 *throttling = json_object_get(status, "throttling"),
+                 *delay = json_object_get(throttling, "batch_delay");
+
+    if (count_of(quarantine, "records") > 0) {
+        put_count(line, count_of(quarantine, "records"), "record", "records");
+        azm_buf_printf(line, ", ");
+        put_bytes(line, (double)count_of(quarantine, "bytes"));
+        azm_buf_printf(line, " of ");
+        put_bytes(line, (double)count_of(quarantine, "max_bytes"));
+        azm_buf_printf(line, "; azmonlog quarantine list");
+    }
+    if (count_of(quarantine, "truncated") > 0) {
+        azm_buf_printf(line, "%s", line->len ? "; " : "");
+        put_count(line, count_of(quarantine, "truncated"), "record sent truncated", "records sent truncated");
+    }
+    row(f, "Quarantine", line);
+    if (count_of(throttling, "answers") > 0) {
+        put_count(line, count_of(throttling, "answers"), "answer 429", "answers 429");
+        if (json_number_value(delay) > 0) {
+            azm_buf_printf(line, "; batches wait ");
+            put_span(line, json_number_value(delay));
+        }
+    }
+    row(f, "Throttled", line);
+}
+
 static void print_config(FILE *f, struct azm_buf *line, const json_t *status)
 {
     const json_t *config = json_object_get(status, "config");
@@ -261,6 +315,8 @@ void azm_status_print(FILE *f, const json_t *status, uint64_t now_usec)
     row(f, "Journal", &line);
     print_counts(f, &line, status);
     print_losses(f, &line, status);
+    print_spool(f, &line, status, now_usec);
+    print_refused(f, &line, status);
     print_config(f, &line, status);
     print_process(f, &line, status, now_usec);
 }

@@ -80,6 +80,16 @@ START_TEST(something_holds_the_records)
         "Losses        2 gaps in the journal, 1 entry missing in them, 3 messages over journald's rate limit, "
         "4 kernel messages overwritten, 5 unreadable entries, 1 damaged journal file\n"
         "Config        reloaded 1 time; THE LAST RELOAD FAILED: x.conf:7: unknown key\n");
+    assert_text(
+        "{\"spool\":{\"active\":true,\"records\":1501,\"bytes\":3145728,\"max_bytes\":1073741824,"
+        "\"since\":\"2026-01-31T11:59:00Z\",\"full\":\"disk\",\"lost_batches\":1}}",
+        "Spool         1501 records, 3.0 MiB of 1.0 GiB; since 2026-01-31 11:59:00 UTC, 1min 0s ago; FULL (disk): "
+        "READING STOPS; 1 damaged batch lost\n");
+    assert_text("{\"spool\":{\"active\":false,\"records\":0,\"full\":null}}", "");
+    assert_text("{\"quarantine\":{\"records\":3,\"bytes\":2048,\"max_bytes\":67108864,\"truncated\":1}}",
+                "Quarantine    3 records, 2.0 KiB of 64.0 MiB; azmonlog quarantine list; 1 record sent truncated\n");
+    assert_text("{\"throttling\":{\"answers\":2,\"batch_delay\":4.0}}",
+                "Throttled     2 answers 429; batches wait 4s\n");
     assert_text("{\"state\":\"retrying\",\"error\":{\"reason\":\"no connection\",\"remedy\":null}}",
                 "State         RETRYING\nReason        no connection\n");
     assert_text("{\"state\":\"delivering\",\"lag\":{\"records\":null,\"up_to\":false,\"seconds\":59.9}}",
@@ -108,9 +118,9 @@ END_TEST
 /* Every member in turn is something else than it should be: it may print anything, but nothing breaks. */
 START_TEST(members_of_any_type)
 {
-    static const char *const members[] = {"version",   "pid",          "state", "started", "destination",
-                                          "journal",   "acknowledged", "lag",   "read",    "delivered",
-                                          "in_flight", "failures",     "error", "losses",  "config"};
+    static const char *const members[] = {"version",      "pid",    "state",  "started",   "destination", "journal",
+                                          "acknowledged", "lag",    "read",   "delivered", "in_flight",   "failures",
+                                          "error",        "losses", "config", "spool",     "quarantine",  "throttling"};
     static const char *const parts[] = {"cursor",     "received", "records", "up_to",   "seconds",
                                         "per_second", "requests", "bytes",   "batches", "reason",
                                         "remedy",     "since",    "gaps",    "reloads", "last_reload_error"};
