@@ -12,7 +12,7 @@ enum {
     AZM_EXIT_FAILURE = 1,      /* something broke at run time */
     AZM_EXIT_NOT_RUNNING = 3,  /* status and flush: no azmonlog is there to be asked */
     AZM_EXIT_USAGE = 64,       /* wrong options */
-    AZM_EXIT_UNDELIVERED = 75, /* run --once, flush: not all is acknowledged yet; run it again */
+    AZM_EXIT_UNDELIVERED = 75, /* run --once, flush, quarantine resend: not all is acknowledged yet; run it again */
     AZM_EXIT_NO_PERMISSION = 77,
     AZM_EXIT_CONFIG = 78, /* the configuration is wrong */
 };
@@ -62,3 +62,4 @@ int cmd_run(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_flush(int argc, char **argv);
+int cmd_quarantine(int argc, char **argv);

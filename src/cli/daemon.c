@@ -7,7 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
-#include "config/azure_endpoint.h"
+#include "cli/destination.h"
 #include "core/log.h"
 #include "source/journal.h"
 #include "source/sigbus.h"
@@ -72,54 +72,14 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
 
 /* --- setting up --- */
 
-/* The endpoint without its query, which may hold a secret. */
-static char *name_destination(const char *endpoint)
-{
-    char *s = strdup(endpoint);
-
-    if (s)
-        s[strcspn(s, "?#")] = '\0';
-    return s;
-}
-
-static void free_strings(char ***strings)
-{
-    for (char **s = *strings; s && *s; s++)
-        free(*s);
-    free(*strings);
-}
-
-static char **make_headers(const struct azm_config *c)
-{
-    char **headers = calloc(c->headers.n + 1, sizeof *headers);
-
-    for (size_t i = 0; headers && i < c->headers.n; i++)
-        if (asprintf(&headers[i], "%s: %s", c->headers.items[i].key, c->headers.items[i].value) < 0) {
-            headers[i] = NULL;
-            free_strings(&headers);
-            return NULL;
-        }
-    return headers;
-}
-
 static struct azm_exporter_options exporter_options(const struct daemon *d, const struct azm_config *c,
-                                                    const char *destination, char **headers)
+                                                    const struct cli_destination *destination)
 {
     return (struct azm_exporter_options){
-        .http =
-            {
-                .url = c->endpoint,
-                .headers = (const char *const *)headers,
-                .tls_ca_file = c->tls_ca_file,
-                .tls_cert_file = c->tls_cert_file,
-                .tls_key_file = c->tls_key_file,
-                .gzip = c->gzip,
-                .connections = (unsigned)c->concurrency,
-                .timeout_usec = c->timeout_usec,
-            },
-        .profile = azm_is_azure_endpoint(c->endpoint) ? AZM_PROFILE_AZURE : AZM_PROFILE_OTLP,
+        .http = destination->http,
+        .profile = destination->profile,
         .renewable = c->headers_from_file,
-        .destination = destination,
+        .destination = destination->name,
         .clock = &azm_system_clock,
         .quarantine = d->quarantine,
         .retry_initial_delay_usec = c->retry_initial_delay_usec,
@@ -131,20 +91,19 @@ static struct azm_exporter_options exporter_options(const struct daemon *d, cons
 /* Starts the exporter, or makes a running one go by this configuration: 0 or -errno. */
 static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struct azm_error *err)
 {
-    _cleanup_(free_strings) char **headers = make_headers(c);
-    _cleanup_free_ char *destination = name_destination(c->endpoint);
+    _cleanup_(cli_destination_free) struct cli_destination destination = {0};
     struct azm_exporter_options o;
     int r;
 
-    if (!headers || !destination)
+    if (cli_destination_init(&destination, c) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
-    o = exporter_options(d, c, destination, headers);
+    o = exporter_options(d, c, &destination);
     r = d->exporter ? azm_exporter_configure(d->exporter, &o, err) : azm_exporter_new(&o, &d->exporter, err);
     if (r < 0)
         return r;
     free(d->destination);
-    d->destination = destination;
-    destination = NULL;
+    d->destination = destination.name;
+    destination.name = NULL;
     return 0;
 }
 

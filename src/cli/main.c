@@ -15,6 +15,7 @@ static const struct {
     {"cat", "print what would be sent, as OTLP/JSON lines", cmd_cat},
     {"status", "ask the running azmonlog how it is", cmd_status},
     {"flush", "wait until what is logged by now is acknowledged", cmd_flush},
+    {"quarantine", "records that the destination does not take: list, show, resend, purge", cmd_quarantine},
 };
 
 static void print_help(FILE *f)
@@ -23,14 +24,14 @@ static void print_help(FILE *f)
                "Carries every record of the systemd journal to an OTLP endpoint, at least once.\n\n"
                "Commands:\n");
     for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-        fprintf(f, "  %-6s %s\n", commands[i].name, commands[i].summary);
+        fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(f, "\nazmonlog COMMAND --help tells more. Configuration: " AZM_DEFAULT_CONFIG "\n\n"
                "Options:\n"
                "  -h, --help     this text\n"
                "  -V, --version  the version\n\n"
                "Exit codes: 0 success, 1 failure, 3 not running (status, flush), 64 wrong usage,\n"
-               "75 not all delivered yet (run --once, flush), 77 no permission, 78 wrong\n"
-               "configuration.\n\n"
+               "75 not all delivered yet (run --once, flush, quarantine resend), 77 no permission,\n"
+               "78 wrong configuration.\n\n"
                "Manual: azmonlog(1), azmonlog.conf(5)\n");
 }
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/quarantine_send.h"
+#include "core/clock.h"
+#include "encode/gzip.h"
+#include "export/http.h"
+
+struct quarantine_sender {
+    int signal_fd;
+    enum azm_profile profile;
+    const char *origin; /* the destination's */
+    struct azm_http *http;
+    struct azm_http_settings *settings;
+    struct azm_http_request *request; /* the same for all, on one connection */
+    struct azm_gzip *gzip;
+    struct azm_buf raw, compressed;
+};
+
+int quarantine_sender_new(const struct cli_destination *destination, struct quarantine_sender **ret,
+                          struct azm_error *err)
+{
+    struct quarantine_sender *s = calloc(1, sizeof *s);
+    sigset_t mask;
+    int r;
+
+    if (!s)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    s->profile = destination->profile;
+    s->origin = destination->http.url;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    s->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->signal_fd < 0)
+        r = azm_error_set(err, errno, "cannot create a signalfd: %m");
+    else
+        r = azm_http_global_init(err);
+    if (r == 0)
+        r = azm_http_settings_new(&destination->http, &s->settings, err);
+    if (r == 0)
+        r = azm_http_new(&s->http, err);
+    if (r == 0) {
+        azm_http_configure(s->http, s->settings);
+        if (azm_http_request_new(s->http, s, &s->request) < 0 || azm_gzip_new(&s->gzip) < 0)
+            r = azm_error_set(err, ENOMEM, "out of memory");
+    }
+    if (r < 0) {
+        quarantine_sender_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+struct quarantine_sender *quarantine_sender_free(struct quarantine_sender *s)
+{
+    if (!s)
+        return NULL;
+    azm_http_request_free(s->request);
+    if (s->http)
+        azm_http_free(s->http);
+    azm_http_settings_unref(s->settings);
+    azm_gzip_free(s->gzip);
+    azm_buf_free(&s->raw);
+    azm_buf_free(&s->compressed);
+    azm_closep(&s->signal_fd);
+    free(s);
+    return NULL;
+}
+
+/* A resend knows no "later": what is neither taken nor refused stops it. */
+static void judge(const struct quarantine_sender *s, const struct azm_answer *a, size_t records,
+                  struct quarantine_answer *ret)
+{
+    /* Somebody has asked for it, and what is refused goes back to where it was: nothing has to be proven. */
+    const struct azm_attempt attempt = {
+        .profile = s->profile, .origin = s->origin, .records = records, .proven = true, .truncated = true};
+    struct azm_verdict v;
+
+    azm_delivery_decide(a, &attempt, azm_realtime_usec(&azm_system_clock), &v);
+    *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED, .remedy = v.remedy};
+    snprintf(ret->reason, sizeof ret->reason, "%s", v.reason);
+    snprintf(ret->code, sizeof ret->code, "%s", v.code);
+    snprintf(ret->request_id, sizeof ret->request_id, "%s", a->request_id);
+    azm_delivery_words(a, ret->words);
+    ret->note = (struct azm_quarantine_note){
+        .reason = v.meaning == AZM_TOO_LARGE ? AZM_QUARANTINE_TOO_LARGE : AZM_QUARANTINE_REFUSED,
+        .status = a->status,
+        .code = ret->code,
+        .message = azm_text_of(ret->words),
+        .request_id = ret->request_id,
+        .rejected = v.rejected,
+        .of = records,
+    };
+    if (v.decision == AZM_ACKNOWLEDGE)
+        ret->outcome = QUARANTINE_TAKEN;
+    else if (v.decision == AZM_SPLIT || v.decision == AZM_QUARANTINE ||
+             (v.decision == AZM_ACKNOWLEDGE_PARTIAL && records == 1)) /* then it is known which one */
+        ret->outcome = QUARANTINE_REFUSED;
+    else if (v.decision == AZM_ACKNOWLEDGE_PARTIAL) {
+        ret->note.reason = AZM_QUARANTINE_PARTIAL;
+        ret->outcome = QUARANTINE_TAKEN_PARTLY;
+    }
+}
+
+/* Was there SIGINT or SIGTERM? */
+static bool interrupted(struct quarantine_sender *s)
+{
+    struct signalfd_siginfo si;
+
+    return read(s->signal_fd, &si, sizeof si) == (ssize_t)sizeof si;
+}
+
+int quarantine_send(struct quarantine_sender *s, const struct azm_batch *batch, size_t first, size_t n,
+                    struct quarantine_answer *ret, struct azm_error *err)
+{
+    bool gzip = azm_http_request_gzip(s->request);
+    const struct azm_buf *body = gzip ? &s->compressed : &s->raw;
+    struct azm_answer answer;
+    int r;
+
+    r = azm_batch_serialize(batch, first, n, &s->raw);
+    if (r == 0 && gzip)
+        r = azm_gzip_compress(s->gzip, s->raw.data, s->raw.len, &s->compressed);
+    if (r == 0)
+        r = azm_http_post(s->request, NULL, body->data, body->len);
+    while (r == 0 && !azm_http_next_done(s->http, &answer)) {
+        if (interrupted(s)) { /* the records are still in the quarantine, and may be at the destination, too */
+            *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED, .reason = "interrupted"};
+            return 0;
+        }
+        r = azm_http_run(s->http, s->signal_fd, AZM_USEC_PER_SEC);
+    }
+    if (r < 0)
+        return azm_error_set(err, r, "cannot send: %m");
+    judge(s, &answer, n, ret);
+    return 0;
+}
