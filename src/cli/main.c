@@ -15,7 +15,7 @@ static const struct {
     {"cat", "print what would be sent, as OTLP/JSON lines", cmd_cat},
     {"status", "ask the running azmonlog how it is", cmd_status},
     {"flush", "wait until what is logged by now is acknowledged", cmd_flush},
-    {"quarantine", "records that the destination does not take: list, show, resend, purge", cmd_quarantine},
+    {"quarantine", "look at refused records, send them again, or purge them", cmd_quarantine},
 };
 
 static void print_help(FILE *f)
