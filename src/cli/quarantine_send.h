@@ -19,7 +19,7 @@ struct quarantine_answer {
     struct azm_quarantine_note note; /* with TAKEN_PARTLY and REFUSED; its strings are below */
     char reason[192];                /* for people, one line; never contents or secrets */
     const char *remedy;              /* what to do, or NULL */
-    char code[128], words[1024];
+    char code[72], words[1024], request_id[128];
 };
 
 struct quarantine_sender;

@@ -503,12 +503,12 @@ int azm_spool_acknowledge(struct azm_spool *s, uint64_t id, struct azm_error *er
 void azm_spool_get_status(struct azm_spool *s, struct azm_spool_status *ret)
 {
     const struct azm_spool_meta *m = &s->db.meta;
-    const uint64_t id = acknowledged(s);
+    const uint64_t id = MIN(acknowledged(s), s->db.meta.last_id);
 
     *ret = (struct azm_spool_status){
         .acknowledged_id = id,
         .last_id = m->last_id,
-        .rows = m->last_id - MIN(id, m->last_id),
+        .rows = m->last_id - id,
         .records = id >= m->last_id ? 0 : m->last_total - m->acknowledged_total,
         .bytes = used_bytes(s),
         .max_bytes = s->max_bytes,

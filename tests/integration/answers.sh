@@ -59,11 +59,11 @@ try 'reset' 'cannot deliver' ''
 try 'close' 'cannot deliver' ''
 try 'stored-then-reset' 'cannot deliver' ''
 try 'stall 1s' 'cannot deliver' 'timed out' 4
-try 'status 400' 'held' 'HTTP 400'
+try 'status 400' 'held' 'HTTP 400' 60
 try 'status 401' 'held' 'credentials'
 try 'status 403 header "x-ms-error-code: OperationFailed"' 'held' 'HTTP 403 (OperationFailed)'
 try 'status 404' 'held' 'check host and path'
-try 'status 413' 'held' 'max_request_bytes'
+try 'status 413' 'held' 'max_request_bytes' 60
 try 'status 302 header "Location: http://127.0.0.1:9/"' 'held' 'redirects'
 try 'status 200 header "Content-Type: text/html" body "<html>please log in</html>"' 'held' 'web page'
 
