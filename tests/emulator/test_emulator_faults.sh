@@ -163,6 +163,26 @@ wrong 'request 1 status 503 padding 262145' 1 'no length of a header'
 wrong 'request 1 normal now' 1 'is too much'
 ok 'exit 0' stop
 
+# ------------------------------------------------------------------------------ redirects, and who they reach
+
+start --requests "$tmp/requests"
+script 'request * status 307 header "Location: $URL/v1/logs" header "X-Both: $URL and $URL, $UR"'
+is '$URL is where the emulator is' "$(post "$azure" "$tmp/one"; answer Location)" "307$base/v1/logs"
+is '... as often as it is there' "$(answer X-Both)" "$base and $base, \$UR"
+is 'a circle' "$(post "$azure" "$tmp/one" --location --max-redirs 4) $(cat "$tmp/exit")" '307 47'
+is '... counted by path' "$(stats by_path)" "{\"$azure_path\":2,\"/v1/logs\":4}"
+script 'request 1 status 307 header "Location: $URL/v1/logs"'
+is 'a chain that ends' "$(post "$azure" "$tmp/one" --location)" 200
+post "$azure" "$tmp/one" -H 'Authorization: Bearer seecret' -H 'X-Odd: odd-value' -H 'Traceparent: x' >"$tmp/out"
+is 'the log says whether there was an authorization, and which headers were unusual' \
+  "$(last "$tmp/requests" '[line["authorization"], line["headers"]]')" "[True, ['X-Odd', 'Traceparent']]"
+is '... but not their values' "$(grep -cE 'seecret|Bearer|odd-value' "$tmp/requests")" 0
+post "$azure" "$tmp/one" >"$tmp/out"
+is '... and that there was none' "$(last "$tmp/requests" '[line["authorization"], line["headers"]]')" "[False, []]"
+post "$base/a%ff" "$tmp/one" >"$tmp/out"
+ok 'a path that is not UTF-8 is counted' grep -q '"/a' <(curl -s "$base/emulator/stats")
+ok 'exit 0' stop
+
 # --------------------------------------------------------------------------------------------- the limit
 
 "$emulator" --limit-requests 5 2>"$tmp/err"

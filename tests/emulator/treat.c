@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 struct treatment {
@@ -294,6 +295,30 @@ static enum MHD_Result throttle(struct treatment *treatment, unsigned wait_msec)
     return emu_reply(treatment->connection, &reply);
 }
 
+/* Notes the headers that a request to a log endpoint does not always have. */
+static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    static const char *const usual[] = {"Host",         "User-Agent",       "Accept",         "Accept-Encoding",
+                                        "Content-Type", "Content-Encoding", "Content-Length", "Connection"};
+    struct emu_receipt *receipt = cls;
+    size_t count = 0;
+
+    (void)kind;
+    (void)value;
+    if (strcasecmp(name, "Authorization") == 0) {
+        receipt->authorization = true;
+        return MHD_YES;
+    }
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (strcasecmp(name, usual[i]) == 0)
+            return MHD_YES;
+    while (count < EMU_HEADERS_LOGGED && receipt->headers[count])
+        count++;
+    if (count < EMU_HEADERS_LOGGED)
+        receipt->headers[count] = name;
+    return MHD_YES;
+}
+
 static void free_treatment(struct treatment *treatment)
 {
     emu_verdict_free(&treatment->verdict);
@@ -309,6 +334,7 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
         .receipt.number = emu_store_next_number(service->store),
     };
     clock_gettime(CLOCK_REALTIME, &treatment.receipt.received);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &treatment.receipt);
     _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
 
     enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
