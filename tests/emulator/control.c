@@ -25,7 +25,8 @@ static enum MHD_Result reply_json(const struct call *call, unsigned status, json
     _cleanup_(emu_answer_free) struct emu_answer answer = {.status = status, .content_type = "application/json"};
     if (!json || emu_json_append_line(&answer.body, json) < 0)
         return MHD_NO;
-    return emu_reply(call->connection, EMU_PLAIN, &answer, NULL, 0);
+    const struct emu_reply reply = {.dialect = EMU_PLAIN, .answer = &answer};
+    return emu_reply(call->connection, &reply);
 }
 
 static enum MHD_Result reply_error(const struct call *call, unsigned status, const char *message)

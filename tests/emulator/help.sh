@@ -42,7 +42,10 @@ start() {
     echo "Bail out! the emulator does not start: $(cat "$tmp/stderr")"
     exit 1
   }
-  base=http://127.0.0.1:$(cat "$tmp/port")
+  case " $* " in
+  *' --tls-cert '*) base=https://127.0.0.1:$(cat "$tmp/port") ;;
+  *) base=http://127.0.0.1:$(cat "$tmp/port") ;;
+  esac
   plain=$base/v1/logs
   azure=$base$azure_path
 }
@@ -103,7 +106,7 @@ answer() {
 
 # script TEXT : loads a fault script.
 script() {
-  curl --silent --show-error --max-time 20 --data-binary "$1" "$base/emulator/script" >"$tmp/script-answer"
+  curl --silent --show-error --max-time 20 --cacert "$tmp/cert.pem" --data-binary "$1" "$base/emulator/script" >"$tmp/script-answer"
 }
 
 # wrong SCRIPT LINE PATTERN : the script is refused, with this line and words like these, and the old one goes on.
@@ -114,7 +117,7 @@ wrong() {
 
 # stats NAME : one counter.
 stats() {
-  curl --silent --max-time 20 "$base/emulator/stats" | grep -oE "\"$1\":(\{[^}]*\}|[0-9]+)" | cut -d: -f2-
+  curl --silent --max-time 20 --cacert "$tmp/cert.pem" "$base/emulator/stats" | grep -oE "\"$1\":(\{[^}]*\}|[0-9]+)" | cut -d: -f2-
 }
 
 # stats_are NAME VALUE : is the counter at this value now?
@@ -131,7 +134,7 @@ print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 reset_emulator() {
-  curl --silent --max-time 20 --data-binary '' "$base/emulator/reset" >"$tmp/reset-answer"
+  curl --silent --max-time 20 --cacert "$tmp/cert.pem" --data-binary '' "$base/emulator/reset" >"$tmp/reset-answer"
 }
 
 # --------------------------------------------------------------------------------------------------- the end

@@ -90,7 +90,7 @@ static int parse_duration(struct parser *parser, unsigned *ret_msec)
     return r;
 }
 
-static int parse_status_code(struct parser *parser, struct emu_rule *rule, unsigned lowest)
+static int parse_status_code(struct parser *parser, unsigned lowest, unsigned highest, unsigned *ret)
 {
     const char *text;
     uint64_t status;
@@ -99,9 +99,9 @@ static int parse_status_code(struct parser *parser, struct emu_rule *rule, unsig
     if (r < 0)
         return r;
     const char *at = text;
-    if (!emu_read_number(&at, 599, &status) || *at != '\0' || status < lowest)
-        return fail(parser, "\"%s\" is not an HTTP status from %u to 599", text, lowest);
-    rule->status = (unsigned)status;
+    if (!emu_read_number(&at, highest, &status) || *at != '\0' || status < lowest)
+        return fail(parser, "\"%s\" is not an HTTP status from %u to %u", text, lowest, highest);
+    *ret = (unsigned)status;
     parser->label_end = parser->next;
     return 0;
 }
@@ -113,6 +113,21 @@ static int copy_text(struct emu_buf *buf, const char *text, size_t length)
     if (r >= 0)
         buf->length = length;
     return r;
+}
+
+/* Takes over both texts; NULL is a lack of memory. */
+static int add_header(struct emu_rule *rule, char *name, char *value)
+{
+    struct emu_header *headers =
+        name && value ? realloc(rule->headers, (rule->header_count + 1) * sizeof(*headers)) : NULL;
+    if (!headers) {
+        free(name);
+        free(value);
+        return -ENOMEM;
+    }
+    rule->headers = headers;
+    headers[rule->header_count++] = (struct emu_header){name, value};
+    return 0;
 }
 
 static int parse_header(struct parser *parser, struct emu_rule *rule)
@@ -129,15 +144,29 @@ static int parse_header(struct parser *parser, struct emu_rule *rule)
     if (strncasecmp(text, "Content-Length:", 15) == 0 || strncasecmp(text, "Transfer-Encoding:", 18) == 0)
         return fail(parser, "the emulator writes %.*s itself", (int)name_length, text);
 
-    struct emu_header *headers = realloc(rule->headers, (rule->header_count + 1) * sizeof(*headers));
-    if (!headers)
-        return -ENOMEM;
-    rule->headers = headers;
-    struct emu_header *header = &headers[rule->header_count++];
     const char *value = text + name_length + 1;
-    header->name = strndup(text, name_length);
-    header->value = strdup(value + strspn(value, " \t"));
-    return header->name && header->value ? 0 : -ENOMEM;
+    return add_header(rule, strndup(text, name_length), strdup(value + strspn(value, " \t")));
+}
+
+/* A header that is too long for most. */
+static int parse_padding(struct parser *parser, struct emu_rule *rule)
+{
+    enum { LONGEST = 262144 };
+    const char *text = "";
+    uint64_t length = 0;
+
+    int r = expect_plain(parser, "the length of a header", &text);
+    if (r < 0)
+        return r;
+    const char *at = text;
+    if (!emu_read_number(&at, LONGEST, &length) || *at != '\0')
+        return fail(parser, "\"%s\" is no length of a header up to %d bytes", text, LONGEST);
+    char *value = malloc(length + 1);
+    if (!value)
+        return -ENOMEM;
+    memset(value, 'x', length);
+    value[length] = '\0';
+    return add_header(rule, strdup("X-Padding"), value);
 }
 
 static int parse_status(struct parser *parser, struct emu_rule *rule)
@@ -145,10 +174,12 @@ static int parse_status(struct parser *parser, struct emu_rule *rule)
     const struct emu_word *body;
     const char *path;
 
-    int r = parse_status_code(parser, rule, 200);
+    int r = parse_status_code(parser, 200, 599, &rule->status);
     while (r >= 0 && peek(parser)) {
         if (accept_keyword(parser, "header")) {
             r = parse_header(parser, rule);
+        } else if (accept_keyword(parser, "padding")) {
+            r = parse_padding(parser, rule);
         } else if (accept_keyword(parser, "body")) {
             r = expect_quoted(parser, "the body of the answer", &body);
             if (r >= 0)
@@ -160,7 +191,8 @@ static int parse_status(struct parser *parser, struct emu_rule *rule)
             if (read < 0)
                 r = fail(parser, "cannot read %s: %s", path, strerror(-read));
         } else {
-            r = fail(parser, "unknown word \"%s\" behind the status; known: header body body-file", peek(parser)->text);
+            r = fail(parser, "unknown word \"%s\" behind the status; known: header padding body body-file",
+                     peek(parser)->text);
         }
     }
     if (r >= 0 && rule->body.length > 0 && (rule->status == 204 || rule->status == 304))
@@ -173,7 +205,7 @@ static int parse_refuse(struct parser *parser, struct emu_rule *rule)
     const struct emu_word *message = NULL;
     const char *code = "";
 
-    int r = parse_status_code(parser, rule, 400);
+    int r = parse_status_code(parser, 400, 599, &rule->status);
     if (r >= 0)
         r = expect_plain(parser, "an error code such as OperationFailed", &code);
     if (r >= 0 && code[strspn(code, token)] != '\0')
@@ -189,9 +221,26 @@ static int parse_refuse(struct parser *parser, struct emu_rule *rule)
     return r;
 }
 
-static int parse_stall(struct parser *parser, struct emu_rule *rule)
+static int parse_pause(struct parser *parser, struct emu_rule *rule)
 {
-    return parse_duration(parser, &rule->stall_msec);
+    return parse_duration(parser, &rule->pause_msec);
+}
+
+static int parse_normal(struct parser *parser, struct emu_rule *rule)
+{
+    if (accept_keyword(parser, "close-after"))
+        return add_header(rule, strdup("Connection"), strdup("close"));
+    if (accept_keyword(parser, "close-unsaid"))
+        rule->action = EMU_ACTION_CLOSE_UNSAID;
+    return 0;
+}
+
+static int parse_garbage(struct parser *parser, struct emu_rule *rule)
+{
+    const struct emu_word usual = {.text = (char *)"\x16\x03\x01 no HTTP\n", .length = 12};
+    const struct emu_word *garbage = &usual;
+    int r = peek(parser) ? expect_quoted(parser, "what to send", &garbage) : 0;
+    return r < 0 ? r : copy_text(&rule->body, garbage->text, garbage->length);
 }
 
 static int parse_partial_success(struct parser *parser, struct emu_rule *rule)
@@ -239,15 +288,20 @@ static const struct {
     enum emu_action action;
     int (*parse)(struct parser *, struct emu_rule *); /* what follows the word */
 } actions[] = {
-    {"normal", EMU_ACTION_NORMAL, parse_nothing},
+    {"normal", EMU_ACTION_NORMAL, parse_normal},
     {"status", EMU_ACTION_STATUS, parse_status},
     {"refuse", EMU_ACTION_REFUSE, parse_refuse},
     {"reset", EMU_ACTION_RESET, parse_nothing},
     {"close", EMU_ACTION_CLOSE, parse_nothing},
-    {"stall", EMU_ACTION_STALL, parse_stall},
+    {"stall", EMU_ACTION_STALL, parse_pause},
     {"stored-then-reset", EMU_ACTION_STORED_THEN_RESET, parse_nothing},
     {"partial-success", EMU_ACTION_PARTIAL_SUCCESS, parse_partial_success},
     {"reject-records", EMU_ACTION_REJECT_RECORDS, parse_reject_records},
+    {"endless", EMU_ACTION_ENDLESS, parse_nothing},
+    {"gzip-bomb", EMU_ACTION_GZIP_BOMB, parse_nothing},
+    {"truncated", EMU_ACTION_TRUNCATED, parse_nothing},
+    {"trickle", EMU_ACTION_TRICKLE, parse_pause},
+    {"garbage", EMU_ACTION_GARBAGE, parse_garbage},
 };
 
 static int parse_containing(struct parser *parser, struct emu_rule *rule)
@@ -334,7 +388,7 @@ static int unknown_action(struct parser *parser, const char *word)
     char known[EMU_PROBLEM_BYTES / 2] = "";
     for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
         list_word(known, conditions[i].word);
-    list_word(known, "delay");
+    list_word(known, "delay interim");
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
         list_word(known, actions[i].word);
     return fail(parser, "unknown word \"%.100s\"; known:%s", word, known);
@@ -382,10 +436,12 @@ static int parse_rule(struct parser *parser, struct emu_rule *rule)
         return r;
 
     size_t fault = parser->next;
-    bool delayed = accept_keyword(parser, "delay");
-    if (delayed)
+    if (accept_keyword(parser, "delay"))
         r = parse_duration(parser, &rule->delay_msec);
-    if (r >= 0 && !(delayed && !peek(parser)))
+    if (r >= 0 && accept_keyword(parser, "interim"))
+        r = parse_status_code(parser, 100, 199, &rule->interim);
+    parser->label_end = 0;
+    if (r >= 0 && (peek(parser) || parser->next == fault)) /* those two alone are followed by the normal treatment */
         r = parse_action(parser, rule);
     if (r >= 0 && peek(parser))
         r = fail(parser, "\"%s\" is too much; the rule was complete before it", peek(parser)->text);

@@ -15,9 +15,15 @@ enum emu_action {
     EMU_ACTION_REFUSE, /* answer with `status` in the dialect of the path, `code` and `body`, store nothing */
     EMU_ACTION_RESET,  /* break the connection with a TCP reset, store nothing */
     EMU_ACTION_CLOSE,  /* close the connection properly, but without an answer, store nothing */
-    EMU_ACTION_STALL,  /* say nothing for stall_msec, then close, store nothing */
+    EMU_ACTION_STALL,  /* say nothing for pause_msec, then close, store nothing */
     EMU_ACTION_STORED_THEN_RESET, /* store as usual, then reset: the client cannot know */
     EMU_ACTION_PARTIAL_SUCCESS,   /* claim that `rejected` records were rejected, with `body` as the reason */
+    EMU_ACTION_CLOSE_UNSAID,      /* treat normally, and close the connection behind the answer without a word */
+    EMU_ACTION_ENDLESS,           /* store as usual; a 200 whose body never ends */
+    EMU_ACTION_GZIP_BOMB,         /* store as usual; a 200 that unpacks to far too much */
+    EMU_ACTION_TRUNCATED,         /* store as usual; a 200 that ends too early */
+    EMU_ACTION_TRICKLE,           /* store as usual; the answer comes a byte at a time, every pause_msec */
+    EMU_ACTION_GARBAGE,           /* send `body`, which is no HTTP, and close, store nothing */
     EMU_ACTION_REJECT_RECORDS,    /* reject the records with the bytes of `reject` in them, with `body` as the reason */
 };
 
@@ -32,13 +38,14 @@ struct emu_rule {
     size_t containing_count;
     struct emu_range records, bytes, wire; /* only requests with so many of them; see struct emu_request_facts */
     unsigned delay_msec;                   /* to wait before the action */
+    unsigned interim;                      /* a 1xx to send before the action; 0 = none */
     enum emu_action action;
     unsigned status;
     char *code;
     struct emu_header *headers;
     size_t header_count;
     struct emu_buf body; /* unless it is for STATUS a text, NUL-terminated behind its length */
-    unsigned stall_msec;
+    unsigned pause_msec; /* for STALL and TRICKLE */
     int64_t rejected;
     struct emu_buf reject;
     char *label; /* the fault in a few words, for the requests file */

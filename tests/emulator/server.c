@@ -157,6 +157,8 @@ int emu_server_start(const struct emu_service *service, uint16_t port, const cha
         free(server);
         return r;
     }
+    snprintf(server->service.base_url, sizeof(server->service.base_url), "%s://127.0.0.1:%u",
+             certificate ? "https" : "http", server->port);
     if (certificate)
         flags |= MHD_USE_TLS;
     else

@@ -21,8 +21,9 @@ struct emu_service {
     struct emu_store *store;
     struct emu_faults *faults;
     struct emu_limit *limit;
-    bool fast;   /* count the records and keep none */
-    int stop_fd; /* an eventfd: readable once the server is to stop, so that sleeping threads wake up */
+    bool fast;         /* count the records and keep none */
+    int stop_fd;       /* an eventfd: readable once the server is to stop, so that sleeping threads wake up */
+    char base_url[32]; /* "http://127.0.0.1:4318"; the server writes it */
 };
 
 struct emu_server;

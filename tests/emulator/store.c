@@ -5,6 +5,7 @@
 #include "line_file.h"
 #include "store.h"
 #include "uid_set.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@ struct emu_store {
     size_t lines_allocated;
     struct emu_uid_set uids;
     uint64_t without_uid, duplicates;
+    json_t *by_path;    /* path -> number of requests */
     json_t *by_service; /* name -> number of records; "" for records without a service.name */
     uint64_t last_number;
     struct request_counters counters;
@@ -47,12 +49,13 @@ static void unlock(pthread_mutex_t **lock)
     _cleanup_(unlock) pthread_mutex_t *held = &(store)->lock;                                                          \
     pthread_mutex_lock(held)
 
-static int count_service(struct emu_store *store, const char *name)
+/* Adds one to a number by name. */
+static int count_name(json_t *numbers, const char *name)
 {
-    json_t *number = json_object_get(store->by_service, name);
+    json_t *number = json_object_get(numbers, name);
     if (number)
         return json_integer_set(number, json_integer_value(number) + 1);
-    return json_object_set_new(store->by_service, name, json_integer(1)) < 0 ? -ENOMEM : 0;
+    return json_object_set_new(numbers, name, json_integer(1)) < 0 ? -ENOMEM : 0;
 }
 
 /* Makes room for the starts of more lines, so that counting cannot fail once the lines are in the file. */
@@ -80,7 +83,7 @@ static int count_line(struct emu_store *store, uint64_t start, const struct emu_
         r = emu_uid_set_add(&store->uids, line->uid, line->uid_length);
         store->duplicates += r == 0;
     }
-    int counted = count_service(store, line->service ? line->service : "");
+    int counted = count_name(store->by_service, line->service ? line->service : "");
     return r < 0 ? r : counted;
 }
 
@@ -121,8 +124,9 @@ int emu_store_open(const char *store_path, const char *requests_path, struct emu
     pthread_mutex_init(&store->lock, NULL); /* cannot fail with default attributes */
     store->records.fd = store->requests.fd = -1;
     store->by_service = json_object();
+    store->by_path = json_object();
 
-    int r = store->by_service ? emu_line_file_open(&store->records, store_path, &text) : -ENOMEM;
+    int r = store->by_service && store->by_path ? emu_line_file_open(&store->records, store_path, &text) : -ENOMEM;
     if (r >= 0 && store_path)
         r = count_old_lines(store, &text, store_path);
     if (r >= 0 && requests_path)
@@ -195,6 +199,16 @@ static int set_uid(json_t *json, const char *key, const struct emu_line *line)
     return line->uid ? json_object_set_new(json, key, json_stringn(line->uid, line->uid_length)) : 0;
 }
 
+static int set_headers(json_t *json, const struct emu_receipt *receipt)
+{
+    json_t *names = json_array();
+    int r = names ? json_object_set(json, "headers", names) : -1;
+    for (size_t i = 0; r >= 0 && i < EMU_HEADERS_LOGGED && receipt->headers[i]; i++)
+        r = json_array_append_new(names, emu_json_text(receipt->headers[i]));
+    json_decref(names);
+    return r < 0 ? r : json_object_set_new(json, "authorization", json_boolean(receipt->authorization));
+}
+
 /* The request's line for the log of requests. */
 static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *line)
 {
@@ -212,6 +226,8 @@ static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *li
         return -ENOMEM;
     if (receipt->user_agent && json_object_set_new(json, "user_agent", emu_json_text(receipt->user_agent)) < 0)
         return -ENOMEM;
+    if (set_headers(json, receipt) < 0)
+        return -ENOMEM;
     if (receipt->fault && json_object_set_new(json, "fault", json_string(receipt->fault)) < 0)
         return -ENOMEM;
     return emu_json_append_line(line, json);
@@ -224,8 +240,15 @@ void emu_store_account(struct emu_store *store, const struct emu_receipt *receip
     if (logged && receipt_to_line(receipt, &line) < 0)
         fprintf(stderr, "azmonlog-emulator: out of memory, request %" PRIu64 " is not logged\n", receipt->number);
 
+    char *path = strdup(receipt->path);
+    if (path)
+        emu_utf8_repair(path);
+
     hold(store);
     struct request_counters *counters = &store->counters;
+    if (!path || count_name(store->by_path, path) < 0)
+        fprintf(stderr, "azmonlog-emulator: out of memory, the counters are wrong from here on\n");
+    free(path);
     counters->requests++;
     counters->accepted += receipt->outcome == EMU_ACCEPTED;
     counters->refused += receipt->outcome == EMU_REFUSED;
@@ -241,14 +264,15 @@ json_t *emu_store_stats(struct emu_store *store)
 {
     hold(store);
     const struct request_counters *counters = &store->counters;
-    json_t *by_service = json_deep_copy(store->by_service); /* it goes on changing while the copy is printed */
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "requests",
+    json_t *by_service = json_deep_copy(store->by_service); /* they go on changing while the copies are printed */
+    json_t *by_path = json_deep_copy(store->by_path);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "requests",
                      (json_int_t)counters->requests, "accepted_requests", (json_int_t)counters->accepted,
                      "refused_requests", (json_int_t)counters->refused, "throttled_requests",
                      (json_int_t)counters->throttled, "faults", (json_int_t)counters->faults, "records",
                      (json_int_t)(store->line_count + counters->not_kept), "distinct_uids",
                      (json_int_t)store->uids.count, "records_without_uid", (json_int_t)store->without_uid, "duplicates",
-                     (json_int_t)store->duplicates, "by_service", by_service, "bytes_wire",
+                     (json_int_t)store->duplicates, "by_service", by_service, "by_path", by_path, "bytes_wire",
                      (json_int_t)counters->wire_bytes, "bytes", (json_int_t)counters->bytes, "in_flight",
                      (json_int_t)counters->in_flight, "max_in_flight", (json_int_t)counters->max_in_flight);
 }
@@ -281,6 +305,7 @@ int emu_store_reset(struct emu_store *store)
     store->last_number = 0;
     emu_uid_set_clear(&store->uids);
     json_object_clear(store->by_service);
+    json_object_clear(store->by_path);
     return 0;
 }
 
@@ -293,6 +318,7 @@ void emu_store_close(struct emu_store *store)
     free(store->line_starts);
     emu_uid_set_clear(&store->uids);
     json_decref(store->by_service);
+    json_decref(store->by_path);
     pthread_mutex_destroy(&store->lock);
     free(store);
 }

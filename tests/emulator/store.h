@@ -40,15 +40,19 @@ enum emu_outcome {
     EMU_SCRIPTED,  /* the answer, or its absence, was the script's */
 };
 
+enum { EMU_HEADERS_LOGGED = 16 };
+
 /* What became of a request. Everything is borrowed. */
 struct emu_receipt {
     uint64_t number;
     struct timespec received; /* CLOCK_REALTIME, when the request was there completely */
     enum emu_outcome outcome;
     const char *path;
-    const char *user_agent; /* NULL = none */
-    const char *fault;      /* the rule's label; NULL = no rule */
-    unsigned status;        /* 0 = no answer */
+    const char *user_agent;                  /* NULL = none */
+    bool authorization;                      /* there was one; nobody wants its value in a log */
+    const char *headers[EMU_HEADERS_LOGGED]; /* the names of further ones, up to the first NULL */
+    const char *fault;                       /* the rule's label; NULL = no rule */
+    unsigned status;                         /* 0 = no answer */
     uint64_t wire_bytes;
     size_t plain_bytes;
     size_t records;

@@ -70,6 +70,119 @@ wrong 'request 1 reject-records' 1 'the records to reject'
 
 ok 'exit 0' stop
 
+# ------------------------------------------------------------------------------------- answers that hurt
+
+# Each is tried over http and over https: they are sent past the HTTP library.
+hurt() {
+  local how=$1
+  reset_emulator
+  script $'request 1 truncated\nrequest 2 garbage\nrequest 3 garbage "<html>hi"\nrequest 4 trickle 1ms\nrequest 5 endless'
+  is "$how truncated: 200, and the end comes too early" "$(post "$azure" "$tmp/one") $(cat "$tmp/exit")" '200 18'
+  is '... the head promises more' "$(answer Content-Length) $(stat -c %s "$tmp/body")" '1000 500'
+  is '... the records are stored' "$(stats records)" 1
+  is "$how garbage: no HTTP" "$(post "$azure" "$tmp/one") $(cat "$tmp/exit")" '000 1'
+  is '... or what the script says' "$(post "$azure" "$tmp/one" --http0.9) $(cat "$tmp/body")" '000 <html>hi'
+  is '... nothing is stored' "$(stats records)" 1
+  is "$how trickle: the answer, byte by byte" "$(post "$azure" "$tmp/one") $(cat "$tmp/exit")" '204 0'
+  ok '... of which none is missing' test -n "$(answer x-ms-request-id)"
+  is "$how endless: 200, and no end" "$(post "$azure" "$tmp/one" --max-time 0.5) $(cat "$tmp/exit")" '200 28'
+  ok '... as long as the client takes it' test "$(stat -c %s "$tmp/body")" -gt 1000000
+  is '... both stored' "$(stats records)" 3
+  is '... and logged with what was answered' "$(python3 -c '
+import json, sys
+for line in map(json.loads, open(sys.argv[1])):
+  print(line["fault"], line["status"], line["stored"], end="; ")' "$tmp/requests")" \
+    'truncated 200 1; garbage 0 0; garbage 0 0; trickle 1ms 204 1; endless 200 1; '
+  is '... a trickle is an answer of its own, the others are the script'"'s" \
+    "$(stats requests) $(stats accepted_requests) $(stats faults)" '5 1 5'
+
+  script $'request 1-2 gzip-bomb\nrequest 3-4 trickle 0ms\nrequest 5 truncated'
+  is "$how gzip-bomb: 200" "$(post "$azure" "$tmp/one") $(answer Content-Encoding)" '200 gzip'
+  is '... it unpacks to 256 MiB' "$(gzip -dc <"$tmp/body" | wc -c)" 268435456
+  ok '... and is small' test "$(stat -c %s "$tmp/body")" -lt 2000000
+  is '... also in a client' "$(post "$azure" "$tmp/one" --compressed) $(stat -c %s "$tmp/body")" '200 268435456'
+  is 'what is refused is refused properly' \
+    "$(for _ in 3 4 5; do post "$azure" "$tmp/twice"; answer x-ms-error-code; done | paste -sd' ')" \
+    '400InvalidAttributes 400InvalidAttributes 400InvalidAttributes'
+  script $'request 1 normal close-after\nrequest 2 normal close-unsaid\nrequest 3 interim 103\nrequest 4 interim 102 status 503'
+  is "$how close-after: says so" "$(post "$azure" "$tmp/one") $(answer Connection)" '204 close'
+  is "$how close-unsaid: does not" "$(post "$azure" "$tmp/one") $(answer Connection)" '204 '
+  is "$how interim: a 1xx goes before the answer" \
+    "$(post "$azure" "$tmp/one") $(grep -c '^HTTP/1.1 103 Early Hints' "$tmp/headers")" '204 1'
+  is '... any answer' "$(post "$azure" "$tmp/one") $(grep -c '^HTTP/1.1 102 Processing' "$tmp/headers")" '503 1'
+  script 'request 1-2 status 503 padding 65536'
+  is "$how padding: a very long header" "$(post "$azure" "$tmp/one") $(answer X-Padding | wc -c)" '503 65537'
+  is '... also behind a large body' "$(post "$azure" "$tmp/exact") $(answer X-Padding | wc -c)" '503 65537'
+}
+
+# connects : how many connections curl makes for two posts
+connects() {
+  curl -s --cacert "$tmp/cert.pem" -H 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" -o "$tmp/out" \
+    -o "$tmp/out" -w '%{num_connects} ' "$azure" "$azure"
+}
+
+# ends_during FAULT : the end of the emulator does not wait for it
+ends_during() {
+  script "request 1 $1"
+  curl -s --max-time 60 --cacert "$tmp/cert.pem" -H 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" \
+    --limit-rate 10k -o "$tmp/background" "$azure" &
+  background=$!
+  eventually stats_are faults 1
+  ok "the end of the emulator does not wait for: $1" stop
+  wait "$background"
+}
+
+make_certificates() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$tmp/key.pem" -out "$tmp/cert.pem" 2>"$tmp/out"
+}
+make_certificates
+for how in http https; do
+  tls=()
+  [ $how = http ] || tls=(--tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem")
+  start --store "$tmp/store" --requests "$tmp/requests" "${tls[@]}"
+  hurt $how
+  script ''
+  is "$how keep-alive" "$(connects)" '1 0 '
+  script 'request 1 normal close-after'
+  is '... not with close-after' "$(connects)" '1 1 '
+  script 'request 1 normal close-unsaid'
+  is '... nor with close-unsaid' "$(connects)" '1 1 '
+  reset_emulator
+  ends_during 'trickle 10min'
+  start "${tls[@]}"
+  ends_during endless
+  start "${tls[@]}"
+  ends_during gzip-bomb
+done
+
+start
+wrong 'request 1 trickle' 1 'a duration'
+wrong 'request 1 interim 200' 1 'from 100 to 199'
+wrong 'request 1 status 503 padding 262145' 1 'no length of a header'
+wrong 'request 1 normal now' 1 'is too much'
+ok 'exit 0' stop
+
+# ------------------------------------------------------------------------------ redirects, and who they reach
+
+start --requests "$tmp/requests"
+script 'request * status 307 header "Location: $URL/v1/logs" header "X-Both: $URL and $URL, $UR"'
+is '$URL is where the emulator is' "$(post "$azure" "$tmp/one"; answer Location)" "307$base/v1/logs"
+is '... as often as it is there' "$(answer X-Both)" "$base and $base, \$UR"
+is 'a circle' "$(post "$azure" "$tmp/one" --location --max-redirs 4) $(cat "$tmp/exit")" '307 47'
+is '... counted by path' "$(stats by_path)" "{\"$azure_path\":2,\"/v1/logs\":4}"
+script 'request 1 status 307 header "Location: $URL/v1/logs"'
+is 'a chain that ends' "$(post "$azure" "$tmp/one" --location)" 200
+post "$azure" "$tmp/one" -H 'Authorization: Bearer seecret' -H 'X-Odd: odd-value' -H 'Traceparent: x' >"$tmp/out"
+is 'the log says whether there was an authorization, and which headers were unusual' \
+  "$(last "$tmp/requests" '[line["authorization"], line["headers"]]')" "[True, ['X-Odd', 'Traceparent']]"
+is '... but not their values' "$(grep -cE 'seecret|Bearer|odd-value' "$tmp/requests")" 0
+post "$azure" "$tmp/one" >"$tmp/out"
+is '... and that there was none' "$(last "$tmp/requests" '[line["authorization"], line["headers"]]')" "[False, []]"
+post "$base/a%ff" "$tmp/one" >"$tmp/out"
+ok 'a path that is not UTF-8 is counted' grep -q '"/a' <(curl -s "$base/emulator/stats")
+ok 'exit 0' stop
+
 # --------------------------------------------------------------------------------------------- the limit
 
 "$emulator" --limit-requests 5 2>"$tmp/err"

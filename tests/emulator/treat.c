@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "hurt.h"
+#include "raw.h"
 #include "reply.h"
 #include "treat.h"
+#include "wait.h"
 #include "wire.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <strings.h>
 #include <time.h>
 
 struct treatment {
@@ -24,45 +25,9 @@ struct treatment {
     struct emu_receipt receipt;
 };
 
-static int connection_fd(const struct treatment *treatment)
+static struct emu_raw raw_connection(const struct treatment *treatment)
 {
-    return MHD_get_connection_info(treatment->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-}
-
-static int64_t now_msec(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Sleeps until the time is over (true), or until the emulator is to end or the client hangs up (false). With fd -1
- * nobody looks whether the client is still there. */
-static bool sleep_unless_over(const struct emu_service *service, int fd, unsigned msec)
-{
-    const int64_t end = now_msec() + msec;
-    for (int64_t left = msec; left > 0; left = end - now_msec()) {
-        struct pollfd events[] = {
-            {.fd = service->stop_fd, .events = POLLIN},
-            {.fd = fd, .events = POLLRDHUP}, /* poll ignores an entry with -1 */
-        };
-        if (poll(events, 2, (int)left) > 0)
-            return false;
-    }
-    return true;
-}
-
-/* Makes the client see ECONNRESET. SO_LINGER with 0 seconds turns the close of a connection into a reset, but
- * libmicrohttpd calls shutdown(SHUT_WR) first, and the client would read an orderly end before the reset arrives.
- * Dissolving the association with connect(AF_UNSPEC), which Linux answers with a reset at once, leaves it nothing to
- * shut down. */
-static void reset_connection(int fd)
-{
-    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0 ||
-        connect(fd, &nobody, sizeof(nobody)) < 0)
-        fprintf(stderr, "azmonlog-emulator: cannot reset a connection: %s\n", strerror(errno));
+    return emu_raw_open(treatment->connection, treatment->service->stop_fd);
 }
 
 /* Counts the request, with the status that is about to be sent (0 = none). */
@@ -83,13 +48,24 @@ static void account(struct treatment *treatment, enum emu_outcome outcome, unsig
     emu_store_account(treatment->service->store, receipt);
 }
 
+static struct emu_reply reply_of(const struct treatment *treatment, const struct emu_answer *answer)
+{
+    const struct emu_rule *rule = treatment->rule;
+    return (struct emu_reply){
+        .dialect = treatment->dialect,
+        .answer = answer,
+        .headers = rule ? rule->headers : NULL,
+        .header_count = rule ? rule->header_count : 0,
+        .base_url = treatment->service->base_url,
+    };
+}
+
 static enum MHD_Result send_answer(struct treatment *treatment, enum emu_outcome outcome,
                                    const struct emu_answer *answer)
 {
-    const struct emu_rule *rule = treatment->rule;
+    const struct emu_reply reply = reply_of(treatment, answer);
     account(treatment, outcome, answer->status);
-    return emu_reply(treatment->connection, treatment->dialect, answer, rule ? rule->headers : NULL,
-                     rule ? rule->header_count : 0);
+    return emu_reply(treatment->connection, &reply);
 }
 
 /* The end of a request that is not answered. */
@@ -97,7 +73,7 @@ static enum MHD_Result hang_up(struct treatment *treatment, bool reset)
 {
     account(treatment, EMU_SCRIPTED, 0);
     if (reset)
-        reset_connection(connection_fd(treatment));
+        emu_raw_reset(raw_connection(treatment).fd);
     return MHD_NO;
 }
 
@@ -216,6 +192,56 @@ static enum MHD_Result answer_rejected_records(struct treatment *treatment)
     return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
 }
 
+/* Stores as usual, and then answers in a way that hurts. A request that is not accepted is refused as usual. */
+static enum MHD_Result hurt(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->rule;
+    struct emu_verdict *verdict = &treatment->verdict;
+    const struct emu_answer success = {.status = 200, .content_type = "application/x-protobuf"};
+    const bool own_answer = rule->action == EMU_ACTION_TRICKLE || rule->action == EMU_ACTION_CLOSE_UNSAID;
+    enum emu_outcome outcome = EMU_SCRIPTED;
+
+    if (store(treatment, verdict->records) < 0)
+        return out_of_memory(treatment);
+    if (!verdict->accepted && !own_answer)
+        return send_answer(treatment, EMU_REFUSED, &verdict->answer);
+    if (own_answer)
+        outcome = verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED;
+
+    const struct emu_raw raw = raw_connection(treatment);
+    const struct emu_reply reply = reply_of(treatment, own_answer ? &verdict->answer : &success);
+    account(treatment, outcome, reply.answer->status);
+    int r = 0;
+    if (rule->action == EMU_ACTION_ENDLESS)
+        r = emu_hurt_endless(&raw, &reply);
+    else if (rule->action == EMU_ACTION_GZIP_BOMB)
+        r = emu_hurt_gzip_bomb(&raw, &reply);
+    else if (rule->action == EMU_ACTION_TRUNCATED)
+        r = emu_hurt_truncated(&raw, &reply);
+    else
+        r = emu_hurt_trickle(&raw, &reply, rule->pause_msec); /* without a pause it does not hurt */
+    if (r < 0)
+        fprintf(stderr, "azmonlog-emulator: out of memory, an answer is not sent\n");
+    return MHD_NO;
+}
+
+static enum MHD_Result send_garbage(struct treatment *treatment)
+{
+    const struct emu_raw raw = raw_connection(treatment);
+    account(treatment, EMU_SCRIPTED, 0);
+    emu_raw_send(&raw, treatment->rule->body.data, treatment->rule->body.length);
+    return MHD_NO;
+}
+
+static void send_interim(const struct treatment *treatment)
+{
+    const struct emu_raw raw = raw_connection(treatment);
+    const unsigned status = treatment->rule->interim;
+    char text[128];
+    int n = snprintf(text, sizeof(text), "HTTP/1.1 %u %s\r\n\r\n", status, MHD_get_reason_phrase_for(status));
+    emu_raw_send(&raw, text, (size_t)n);
+}
+
 static enum MHD_Result act(struct treatment *treatment)
 {
     switch (treatment->rule ? treatment->rule->action : EMU_ACTION_NORMAL) {
@@ -232,12 +258,20 @@ static enum MHD_Result act(struct treatment *treatment)
     case EMU_ACTION_CLOSE:
         return hang_up(treatment, false);
     case EMU_ACTION_STALL:
-        sleep_unless_over(treatment->service, connection_fd(treatment), treatment->rule->stall_msec);
+        emu_sleep(treatment->service->stop_fd, raw_connection(treatment).fd, treatment->rule->pause_msec);
         return hang_up(treatment, false);
     case EMU_ACTION_STORED_THEN_RESET:
         if (store(treatment, treatment->verdict.records) < 0)
             return out_of_memory(treatment);
         return hang_up(treatment, true);
+    case EMU_ACTION_CLOSE_UNSAID:
+    case EMU_ACTION_ENDLESS:
+    case EMU_ACTION_GZIP_BOMB:
+    case EMU_ACTION_TRUNCATED:
+    case EMU_ACTION_TRICKLE:
+        return hurt(treatment);
+    case EMU_ACTION_GARBAGE:
+        return send_garbage(treatment);
     case EMU_ACTION_NORMAL:
         break;
     }
@@ -254,8 +288,35 @@ static enum MHD_Result throttle(struct treatment *treatment, unsigned wait_msec)
     if (emu_answer_error(answer, treatment->dialect, 429, "TooManyRequests",
                          "The limit of requests is reached. Try again in %s seconds.", seconds) < 0)
         return out_of_memory(treatment);
+    struct emu_reply reply = reply_of(treatment, answer);
+    reply.headers = &retry_after;
+    reply.header_count = 1;
     account(treatment, EMU_THROTTLED, answer->status);
-    return emu_reply(treatment->connection, treatment->dialect, answer, &retry_after, 1);
+    return emu_reply(treatment->connection, &reply);
+}
+
+/* Notes the headers that a request to a log endpoint does not always have. */
+static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    static const char *const usual[] = {"Host",         "User-Agent",       "Accept",         "Accept-Encoding",
+                                        "Content-Type", "Content-Encoding", "Content-Length", "Connection"};
+    struct emu_receipt *receipt = cls;
+    size_t count = 0;
+
+    (void)kind;
+    (void)value;
+    if (strcasecmp(name, "Authorization") == 0) {
+        receipt->authorization = true;
+        return MHD_YES;
+    }
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (strcasecmp(name, usual[i]) == 0)
+            return MHD_YES;
+    while (count < EMU_HEADERS_LOGGED && receipt->headers[count])
+        count++;
+    if (count < EMU_HEADERS_LOGGED)
+        receipt->headers[count] = name;
+    return MHD_YES;
 }
 
 static void free_treatment(struct treatment *treatment)
@@ -273,11 +334,12 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
         .receipt.number = emu_store_next_number(service->store),
     };
     clock_gettime(CLOCK_REALTIME, &treatment.receipt.received);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &treatment.receipt);
     _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
 
     enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
     const bool counts = target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0;
-    unsigned wait_msec = counts ? emu_limit_take(service->limit, now_msec()) : 0;
+    unsigned wait_msec = counts ? emu_limit_take(service->limit, emu_now_msec()) : 0;
     if (wait_msec > 0)
         return throttle(&treatment, wait_msec);
 
@@ -300,9 +362,11 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     treatment.rule = drawn.rule;
 
     /* A client that gives up while its request is delayed is not noticed: a slow server stores what it has read. */
-    if (treatment.rule && !sleep_unless_over(service, -1, treatment.rule->delay_msec)) {
+    if (treatment.rule && !emu_sleep(service->stop_fd, -1, treatment.rule->delay_msec)) {
         emu_store_forget(service->store);
         return MHD_NO;
     }
+    if (treatment.rule && treatment.rule->interim)
+        send_interim(&treatment);
     return act(&treatment);
 }
