@@ -38,14 +38,34 @@ static void turn_buckets(struct azm_pace *p, uint64_t now_usec)
     p->bucket = MAX(p->bucket, now);
 }
 
-static uint64_t passed_last_minute(struct azm_pace *p, uint64_t now_usec)
+/* The rate that the server let through, in requests a minute: what passed within the last minute, over the time from
+ * the first of these until the server takes more, as it says; 0 if nothing passed. */
+static uint64_t rate_that_passed(struct azm_pace *p, uint64_t now_usec, uint64_t retry_after_usec)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, first = 0, span;
 
     turn_buckets(p, now_usec);
-    for (unsigned i = 0; i < AZM_PACE_BUCKETS; i++)
-        n += p->passed[i];
-    return n;
+    for (uint64_t k = 0; k < AZM_PACE_BUCKETS && k <= p->bucket; k++) {
+        uint64_t passed = p->passed[(p->bucket - k) % AZM_PACE_BUCKETS];
+
+        n += passed;
+        first = passed > 0 ? p->bucket - k : first;
+    }
+    span = retry_after_usec > 0 ? now_usec - first * BUCKET_USEC + retry_after_usec : AZM_PACE_MINUTE_USEC;
+    return n > 0 ? MAX(n * AZM_PACE_MINUTE_USEC / span, (uint64_t)PER_MINUTE_MIN) : 0;
+}
+
+/* Half the rate that passed; and half of what it was, for that was too much. */
+static void slow_down(struct azm_pace *p, uint64_t now_usec, uint64_t retry_after_usec)
+{
+    uint64_t rate = rate_that_passed(p, now_usec, retry_after_usec);
+
+    if (p->interval_usec > 0)
+        rate = rate > 0 ? MIN(rate, AZM_PACE_MINUTE_USEC / p->interval_usec) : AZM_PACE_MINUTE_USEC / p->interval_usec;
+    if (rate == 0)
+        return; /* nothing is known but that it was too much just now: the backoff has to do */
+    p->passed_per_min = MAX(rate, (uint64_t)PER_MINUTE_MIN);
+    p->interval_usec = AZM_PACE_MINUTE_USEC / (p->passed_per_min / 2);
 }
 
 /* A minute without a 429 has passed. */
@@ -113,8 +133,7 @@ void azm_pace_throttled(struct azm_pace *p, const struct azm_clock *clock, uint6
         p->throttled_usec = now_usec;
         p->ease_usec = now_usec + AZM_PACE_MINUTE_USEC;
         p->window_limit = MAX(p->window_limit / 2, 1U);
-        p->passed_per_min = MAX(passed_last_minute(p, now_usec), (uint64_t)PER_MINUTE_MIN);
-        p->interval_usec = AZM_PACE_MINUTE_USEC / (p->passed_per_min / 2);
+        slow_down(p, now_usec, retry_after_usec);
         p->batch_delay_usec =
             p->batch_delay_usec > 0 ? MIN(p->batch_delay_usec * 2, BATCH_DELAY_MAX_USEC) : BATCH_DELAY_FIRST_USEC;
     }

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Answers that hurt: see odd_answers.sh."""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+from exporter import Exporter  # noqa: E402
+from journal_files import append_texts  # noqa: E402
+from journald import wait_for  # noqa: E402
+from tap import check, equal, note, run  # noqa: E402
+
+TEXTS = [f"good {i}" for i in range(400)]
+MEMORY_MAX_KIB = 40_000
+
+
+def exporter(out, **settings):
+    append_texts(f"{out}/journal/a.journal", TEXTS)
+    return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", batch=50, **settings)
+
+
+def rss_anon(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"RssAnon:\s+(\d+)", f.read())[1])
+
+
+def uids_are_stable(x):
+    return len({r["uid"] for r in x.received()}) == len({r["body"] for r in x.received()})
+
+
+def all_arrived(x):
+    return {r["body"] for r in x.received()} >= set(TEXTS)
+
+
+def hurting(out):
+    """Huge, endless, truncated, binary, slow and packed answers; a server that acknowledges and closes."""
+    for fault, twice in [
+            ("endless", True), ("truncated", True), ("gzip-bomb", True), ("garbage", True), ("trickle 20ms", True),
+            ('garbage "HTTP/1.1 200 OK\\r\\nContent-Length: 99\\r\\n\\r\\n"', True),
+            ('garbage "HTTP/1.1 999 Odd\\r\\nContent-Length: 0\\r\\n\\r\\n"', True),
+            ("normal close-after", False), ("normal close-unsaid", False), ("stored-then-reset", True),
+            ("status 200 padding 262144", True), ('status 429 header "Retry-After: -1"', False),
+            ('status 503 header "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT"', False),
+            ('status 503 header "Retry-After: soon"', False),
+            ('status 400 header "Content-Type: application/json" body "{\\"error\\":[[[[[[[1"', False),
+            ('status 200 header "Content-Type: application/x-protobuf" body "\\xff\\xff\\xff\\xff"', None),
+            ('status 503 body "\\x00\\x01\\x02"', False)]:
+        note(fault)
+        x = exporter(f"{out}/{re.sub('[^a-z0-9]', '', fault.lower())[:60]}")
+        try:
+            with open(f"{x.out}/azmonlog.conf") as f:
+                config = f.read()
+            with open(f"{x.out}/azmonlog.conf", "w") as f:
+                f.write(config.replace("[export]\n", "[export]\ntimeout=2s\n"))
+            x.script(f"request 1-6 {fault}\n")
+            x.start()
+            peak = 0
+            since = time.monotonic()
+            while time.monotonic() - since < 60 and not (all_arrived(x) or twice is None):
+                peak = max(peak, rss_anon(x.process.pid))
+                time.sleep(0.02)
+            if twice is None:  # a 200 is an acknowledgement, whatever bytes come with it
+                wait_for(lambda: x.stats()["requests"] >= 8, "eight requests")
+                equal("the requests that were answered with 200 are not sent again", x.stats()["requests"], 8)
+            else:
+                check("all arrived", all_arrived(x), len(x.received()))
+            check("copies have one uid", uids_are_stable(x))
+            check(f"memory stays below {MEMORY_MAX_KIB} KiB", peak < MEMORY_MAX_KIB, peak)
+            equal("nothing is in quarantine", x.quarantine(), [])
+            equal("the end", x.end(), 0)
+        finally:
+            x.close()
+
+
+def certificates(out):
+    """A CA and certificates: good, expired, and of another name. Returns {name: path without .pem or .key}."""
+    def openssl(*words, **more):
+        subprocess.run(["openssl", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+
+    made = {}
+    ca = f"{out}/ca"
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test CA", "-keyout", f"{ca}.key",
+            "-out", f"{ca}.pem")
+    for name, san, dates in [("good", "IP:127.0.0.1", ()), ("wrong", "DNS:elsewhere.example", ()),
+                             ("expired", "IP:127.0.0.1", ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z"))]:
+        base = made[name] = f"{out}/{name}"
+        with open(f"{base}.cnf", "w") as f:
+            f.write(f"[ca]\ndefault_ca=d\n[d]\ndir={out}\nnew_certs_dir={out}\ndatabase={base}.index\nserial={base}.serial\n"
+                    f"default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
+                    f"[e]\nsubjectAltName={san}\n")
+        open(f"{base}.index", "w").close()
+        with open(f"{base}.serial", "w") as f:
+            f.write(f"0{1 + len(made)}\n")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{base}.key", "-out",
+                f"{base}.csr")
+        openssl("ca", "-batch", "-config", f"{base}.cnf", "-cert", f"{ca}.pem", "-keyfile", f"{ca}.key", "-in",
+                f"{base}.csr", "-out", f"{base}.pem", *(dates or ("-days", "2")))
+    return made
+
+
+class Receiver:
+    """One more emulator, with TLS."""
+
+    def __init__(self, out, certificate):
+        os.makedirs(out)
+        self.out = out
+        self.process = subprocess.Popen(
+            [os.environ["EMULATOR"], "--port", "0", "--port-file", f"{out}/port", "--store", f"{out}/received", "--requests",
+             f"{out}/requests", "--tls-cert", f"{certificate}.pem", "--tls-key", f"{certificate}.key"],
+            stdout=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(f"{out}/port"), "the receiver")
+        self.port = open(f"{out}/port").read().strip()
+        self.url = f"https://127.0.0.1:{self.port}/v1/logs"
+
+    def script(self, text):
+        subprocess.run(["curl", "-sSfk", "--data-binary", text, f"https://127.0.0.1:{self.port}/emulator/script"],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def bodies(self):
+        with open(f"{self.out}/received") as f:
+            return {json.loads(line)["body"] for line in f}
+
+    def requests(self):
+        with open(f"{self.out}/requests") as f:
+            return [json.loads(line) for line in f]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def to_tls(x, url, ca):
+    """Makes azmonlog send there, with a secret."""
+    with open(f"{x.out}/azmonlog.conf", "a") as f:
+        f.write(f"[destination]\nendpoint={url}\ntls_ca_file={ca}\n[export]\ntimeout=2s\n")
+    secret = f"{x.out}/secret"
+    with open(os.open(secret, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
+        f.write("Authorization: Bearer hunter2\n")
+    with open(f"{x.out}/azmonlog.conf", "a") as f:
+        f.write(f"[destination]\nheaders_file={secret}\n")
+
+
+def redirects(out):
+    """307 and 308: followed by https only, five times at most, and never with credentials to another host."""
+    made = certificates(out)
+    home, other = Receiver(f"{out}/home", made["good"]), Receiver(f"{out}/other", made["good"])
+    x = exporter(f"{out}/a")
+    to_tls(x, home.url, f"{out}/ca.pem")
+    try:
+        for status in (307, 308):
+            home.script(f'request * status {status} header "Location: {other.url}"')
+            equal("ends", x.once(), 0)
+            check("all arrived at the other host", other.bodies() == set(TEXTS), len(other.bodies()))
+            check("without the credentials", not any(r.get("authorization") for r in other.requests()),
+                  other.requests()[:1])
+            subprocess.run(["rm", "-r", x.state], check=True)
+        home.script(f'request 1-3 status 307 header "Location: /v1/logs?again"\n')
+        equal("ends", x.once(), 0)
+        check("to the same host it goes on with them", home.bodies() == set(TEXTS) and
+              all(r.get("authorization") for r in home.requests()))
+        for name, location, words in [("in circles", home.url, "redirects again and again"),
+                                      ("to http", f"http://127.0.0.1:{other.port}/v1/logs", "final URL"),
+                                      ("to nowhere", "", "final URL")]:
+            note(name)
+            subprocess.run(["rm", "-r", x.state], check=True)
+            home.script(f'request * status 307 header "Location: {location}"' if location else "request * status 307")
+            x.start()
+            wait_for(lambda: x.said(f"held by.*{words}"), "it is held, and says why")
+            before = len(home.requests())
+            time.sleep(0.5)
+            check("without a storm", len(home.requests()) - before < 200, len(home.requests()) - before)
+            home.script("request * normal")
+            wait_for(lambda: x.said("works again"), "it goes on")
+            equal("the end", x.end() in (0, 1, 75), True)
+            open(x.log.name, "w").close()
+        equal("no secret was logged", x.said("hunter2"), 0)
+    finally:
+        x.close()
+        home.close()
+        other.close()
+
+
+def tls_faults(out):
+    """Expired, of another name: not sent, said what to do; with the right certificate it goes on by itself."""
+    made = certificates(out)
+    for name in ("expired", "wrong"):
+        note(name)
+        bad = Receiver(f"{out}/{name}-receiver", made[name])
+        x = exporter(f"{out}/{name}-x")
+        to_tls(x, bad.url, f"{out}/ca.pem")
+        try:
+            x.start()
+            wait_for(lambda: x.said("cannot deliver.*certificate"), "it says what is wrong")
+            check("nothing was sent", not bad.requests())
+        finally:
+            equal("the end", x.end() in (0, 1, 75), True)
+            x.close()
+            bad.close()
+
+
+run(hurting, redirects, tls_faults)
