@@ -201,4 +201,20 @@ def tls_faults(out):
             bad.close()
 
 
-run(hurting, redirects, tls_faults)
+def throttled(out):
+    """A limit of requests: obeyed after the first 429, so that there is no second episode; everything arrives."""
+    texts = [f"good {i}" for i in range(400)]
+    append_texts(f"{out}/journal/a.journal", texts)
+    x = Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", batch=10)
+    try:
+        x.limit("20/1s")
+        equal("ends", x.once(), 0)
+        equal("all arrived, once", sorted(r["body"] for r in x.received()), sorted(texts))
+        stats = x.stats()
+        check("one episode: what was on its way at the same time", 1 <= stats["throttled_requests"] <= 4,
+              stats["throttled_requests"])
+    finally:
+        x.close()
+
+
+run(throttled, hurting, redirects, tls_faults)

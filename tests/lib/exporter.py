@@ -107,6 +107,9 @@ class Exporter:
     def release(self):
         self.script(self.NORMAL)
 
+    def limit(self, limit):
+        urllib.request.urlopen(f"{self.url}/emulator/limit", limit.encode(), PATIENCE).close()
+
     def stats(self):
         with urllib.request.urlopen(f"{self.url}/emulator/stats", timeout=PATIENCE) as f:
             return json.load(f)
