@@ -116,18 +116,18 @@ int azm_spool_acknowledge(struct azm_spool *s, uint64_t id, struct azm_error *er
 void azm_spool_get_status(struct azm_spool *s, struct azm_spool_status *ret)
 {
     const struct azm_spool_meta *m = &s->db.meta;
-    const uint64_t id = azm_spool_acknowledged_id(s);
+    const uint64_t id = azm_spool_acknowledged_id(s), rows = m->last_id - MIN(id, m->last_id);
 
     *ret = (struct azm_spool_status){
-        .rows = m->last_id - MIN(id, m->last_id),
-        .records = id >= m->last_id ? 0 : m->last_total - m->acknowledged_total,
+        .rows = rows,
+        .records = rows == 0 ? 0 : m->last_total - m->acknowledged_total,
         .bytes = azm_spool_used_bytes(s),
         .max_bytes = s->max_bytes,
         .full = s->full,
         .repairs = s->repairs,
         .last_damage = s->last_damage,
     };
-    if (ret->rows > 0)
+    if (rows > 0)
         azm_spool_db_number(&s->db, SQL_OLDEST, id, &ret->oldest_usec, NULL);
 }
 

@@ -257,7 +257,7 @@ int azm_spool_repair(const struct azm_spool_files *f, const struct azm_clock *cl
 {
     _cleanup_free_ char *new_path = azm_spool_file_path(f, "-new");
     struct copy c = {.from.fd = -1, .from.wal.fd = -1, .to.path = f->path, .counted_to = counted_to};
-    struct aside aside;
+    struct aside aside = {0};
     int r;
 
     if (!new_path)

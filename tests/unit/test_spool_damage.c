@@ -7,7 +7,19 @@
 /* Bytes of the files go bad. What comes out is whole, in order, and not acknowledged; what does not come out is
  * counted; and the spool can be used afterwards. */
 
+/* SQLite's and our own: nothing is flushed in truth, as no machine goes down in here. A third of the time. */
+__attribute__((visibility("default"))) int fsync(int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
+__attribute__((visibility("default"))) int fdatasync(int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
 #define ROWS 40
+#define FEW_ROWS 14
 #define ACKNOWLEDGED 7
 #define LOST_MAX 9 /* that stand in one page */
 
@@ -42,11 +54,11 @@ static void set_opened(const char *text)
 }
 
 /* Rows of many sizes, each in a transaction of its own. */
-static struct azm_spool *make(uint8_t id[static 16])
+static struct azm_spool *make(uint64_t rows, uint8_t id[static 16])
 {
     struct azm_spool *s = open_spool();
 
-    for (uint64_t n = 1; n <= ROWS; n++)
+    for (uint64_t n = 1; n <= rows; n++)
         append(s, n, 1, n % 4 == 0 ? 9000 : n * 60);
     acknowledge(s, ACKNOWLEDGED);
     azm_spool_id(s, id);
@@ -60,7 +72,8 @@ static void remove_all(void)
 }
 
 /* Opens it, reads all, and uses it. *damage: of opening it or met later. *same: it knows its id. */
-static struct contents use_damaged(const uint8_t id[static 16], struct azm_spool_damage *damage, bool *same)
+static struct contents use_damaged(uint64_t rows, const uint8_t id[static 16], struct azm_spool_damage *damage,
+                                   bool *same)
 {
     struct azm_spool *s = open_spool_with(spool_options(), damage);
     struct contents c = read_all(s);
@@ -75,7 +88,7 @@ static struct contents use_damaged(const uint8_t id[static 16], struct azm_spool
     if (*same && c.rows > 0)
         ck_assert_uint_gt(c.first, ACKNOWLEDGED);
     c.lost += damage->lost_rows;
-    next = *same ? ROWS + 1 : c.last + 1;
+    next = *same ? rows + 1 : c.last + 1;
     append(s, next, 1, 1234); /* the next one gets a new number */
     if (c.rows > 0)
         acknowledge(s, c.last);
@@ -105,7 +118,7 @@ static void flip_main(const char *opened)
     struct image file;
     unsigned found = 0, lossless = 0, offsets = 0;
 
-    azm_spool_free(make(id));
+    azm_spool_free(make(ROWS, id));
     set_opened(opened);
     file = load("q");
     for (size_t at = 0; at < file.len; at += 512) {
@@ -116,7 +129,7 @@ static void flip_main(const char *opened)
         remove_all();
         file.data[at] ^= 0x55;
         write_file("q", 0600, file.data, file.len);
-        c = use_damaged(id, &damage, &same);
+        c = use_damaged(ROWS, id, &damage, &same);
         file.data[at] ^= 0x55;
         ck_assert_msg(same, "offset %zu", at); /* it is there twice */
         ck_assert_msg(c.rows + c.lost == ROWS - ACKNOWLEDGED, "offset %zu: %" PRIu64 " rows, %" PRIu64 " lost", at,
@@ -147,12 +160,12 @@ END_TEST
 START_TEST(each_512th_byte_of_the_wal)
 {
     uint8_t id[16];
-    struct azm_spool *s = make(id);
+    struct azm_spool *s = make(FEW_ROWS, id);
     struct image file = load("q"), wal = load("q-wal");
     unsigned offsets = 0;
 
     azm_spool_free(s);
-    ck_assert_uint_gt(wal.len, 100000);
+    ck_assert_uint_gt(wal.len, 100000); /* all of it is in there */
     for (size_t at = 0; at < wal.len; at += 512) {
         struct azm_spool_damage damage;
         struct contents c;
@@ -169,10 +182,10 @@ START_TEST(each_512th_byte_of_the_wal)
             azm_spool_free(open_spool_with(spool_options(), &none));
             ck_assert(!none.found);
         } else {
-            c = use_damaged(id, &damage, &same);
+            c = use_damaged(FEW_ROWS, id, &damage, &same);
             ck_assert_msg(damage.found && same, "offset %zu", at);
-            ck_assert_msg(c.rows + c.lost == ROWS - ACKNOWLEDGED, "offset %zu: %" PRIu64 " rows, %" PRIu64 " lost", at,
-                          c.rows, c.lost);
+            ck_assert_msg(c.rows + c.lost == FEW_ROWS - ACKNOWLEDGED, "offset %zu: %" PRIu64 " rows, %" PRIu64 " lost",
+                          at, c.rows, c.lost);
             ck_assert_msg(c.lost <= LOST_MAX, "offset %zu: %" PRIu64 " rows", at, c.rows);
         }
         wal.data[at] ^= 0x55;
@@ -187,7 +200,7 @@ END_TEST
 START_TEST(truncated_anywhere)
 {
     uint8_t id[16];
-    struct azm_spool *s = make(id);
+    struct azm_spool *s = make(ROWS, id);
     struct image live = load("q"), wal = load("q-wal"), file;
     struct prng p = {5};
 
@@ -211,12 +224,12 @@ START_TEST(truncated_anywhere)
         if (i % 3 == 1) { /* the file, and all of it is in the WAL: nothing is lost */
             write_file("q", 0600, live.data, i < 20 ? 0 : prng_below(&p, live.len));
             write_file("q-wal", 0600, wal.data, wal.len);
-            ck_assert_uint_eq(use_damaged(id, &damage, &same).rows, ROWS - ACKNOWLEDGED);
+            ck_assert_uint_eq(use_damaged(ROWS, id, &damage, &same).rows, ROWS - ACKNOWLEDGED);
             ck_assert(same);
             continue;
         }
         write_file("q", 0600, file.data, 1 + prng_below(&p, file.len - 1));
-        use_damaged(id, &damage, &same);
+        use_damaged(ROWS, id, &damage, &same);
         ck_assert(damage.found);
     }
     free(live.data);
@@ -233,13 +246,13 @@ START_TEST(garbage)
     struct prng p = {6};
     bool same;
 
-    azm_spool_free(make(id));
+    azm_spool_free(make(ROWS, id));
     file = load("q");
     for (int i = 0; i < 30; i++) { /* the beginning: more and more, but not the page of meta */
         remove_all();
         prng_bytes(&p, file.data, (size_t)(i + 1) * 4096 / 30);
         write_file("q", 0600, file.data, file.len);
-        ck_assert_uint_eq(use_damaged(id, &damage, &same).rows, ROWS - ACKNOWLEDGED);
+        ck_assert_uint_eq(use_damaged(ROWS, id, &damage, &same).rows, ROWS - ACKNOWLEDGED);
         ck_assert(same && damage.found);
         ck_assert_uint_eq(damage.lost_rows, 0);
     }
@@ -247,12 +260,12 @@ START_TEST(garbage)
         remove_all();
         prng_bytes(&p, file.data, file.len);
         write_file("q", 0600, file.data, i ? prng_below(&p, file.len) + 1 : file.len);
-        ck_assert_uint_eq(use_damaged(id, &damage, &same).rows, 0);
+        ck_assert_uint_eq(use_damaged(ROWS, id, &damage, &same).rows, 0);
         ck_assert(!same && damage.found);
     }
     remove_all(); /* a WAL without a file, and one of garbage */
     write_file("q-wal", 0600, file.data, file.len);
-    ck_assert_uint_eq(use_damaged(id, &damage, &same).rows, 0);
+    ck_assert_uint_eq(use_damaged(ROWS, id, &damage, &same).rows, 0);
     free(file.data);
 }
 END_TEST
@@ -294,7 +307,7 @@ START_TEST(repaired_but_not_yet_in_its_place)
     struct image file;
     struct azm_spool *s;
 
-    azm_spool_free(make(id));
+    azm_spool_free(make(ROWS, id));
     file = load("q");
     ck_assert_int_eq(rename(temp_path("q"), temp_path("q-repaired")), 0);
     write_text("q-wal", 0600, "of the damaged one");
@@ -318,7 +331,7 @@ START_TEST(damage_while_it_is_open)
 {
     struct prng p = {7};
 
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 8; i++) {
         struct azm_spool *s = open_spool();
         struct contents c, again;
         struct azm_spool_damage damage;
