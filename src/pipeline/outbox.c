@@ -37,6 +37,7 @@ struct azm_outbox {
     bool full;               /* nothing can be appended now */
     uint64_t retry_usec;     /* monotonic: when a spool is to be tried again; 0: no need */
     uint64_t lost_rows;
+    uint64_t repairs; /* of the spool, that were told */
     struct azm_gzip *gzip;
     struct azm_buf raw;
 };
@@ -121,6 +122,14 @@ static int pack(struct azm_outbox *b, const struct azm_batch *batch, struct azm_
     return r < 0 ? r : azm_gzip_compress(b->gzip, b->raw.data, b->raw.len, &row->data);
 }
 
+static void tell_damage(const struct azm_spool_damage *d)
+{
+    azm_log(AZM_LOG_ERROR,
+            "the spool was damaged; it is kept as %s. %" PRIu64 " batches could be read and go on, %" PRIu64
+            " are lost",
+            d->set_aside, d->recovered, d->lost_rows);
+}
+
 static int open_spool(struct azm_outbox *b, struct azm_error *err)
 {
     const struct azm_spool_options o = {
@@ -134,11 +143,9 @@ static int open_spool(struct azm_outbox *b, struct azm_error *err)
     int r = azm_spool_open(&o, &b->spool, &damage, err);
 
     if (damage.found)
-        azm_log(AZM_LOG_ERROR,
-                "the spool was damaged; it is kept as %s. %" PRIu64 " batches could be read and go on, %" PRIu64
-                " are lost",
-                damage.set_aside, damage.recovered, damage.lost_rows);
+        tell_damage(&damage);
     b->lost_rows += damage.lost_rows;
+    b->repairs = damage.found;
     return r;
 }
 
@@ -202,6 +209,17 @@ static void begin_spooling(struct azm_outbox *b)
             b->o.spool_after_usec / AZM_USEC_PER_SEC, b->spool_path);
 }
 
+/* Damage that was met while the spool is in use. */
+static void look_for_repairs(struct azm_outbox *b)
+{
+    struct azm_spool_status s;
+
+    azm_spool_get_status(b->spool, &s);
+    if (s.repairs > b->repairs)
+        tell_damage(&s.last_damage);
+    b->repairs = s.repairs;
+}
+
 /* The next batch of the spool: 1, 0 if there is none, -errno. */
 static int read_batch(struct azm_outbox *b, struct azm_batch **ret, uint64_t *ret_row, struct azm_error *err)
 {
@@ -209,6 +227,7 @@ static int read_batch(struct azm_outbox *b, struct azm_batch **ret, uint64_t *re
     uint64_t lost = 0;
     int r = azm_spool_read(b->spool, b->fed, &row, &lost, err);
 
+    look_for_repairs(b);
     if (r > 0) {
         r = azm_gunzip(row.data.data, row.data.len, ROW_MAX_BYTES, &b->raw);
         if (r >= 0)

@@ -14,8 +14,8 @@
  * order in which they went in; one number says up to which row all is acknowledged; what is acknowledged is deleted in
  * bulk.
  *
- * The file and its companions (-wal, -shm, -ballast) have mode 0600. A ballast file keeps disk space for deletes, which
- * need room to free room: it is given up when the disk is full, and made again when there is space.
+ * The file and its companions (-wal, -lock, -ballast) have mode 0600. A ballast file keeps disk space for deletes,
+ * which need room to free room: it is given up when the disk is full, and made again when there is space.
  *
  * One thread at a time may use a spool. */
 
@@ -47,6 +47,13 @@ enum azm_spool_full {
     AZM_SPOOL_FULL_DISK,  /* less than min_free_percent of the file system is free, or a write said so */
 };
 
+/* What was found damaged, and repaired: the file was set aside, and what can be found in it put into a new one. */
+struct azm_spool_damage {
+    bool found;
+    char set_aside[256];           /* the damaged file's new name: PATH.corrupt-<seconds>; cut off if it is too long */
+    uint64_t recovered, lost_rows; /* rows; lost: as far as their numbers tell */
+};
+
 struct azm_spool_status {
     uint64_t acknowledged_id, last_id; /* rows */
     uint64_t rows, records;            /* not acknowledged */
@@ -54,20 +61,15 @@ struct azm_spool_status {
     uint64_t max_bytes;
     uint64_t oldest_usec;     /* realtime at which the first of them was appended; 0: there is none */
     enum azm_spool_full full; /* at the last append */
-};
-
-/* What was found damaged when a spool was opened. */
-struct azm_spool_damage {
-    bool found;
-    char set_aside[256];           /* the damaged file's new name: PATH.corrupt-<time> */
-    uint64_t recovered, lost_rows; /* rows; lost: as far as their numbers tell */
+    uint64_t repairs;         /* since it was opened, that among them */
+    struct azm_spool_damage last_damage;
 };
 
 struct azm_spool;
 
-/* Opens the spool, or creates an empty one. A damaged file is set aside, what can be read of it is put into a new one
- * in its order, and `ret_damage` (may be NULL) says so. 0, -EBUSY if another process has it open, or -errno with words
- * that name the path. */
+/* Opens the spool, or creates an empty one. A damaged file is repaired, and `ret_damage` (may be NULL) says so. 0,
+ * -EBUSY if another process has it open, -ELOOP for a symbolic link, -ENOTSUP for the database of another program, or
+ * -errno with words that name the path. After a machine went down while it was open, opening reads the whole file. */
 int azm_spool_open(const struct azm_spool_options *o, struct azm_spool **ret, struct azm_spool_damage *ret_damage,
                    struct azm_error *err);
 struct azm_spool *azm_spool_free(struct azm_spool *s);
@@ -76,13 +78,15 @@ struct azm_spool *azm_spool_free(struct azm_spool *s);
 bool azm_spool_exists(const char *path);
 
 /* Appends all `n` rows (of which `id` and `time_usec` are filled in) in one transaction, or none: 0 when they are on
- * disk; -ENOSPC when the limit, the free space or the disk does not allow it, and then it may work later; another
- * -errno. */
+ * disk; -ENOSPC when the limit, the free space or the disk does not allow it, and then it may work later; -EMSGSIZE
+ * when so much at once can never be within max_bytes (it takes twice its size for a moment, and 1/8 or 8 MiB more);
+ * another -errno. */
 int azm_spool_append(struct azm_spool *s, struct azm_spool_row *rows, size_t n, struct azm_error *err);
 
 /* The first row after the one with this id (0: the first of all): 1 and *ret, whose buffer is reused; 0 if there is
- * none. A row that cannot be read, or does not have the checksum that it was written with, is passed over and counted
- * in *lost_rows. -errno. */
+ * none. A row that does not have the checksum that it was written with, is passed over. What is lost is added to
+ * *lost_rows, once: also what a repair did not find, which any call may have to make when it meets damage (see
+ * azm_spool_status). -errno. */
 int azm_spool_read(struct azm_spool *s, uint64_t after, struct azm_spool_row *ret, uint64_t *lost_rows,
                    struct azm_error *err);
 

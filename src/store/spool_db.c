@@ -6,8 +6,12 @@
 #include "store/spool_db.h"
 
 #define FORMAT_VERSION 1
-#define APPLICATION_ID "0x617a6d71"  /* "azmq": file(1) shows it */
-#define PROBES_MAX UINT64_C(1000000) /* single numbers looked for at one damaged place */
+#define APPLICATION_ID "0x617a6d71" /* "azmq": file(1) shows it */
+
+#define META_COLUMNS "version, spool_id, acknowledged, acknowledged_total, last_id, last_total, opened, checksum"
+#define META_TABLE                                                                                                     \
+    "(one INTEGER PRIMARY KEY, version INTEGER, spool_id BLOB, acknowledged INTEGER, acknowledged_total INTEGER, "     \
+    "last_id INTEGER, last_total INTEGER, opened TEXT, checksum INTEGER);"
 
 static const char *const sql_text[SQL_N] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -15,17 +19,15 @@ static const char *const sql_text[SQL_N] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_INSERT] = "INSERT INTO row(id, time, records, total, checksum, data) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_NEXT] = "SELECT id, time, records, total, checksum, data FROM row WHERE id > ?1 ORDER BY id LIMIT 1",
-    [SQL_EXACT] = "SELECT id, time, records, total, checksum, data FROM row WHERE id = ?1",
     [SQL_TOTAL] = "SELECT total FROM row WHERE id = ?1",
     [SQL_OLDEST] = "SELECT time FROM row WHERE id > ifnull(?1, 0) AND data IS NOT NULL ORDER BY id LIMIT 1",
     [SQL_FIRST] = "SELECT id FROM row ORDER BY id LIMIT 1",
     [SQL_LAST] = "SELECT id FROM row ORDER BY id DESC LIMIT 1",
     [SQL_DELETE] = "DELETE FROM row WHERE id BETWEEN ?1 AND ?2",
-    [SQL_META_GET] =
-        "SELECT version, spool_id, acknowledged, acknowledged_total, last_id, last_total, opened, checksum "
-        "FROM meta WHERE one = 1",
-    [SQL_META_PUT] = "INSERT OR REPLACE INTO meta(one, version, spool_id, acknowledged, acknowledged_total, last_id, "
-                     "last_total, opened, checksum) VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_META_GET] = "SELECT " META_COLUMNS " FROM meta WHERE one = 1",
+    [SQL_META_PUT] = "INSERT OR REPLACE INTO meta(one, " META_COLUMNS ") VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_META_PUT_COPY] =
+        "INSERT OR REPLACE INTO meta_copy(one, " META_COLUMNS ") VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [SQL_PAGES] = "PRAGMA page_count",
     [SQL_FREE_PAGES] = "PRAGMA freelist_count",
 };
@@ -40,21 +42,13 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA cache_size = -2048;"
                                "PRAGMA wal_autocheckpoint = 0;";
 
-/* None of them reads the file. writable_schema makes SQLite go on where a file is shorter than its header says. */
-static const char salvage_settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                                       "PRAGMA query_only = ON;"
-                                       "PRAGMA writable_schema = ON;"
-                                       "PRAGMA temp_store = MEMORY;"
-                                       "PRAGMA cell_size_check = ON;";
-
 static const char tables[] =
     "PRAGMA page_size = 4096;"
     "PRAGMA auto_vacuum = INCREMENTAL;"
     "PRAGMA journal_mode = WAL;"
     "BEGIN IMMEDIATE;"
     "PRAGMA application_id = " APPLICATION_ID ";"
-    "CREATE TABLE meta(one INTEGER PRIMARY KEY, version INTEGER, spool_id BLOB, acknowledged INTEGER, "
-    "acknowledged_total INTEGER, last_id INTEGER, last_total INTEGER, opened TEXT, checksum INTEGER);"
+    "CREATE TABLE meta" META_TABLE "CREATE TABLE meta_copy" META_TABLE
     "CREATE TABLE row(id INTEGER PRIMARY KEY, time INTEGER, records INTEGER, total INTEGER, checksum INTEGER, "
     "data BLOB);"
     "COMMIT;";
@@ -95,7 +89,7 @@ static int errno_of(sqlite3 *db)
 int azm_spool_db_error(struct azm_spool_db *db, const char *what, struct azm_error *err)
 {
     if (!db->sqlite)
-        return azm_error_set(err, ENOMEM, "cannot %s the spool %s: out of memory", what, db->path);
+        return azm_error_set(err, ENOMEM, "cannot %s the spool %s: SQLite has no memory", what, db->path);
     return azm_error_set(err, errno_of(db->sqlite), "cannot %s the spool %s: %s (SQLite error %d)", what, db->path,
                          sqlite3_errmsg(db->sqlite), sqlite3_extended_errcode(db->sqlite));
 }
@@ -103,7 +97,7 @@ int azm_spool_db_error(struct azm_spool_db *db, const char *what, struct azm_err
 /* Prepared at the first use; NULL: see sqlite3_errmsg. */
 static sqlite3_stmt *statement(struct azm_spool_db *db, enum azm_spool_sql sql)
 {
-    if (!db->statements[sql])
+    if (!db->statements[sql] && db->sqlite)
         sqlite3_prepare_v3(db->sqlite, sql_text[sql], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[sql], NULL);
     return db->statements[sql];
 }
@@ -163,7 +157,7 @@ int azm_spool_db_end(struct azm_spool_db *db, int r, const struct azm_spool_meta
     return r;
 }
 
-static uint64_t meta_checksum(uint64_t version, const struct azm_spool_meta *m)
+uint64_t azm_spool_db_meta_checksum(uint64_t version, const struct azm_spool_meta *m)
 {
     uint64_t numbers[] = {version, m->acknowledged, m->acknowledged_total, m->last_id, m->last_total};
 
@@ -189,7 +183,7 @@ static int take_meta(struct azm_spool_db *db, sqlite3_stmt *st, struct azm_error
     if (sqlite3_column_bytes(st, 1) != sizeof m.spool_id)
         return not_whole(db, err);
     memcpy(m.spool_id, sqlite3_column_blob(st, 1), sizeof m.spool_id);
-    if (meta_checksum(version, &m) != (uint64_t)sqlite3_column_int64(st, 7))
+    if (azm_spool_db_meta_checksum(version, &m) != (uint64_t)sqlite3_column_int64(st, 7))
         return not_whole(db, err);
     if (version != FORMAT_VERSION)
         return azm_error_set(err, ENOTSUP, "the spool %s is of version %llu, which this azmonlog does not know",
@@ -200,7 +194,7 @@ static int take_meta(struct azm_spool_db *db, sqlite3_stmt *st, struct azm_error
     return 0;
 }
 
-int azm_spool_db_get_meta(struct azm_spool_db *db, struct azm_error *err)
+static int get_meta(struct azm_spool_db *db, struct azm_error *err)
 {
     sqlite3_stmt *st = statement(db, SQL_META_GET);
     int r, rc = st ? sqlite3_step(st) : SQLITE_ERROR;
@@ -216,9 +210,10 @@ int azm_spool_db_get_meta(struct azm_spool_db *db, struct azm_error *err)
     return r;
 }
 
-int azm_spool_db_put_meta(struct azm_spool_db *db, const struct azm_spool_meta *m, struct azm_error *err)
+static int put_meta(struct azm_spool_db *db, enum azm_spool_sql sql, const struct azm_spool_meta *m,
+                    struct azm_error *err)
 {
-    sqlite3_stmt *st = statement(db, SQL_META_PUT);
+    sqlite3_stmt *st = statement(db, sql);
 
     if (st) {
         sqlite3_bind_int(st, 1, FORMAT_VERSION);
@@ -228,12 +223,19 @@ int azm_spool_db_put_meta(struct azm_spool_db *db, const struct azm_spool_meta *
         sqlite3_bind_int64(st, 5, (sqlite3_int64)m->last_id);
         sqlite3_bind_int64(st, 6, (sqlite3_int64)m->last_total);
         sqlite3_bind_text(st, 7, m->opened, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(st, 8, (sqlite3_int64)meta_checksum(FORMAT_VERSION, m));
+        sqlite3_bind_int64(st, 8, (sqlite3_int64)azm_spool_db_meta_checksum(FORMAT_VERSION, m));
     }
     return run(db, st, "write to", err);
 }
 
-static uint64_t row_checksum(const struct azm_spool_row *row, uint64_t total, const void *data, size_t len)
+int azm_spool_db_put_meta(struct azm_spool_db *db, const struct azm_spool_meta *m, struct azm_error *err)
+{
+    int r = put_meta(db, SQL_META_PUT, m, err);
+
+    return r < 0 ? r : put_meta(db, SQL_META_PUT_COPY, m, err);
+}
+
+uint64_t azm_spool_db_row_checksum(const struct azm_spool_row *row, uint64_t total, const void *data, size_t len)
 {
     uint64_t numbers[] = {row->id, row->time_usec, row->records, total};
 
@@ -251,7 +253,7 @@ static int insert(struct azm_spool_db *db, const struct azm_spool_row *row, uint
         sqlite3_bind_int64(st, 2, (sqlite3_int64)row->time_usec);
         sqlite3_bind_int64(st, 3, (sqlite3_int64)row->records);
         sqlite3_bind_int64(st, 4, (sqlite3_int64)total);
-        sqlite3_bind_int64(st, 5, (sqlite3_int64)row_checksum(row, total, data, row->data.len));
+        sqlite3_bind_int64(st, 5, (sqlite3_int64)azm_spool_db_row_checksum(row, total, data, row->data.len));
         if (sqlite3_bind_blob64(st, 6, data, row->data.len, SQLITE_STATIC) != SQLITE_OK)
             return azm_spool_db_error(db, "write to", err);
     }
@@ -288,118 +290,81 @@ enum found {
     NOTHING,
     ROW,
     LOST_EARLIER, /* a row without data */
-    DAMAGE,
+    NOT_WHOLE,
 };
 
-/* The row at, or the next after, this id. NOTHING.. or -errno. */
-static int find(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_t id, struct azm_spool_row *row,
-                uint64_t *ret_total, struct azm_error *err)
+/* The first row after this id. NOTHING.. or -errno. */
+static int find(struct azm_spool_db *db, uint64_t after, struct azm_spool_row *row, struct azm_error *err)
 {
-    sqlite3_stmt *st = statement(db, sql);
+    sqlite3_stmt *st = statement(db, SQL_NEXT);
     const void *data;
+    uint64_t total;
     size_t len;
     int rc, r;
 
-    if (!st) {
-        r = azm_spool_db_error(db, "read", err);
-        return r == -EBADMSG ? DAMAGE : r;
-    }
-    sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
+    if (!st)
+        return azm_spool_db_error(db, "read", err);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
     rc = sqlite3_step(st);
     if (rc != SQLITE_ROW) {
         r = rc == SQLITE_DONE ? NOTHING : azm_spool_db_error(db, "read", err);
         sqlite3_reset(st);
-        return r == -EBADMSG ? DAMAGE : r;
+        return r;
     }
     row->id = (uint64_t)sqlite3_column_int64(st, 0);
     row->time_usec = (uint64_t)sqlite3_column_int64(st, 1);
     row->records = (uint64_t)sqlite3_column_int64(st, 2);
-    *ret_total = (uint64_t)sqlite3_column_int64(st, 3);
+    total = (uint64_t)sqlite3_column_int64(st, 3);
     r = sqlite3_column_type(st, 5) == SQLITE_NULL ? LOST_EARLIER : ROW;
     data = sqlite3_column_blob(st, 5);
     len = (size_t)sqlite3_column_bytes(st, 5);
     azm_buf_clear(&row->data);
-    if (len > 0 && !data)
-        r = azm_error_set(err, ENOMEM, "cannot read the spool %s: out of memory", db->path);
-    else if (row_checksum(row, *ret_total, len > 0 ? data : "", len) != (uint64_t)sqlite3_column_int64(st, 4))
-        r = DAMAGE;
+    if (len > 0 && !data) /* SQLite read it only now */
+        r = azm_spool_db_error(db, "read", err);
+    else if (azm_spool_db_row_checksum(row, total, len > 0 ? data : "", len) != (uint64_t)sqlite3_column_int64(st, 4))
+        r = NOT_WHOLE;
     else if (azm_buf_append(&row->data, data, len) < 0)
         r = azm_error_set(err, ENOMEM, "cannot read the spool %s: out of memory", db->path);
     sqlite3_reset(st);
     return r;
 }
 
-static void skip(struct azm_spool_db *db, uint64_t from, uint64_t to)
+/* Nothing from the first of these behind `after` to the last can be read. */
+static void skip(struct azm_spool_db *db, uint64_t after, uint64_t last)
 {
-    if (from != db->skip_to)
-        db->skip_from = from;
-    db->skip_to = to;
+    if (after != db->skip_to)
+        db->skip_from = after;
+    db->skip_to = last;
 }
 
-/* The first of the numbers from..to that a whole row has: 1, 0, -errno. */
-static int probe(struct azm_spool_db *db, uint64_t from, uint64_t to, struct azm_spool_row *row, uint64_t *ret_total,
-                 struct azm_error *err)
+int azm_spool_db_walk(struct azm_spool_db *db, uint64_t after, struct azm_spool_row *row, uint64_t *lost,
+                      struct azm_error *err)
 {
-    for (uint64_t id = from; id <= to && id - from < PROBES_MAX; id++) {
-        int r = find(db, SQL_EXACT, id, row, ret_total, err);
-
-        if (r < 0)
-            return r;
-        if (r == ROW && row->id == id)
-            return 1;
-    }
-    return 0;
-}
-
-static void count_lost(struct azm_spool_db *db, uint64_t first, uint64_t last, uint64_t *lost)
-{
-    first = MAX(first, db->lost_to + 1);
-    if (first > last)
-        return;
-    *lost += last - first + 1;
-    db->lost_to = last;
-}
-
-int azm_spool_db_walk(struct azm_spool_db *db, uint64_t after, struct azm_spool_row *row, uint64_t *ret_total,
-                      uint64_t *lost, struct azm_error *err)
-{
-    const uint64_t last = db->last_is_unknown ? INT64_MAX - 1 : db->meta.last_id;
-
     for (;;) {
-        uint64_t to = last; /* up to here nothing is expected but what is looked for one by one */
-        int found, r;
+        int found;
 
         if (after >= db->skip_from && after < db->skip_to)
             after = db->skip_to;
-        if (after >= last)
+        if (after >= db->meta.last_id)
             return 0;
-        found = find(db, SQL_NEXT, after, row, ret_total, err);
+        found = find(db, after, row, err);
         if (found < 0)
             return found;
-        if (found == NOTHING && db->last_is_unknown)
-            return 0;
         if (found == ROW && row->id == after + 1)
             return 1;
-        if (found == LOST_EARLIER && row->records <= after + 1 && row->id > after && row->id <= last) {
-            skip(db, after, row->id);
-            continue;
+        if (found == NOT_WHOLE && row->id == after + 1) {
+            if (row->id > db->lost_to) {
+                db->lost_to = row->id;
+                ++*lost;
+            }
+        } else if (found != LOST_EARLIER || row->records > after + 1 || row->id <= after ||
+                   row->id > db->meta.last_id) {
+            /* numbers have no gaps */
+            return azm_error_set(err, EBADMSG, "the spool %s is damaged: a row is missing after number %llu", db->path,
+                                 (unsigned long long)after);
         }
-        if (found == ROW && row->id > after && row->id <= last)
-            to = row->id - 1;
-        else if (found == LOST_EARLIER && row->id > after && row->records <= row->id && row->id <= last)
-            to = row->records - 1;
-        db->damaged = true;
-        r = probe(db, after + 1, to, row, ret_total, err);
-        if (r < 0)
-            return r;
-        if (to < INT64_MAX - 1 || r > 0)
-            count_lost(db, after + 1, r > 0 ? row->id - 1 : to, lost);
-        if (r > 0) {
-            if (row->id > after + 1)
-                skip(db, after, row->id - 1);
-            return 1;
-        }
-        skip(db, after, to);
+        skip(db, after, row->id);
+        after = row->id;
     }
 }
 
@@ -448,7 +413,7 @@ static bool is_foreign(struct azm_spool_db *db)
     return foreign && azm_spool_db_check(db, NULL) == 0;
 }
 
-int azm_spool_db_open(struct azm_spool_db *db, const char *path, enum azm_spool_open_mode mode, struct azm_error *err)
+int azm_spool_db_open(struct azm_spool_db *db, const char *path, bool create, struct azm_error *err)
 {
     int r;
 
@@ -457,17 +422,13 @@ int azm_spool_db_open(struct azm_spool_db *db, const char *path, enum azm_spool_
                         NULL) != SQLITE_OK)
         return azm_spool_db_error(db, "open", err);
     sqlite3_extended_result_codes(db->sqlite, 1);
-    if (mode == AZM_SPOOL_DB_SALVAGE) {
-        sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        return azm_spool_db_exec(db, salvage_settings, "open", err);
-    }
     r = azm_spool_db_exec(db, settings, "open", err);
     if (r < 0)
         return r;
-    sqlite3_wal_hook(db->sqlite, on_commit, db);
-    if (mode == AZM_SPOOL_DB_CREATE)
+    sqlite3_wal_hook(db->sqlite, on_commit, db); /* it would be replaced by PRAGMA wal_autocheckpoint */
+    if (create)
         return azm_spool_db_exec(db, tables, "create", err);
-    r = azm_spool_db_get_meta(db, err);
+    r = get_meta(db, err);
     if (r == -EIO && (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR) { /* no such table, no such column */
         if (is_foreign(db))
             return azm_error_set(err, ENOTSUP, "%s is the database of another program, not a spool", path);

@@ -12,7 +12,8 @@
  * Table `row`: id, time, records, total (of all records up to and with this row since the file was made: two of them
  * tell how many lie between, without counting), checksum over all of it, data. A row without data stands for rows that
  * a repair found lost: those from number `records` to `id`.
- * Table `meta`: one row, written by every append and acknowledgement. */
+ * Tables `meta` and `meta_copy`: one row, written by every append and acknowledgement, twice because one damaged page
+ * must not take the position and the spool's id with it. */
 
 #define AZM_SPOOL_PAGE_BYTES 4096U
 
@@ -20,7 +21,7 @@ struct azm_spool_meta {
     uint8_t spool_id[16];
     uint64_t acknowledged, acknowledged_total; /* id of a row, and its total */
     uint64_t last_id, last_total;              /* of the last row that was ever appended */
-    char opened[40]; /* boot id of the last one who opened the file, "closed" after an orderly end, or "damaged" */
+    char opened[40]; /* boot id of the last one who opened the file; "closed" after an orderly end */
 };
 
 enum azm_spool_sql {
@@ -29,7 +30,6 @@ enum azm_spool_sql {
     SQL_ROLLBACK,
     SQL_INSERT,
     SQL_NEXT,
-    SQL_EXACT,
     SQL_TOTAL,
     SQL_OLDEST,
     SQL_FIRST,
@@ -37,6 +37,7 @@ enum azm_spool_sql {
     SQL_DELETE,
     SQL_META_GET,
     SQL_META_PUT,
+    SQL_META_PUT_COPY,
     SQL_PAGES,
     SQL_FREE_PAGES,
     SQL_N,
@@ -49,24 +50,15 @@ struct azm_spool_db {
     struct azm_spool_meta meta; /* as it is on disk */
     uint64_t wal_frames;        /* in the WAL after the last commit */
 
-    /* of azm_spool_db_walk */
-    bool last_is_unknown;        /* meta could not be read: ids may go on after meta.last_id */
-    bool damaged;                /* something was met that cannot be in a sound file */
     uint64_t lost_to;            /* lost rows are counted up to here */
     uint64_t skip_from, skip_to; /* between these two there is nothing that can be read */
 };
 
-enum azm_spool_open_mode {
-    AZM_SPOOL_DB_CREATE, /* makes the tables; the file is there and empty */
-    AZM_SPOOL_DB_USE,
-    AZM_SPOOL_DB_SALVAGE, /* reads what can be read; writes nothing */
-};
+/* Opens the file, reads meta, or, with `create`, makes the tables in an empty file. -EBADMSG: it is damaged; -EBUSY;
+ * -ENOTSUP: of a newer version, or not a spool; another -errno. `db` needs azm_spool_db_close in any case. */
+int azm_spool_db_open(struct azm_spool_db *db, const char *path, bool create, struct azm_error *err);
 
-/* Opens the file and, in USE mode, reads meta. -EBADMSG: it is damaged; -EBUSY; -ENOTSUP: of a newer version, or not a
- * spool; another -errno. `db` needs azm_spool_db_close in any case. */
-int azm_spool_db_open(struct azm_spool_db *db, const char *path, enum azm_spool_open_mode mode, struct azm_error *err);
-
-/* Takes the WAL into the file (not in SALVAGE mode) and closes. */
+/* Takes the WAL into the file and closes. */
 void azm_spool_db_close(struct azm_spool_db *db);
 
 /* Is the structure of the whole file sound? It reads all of it. 0, -EBADMSG. */
@@ -87,8 +79,6 @@ int azm_spool_db_number(struct azm_spool_db *db, enum azm_spool_sql sql, uint64_
  */
 int azm_spool_db_end(struct azm_spool_db *db, int r, const struct azm_spool_meta *meta, struct azm_error *err);
 
-/* Reads meta: 0, -EBADMSG if it is not whole, -ENOTSUP. */
-int azm_spool_db_get_meta(struct azm_spool_db *db, struct azm_error *err);
 int azm_spool_db_put_meta(struct azm_spool_db *db, const struct azm_spool_meta *meta, struct azm_error *err);
 
 int azm_spool_db_insert(struct azm_spool_db *db, const struct azm_spool_row *row, uint64_t total,
@@ -99,7 +89,12 @@ int azm_spool_db_insert_lost(struct azm_spool_db *db, uint64_t first, uint64_t l
 /* Deletes rows from `first` to `last`: 0, -errno. */
 int azm_spool_db_delete(struct azm_spool_db *db, uint64_t first, uint64_t last, struct azm_error *err);
 
-/* The next whole row after this id: 1, 0: there is none, -errno (but never -EBADMSG). Whatever damage it meets, it
- * looks for every single number on the way; those that are not found are added to *lost, once. */
-int azm_spool_db_walk(struct azm_spool_db *db, uint64_t after, struct azm_spool_row *row, uint64_t *ret_total,
-                      uint64_t *lost, struct azm_error *err);
+/* The next whole row after this id: 1, 0: there is none, -EBADMSG: the structure of the file is damaged, and a repair
+ * may find what cannot be found here; another -errno. Rows without their checksum are passed over, and added to *lost,
+ * once. */
+int azm_spool_db_walk(struct azm_spool_db *db, uint64_t after, struct azm_spool_row *row, uint64_t *lost,
+                      struct azm_error *err);
+
+/* The checksums of the two kinds of rows. */
+uint64_t azm_spool_db_row_checksum(const struct azm_spool_row *row, uint64_t total, const void *data, size_t len);
+uint64_t azm_spool_db_meta_checksum(uint64_t version, const struct azm_spool_meta *m);

@@ -142,7 +142,7 @@ int azm_spool_files_swap(const struct azm_spool_files *f, struct azm_error *err)
 
 int azm_spool_files_tidy(const struct azm_spool_files *f, struct azm_error *err)
 {
-    static const char *const leftovers[] = {"-new", "-new-wal", "-salvage", "-salvage-wal"};
+    static const char *const leftovers[] = {"-new", "-new-wal"};
 
     for (size_t i = 0; i < ELEMENTSOF(leftovers); i++)
         azm_spool_file_remove(f, leftovers[i]);

@@ -8,8 +8,8 @@
 #include "store/spool.h"
 
 /* The files of a spool, beside its database file: PATH-wal (SQLite's), PATH-lock, PATH-ballast; for a moment PATH-new
- * (a file in the making), PATH-repaired (one that is complete and takes PATH's place), PATH-salvage (the damaged one
- * while it is read). Names in here are relative to the directory. */
+ * (a file in the making), PATH-repaired (one that is complete and takes PATH's place). Names in here are relative to
+ * the directory. */
 struct azm_spool_files {
     int dir_fd, lock_fd;
     size_t ballast_bytes;

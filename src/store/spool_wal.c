@@ -12,7 +12,6 @@
 #define FRAME_HEADER 24
 #define FRAME (FRAME_HEADER + AZM_SPOOL_PAGE_BYTES)
 #define MAGIC UINT32_C(0x377f0682) /* + 1: the words of checksums are big-endian */
-#define WAL_FORMAT UINT32_C(3007000)
 
 struct sum {
     uint32_t a, b;
@@ -38,14 +37,6 @@ static uint32_t get32(const uint8_t *p)
 static uint32_t get32_little(const uint8_t *p)
 {
     return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
 }
 
 static struct sum add(struct sum s, bool big_endian, const uint8_t *data, size_t len)
@@ -151,111 +142,56 @@ int azm_spool_wal_check(int dir_fd, const char *name, struct azm_error *err)
     return azm_error_set(err, EBADMSG, "%s is damaged before its end", name);
 }
 
-struct writer {
-    int fd;
-    off_t at;
-    struct sum sum;
-    uint8_t salts[8];
-};
-
-static int write_at(int fd, off_t at, const uint8_t *data, size_t len)
+/* Where the last commit ends (0: there is none), and the highest page number in front of it. */
+static int survey(struct walk w, off_t *ret_end, uint32_t *ret_highest)
 {
-    while (len > 0) {
-        ssize_t n = pwrite(fd, data, len, at);
-
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0) {
-            data += n;
-            at += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
-static int put_header(struct writer *w)
-{
-    uint8_t h[HEADER] = {0};
-
-    put32(h, MAGIC);
-    put32(h + 4, WAL_FORMAT);
-    put32(h + 8, AZM_SPOOL_PAGE_BYTES);
-    memcpy(h + 16, w->salts, sizeof w->salts);
-    w->sum = add((struct sum){0}, false, h, 24);
-    put32(h + 24, w->sum.a);
-    put32(h + 28, w->sum.b);
-    w->at = HEADER;
-    return write_at(w->fd, 0, h, sizeof h);
-}
-
-static int put_frame(struct writer *w, uint8_t *frame, uint32_t pages)
-{
-    int r;
-
-    put32(frame + 4, pages);
-    memcpy(frame + 8, w->salts, sizeof w->salts);
-    w->sum = frame_sum(w->sum, false, frame);
-    put32(frame + 16, w->sum.a);
-    put32(frame + 20, w->sum.b);
-    r = write_at(w->fd, w->at, frame, FRAME);
-    w->at += FRAME;
-    return r;
-}
-
-/* Where the last commit ends (0: there is none), and how many pages the file has at most. */
-static int survey(struct walk w, off_t *ret_end, uint32_t *pages)
-{
+    uint32_t highest = 0;
     int r;
 
     *ret_end = 0;
+    *ret_highest = 0;
     while ((r = next(&w)) > 0) {
+        if (w.whole)
+            highest = MAX(highest, get32(w.frame));
         if (commits(&w)) {
             *ret_end = w.at;
-            *pages = MAX(*pages, get32(w.frame + 4));
+            *ret_highest = highest;
         }
     }
     return r;
 }
 
-static int mend(struct walk *from, bool any, struct writer *to, const uint8_t *first_page, uint32_t pages)
+int azm_spool_wal_pages(int dir_fd, const char *name, struct azm_spool_wal_pages *ret, struct azm_error *err)
 {
+    struct walk w = {.fd = -1};
+    bool header_whole;
     off_t end = 0;
-    int r = any ? survey(*from, &end, &pages) : 0;
+    int r = begin(&w, dir_fd, name, &header_whole);
 
-    if (r >= 0)
-        r = put_header(to);
-    if (r >= 0 && first_page) {
-        uint8_t frame[FRAME];
-
-        put32(frame, 1);
-        memcpy(frame + FRAME_HEADER, first_page, AZM_SPOOL_PAGE_BYTES);
-        r = put_frame(to, frame, pages);
+    *ret = (struct azm_spool_wal_pages){.fd = -1};
+    if (r > 0)
+        r = survey(w, &end, &ret->highest);
+    if (r >= 0 && end > 0) {
+        ret->offsets = calloc((size_t)ret->highest + 1, sizeof *ret->offsets);
+        if (!ret->offsets)
+            r = -ENOMEM;
     }
-    while (r >= 0 && any && from->at < end && (r = next(from)) > 0) {
-        if (from->whole)
-            r = put_frame(to, from->frame, pages); /* each as a commit: what is missing between them does not matter */
-        else
-            r = 0;
+    while (r >= 0 && w.at < end && (r = next(&w)) > 0) {
+        if (w.whole)
+            ret->offsets[get32(w.frame)] = w.at - AZM_SPOOL_PAGE_BYTES;
     }
-    return r < 0 ? r : 0;
+    if (r < 0) {
+        azm_closep(&w.fd);
+        azm_spool_wal_pages_free(ret);
+        return azm_error_set(err, r, "cannot read %s: %m", name);
+    }
+    ret->fd = w.fd;
+    return 0;
 }
 
-int azm_spool_wal_mend(int dir_fd, const char *name, const char *new_name, const uint8_t *first_page, uint32_t pages,
-                       struct azm_error *err)
+void azm_spool_wal_pages_free(struct azm_spool_wal_pages *p)
 {
-    struct walk from = {.fd = -1};
-    struct writer to = {.fd = -1};
-    bool header_whole, any = false;
-    int r = begin(&from, dir_fd, name, &header_whole);
-
-    if (r >= 0) {
-        any = r > 0;
-        memcpy(to.salts, from.salts, sizeof to.salts);
-        to.fd = openat(dir_fd, new_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        r = to.fd < 0 ? -errno : mend(&from, any, &to, first_page, MAX(pages, 1U));
-    }
-    azm_closep(&from.fd);
-    azm_closep(&to.fd);
-    return r < 0 ? azm_error_set(err, r, "cannot write %s: %m", new_name) : 0;
+    azm_closep(&p->fd);
+    free(p->offsets);
+    *p = (struct azm_spool_wal_pages){.fd = -1};
 }

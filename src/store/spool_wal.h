@@ -14,8 +14,13 @@
 /* Are there commits behind damage in this WAL? 0 (also when it does not exist), -EBADMSG with words, another -errno. */
 int azm_spool_wal_check(int dir_fd, const char *name, struct azm_error *err);
 
-/* Writes a new WAL of all frames that are whole, so that SQLite reads all of them; before them `first_page`
- * (AZM_SPOOL_PAGE_BYTES) as page 1 unless it is NULL. The old WAL need not exist; the database file has this many
- * pages. 0, -errno. */
-int azm_spool_wal_mend(int dir_fd, const char *name, const char *new_name, const uint8_t *first_page, uint32_t pages,
-                       struct azm_error *err);
+/* The newest form of each page in the WAL: of all frames that are whole and not behind the last commit. */
+struct azm_spool_wal_pages {
+    int fd;           /* of the WAL; -1: there is none */
+    uint32_t highest; /* page number */
+    int64_t *offsets; /* in the WAL, of the page with this number; 0: it is not there */
+};
+
+/* 0, also when there is no WAL, -errno. */
+int azm_spool_wal_pages(int dir_fd, const char *name, struct azm_spool_wal_pages *ret, struct azm_error *err);
+void azm_spool_wal_pages_free(struct azm_spool_wal_pages *p);

@@ -241,8 +241,8 @@ def damaged(out):
         shutil.rmtree(f"{out}/journal")
         os.mkdir(f"{out}/journal")
         x.start()
+        x.release()  # at the latest when it comes to the place it is found
         wait_for(lambda: x.said("spool was damaged"), "it says that the spool is damaged")
-        x.release()
         wait_for(lambda: not s.spooling(), "the spool is gone")
         missing = set(s.texts) - s.arrived()
         check("all but a few batches arrived", 0 < len(missing) <= 10 * BATCH and s.arrived() <= set(s.texts), len(missing))
