@@ -72,7 +72,11 @@ static int use(struct azm_spool *s, struct azm_error *err)
     meta = s->db.meta;
     memcpy(meta.opened, s->boot, sizeof meta.opened);
     r = azm_spool_write_acknowledged(s, &meta, 0, err);
-    return r == -ENOSPC ? 0 : r; /* it can be read; that nothing can be written, others say */
+    if (r != -ENOSPC)
+        return r;
+    s->db.meta =
+        meta; /* the next write writes it; until then it can be read, and an append says that the disk is full */
+    return 0;
 }
 
 /* Puts a new file into the place of the damaged one, with all that can be found in that. */
