@@ -77,10 +77,10 @@ struct azm_spool *azm_spool_free(struct azm_spool *s);
 /* Is there a spool file at this path? */
 bool azm_spool_exists(const char *path);
 
-/* Appends all `n` rows (of which `id` and `time_usec` are filled in) in one transaction, or none: 0 when they are on
- * disk; -ENOSPC when the limit, the free space or the disk does not allow it, and then it may work later; -EMSGSIZE
- * when so much at once can never be within max_bytes (it takes twice its size for a moment, and 1/8 or 8 MiB more);
- * another -errno. */
+/* Appends all `n` rows (of which `id` and `time_usec` are filled in; after an error they mean nothing) in one
+ * transaction, or none: 0 when they are on disk; -ENOSPC when the limit, the free space or the disk does not allow it,
+ * and then it may work later; -EMSGSIZE when so much at once can never be within max_bytes (it takes twice its size for
+ * a moment, and 1/8 or 8 MiB more); another -errno. */
 int azm_spool_append(struct azm_spool *s, struct azm_spool_row *rows, size_t n, struct azm_error *err);
 
 /* The first row after the one with this id (0: the first of all): 1 and *ret, whose buffer is reused; 0 if there is

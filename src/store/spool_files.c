@@ -158,7 +158,8 @@ void azm_spool_ballast_take(struct azm_spool_files *f)
         return;
     fd = openat(f->dir_fd, azm_spool_file_name(f, "-ballast", name),
                 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    f->has_ballast = fd >= 0 && fchmod(fd, 0600) == 0 && posix_fallocate(fd, 0, (off_t)f->ballast_bytes) == 0;
+    f->has_ballast = fd >= 0 && fchmod(fd, 0600) == 0 && ftruncate(fd, (off_t)f->ballast_bytes) == 0 &&
+                     posix_fallocate(fd, 0, (off_t)f->ballast_bytes) == 0;
     if (!f->has_ballast)
         azm_spool_file_remove(f, "-ballast"); /* a part of it may be there */
 }

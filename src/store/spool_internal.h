@@ -16,12 +16,13 @@ struct azm_spool {
     uint64_t max_bytes;
     uint64_t wal_bytes; /* of it are kept for the WAL, which is taken into the file when it has half of that */
     unsigned min_free_percent;
-    char boot[40];          /* id of this boot */
-    uint64_t deleted;       /* there is no row up to this id */
-    bool stale_wal;         /* a commit failed, and may have left in the WAL what must not be taken for a part of it */
-    bool damaged;           /* must be repaired before anything else */
-    uint64_t repaired_usec; /* monotonic */
-    uint64_t lost;          /* rows that a repair did not find, which azm_spool_read has to tell */
+    char boot[40];    /* id of this boot */
+    uint64_t deleted; /* there is no row up to this id */
+    bool stale_wal;   /* a commit failed, and may have left in the WAL what must not be taken for a part of it */
+    bool damaged;     /* must be repaired before anything else */
+    uint64_t repair_after_usec; /* monotonic; not before */
+    int repair_error;           /* of the last repair */
+    uint64_t lost;              /* rows that a repair did not find, which azm_spool_read has to tell */
     uint64_t repairs;
     struct azm_spool_damage last_damage;
     enum azm_spool_full full;

@@ -12,7 +12,8 @@
 
 #define WAL_BYTES_MAX (UINT64_C(8) * 1024 * 1024)
 #define WAL_BYTES_MIN (UINT64_C(16) * AZM_SPOOL_PAGE_BYTES)
-#define REPAIR_INTERVAL_USEC (60 * AZM_USEC_PER_SEC)
+#define REPAIR_AGAIN_USEC (60 * AZM_USEC_PER_SEC) /* after one that went well */
+#define REPAIR_RETRY_USEC (5 * AZM_USEC_PER_SEC)  /* after one that did not */
 
 static void boot_id(char ret[static 40])
 {
@@ -71,7 +72,11 @@ static int use(struct azm_spool *s, struct azm_error *err)
     meta = s->db.meta;
     memcpy(meta.opened, s->boot, sizeof meta.opened);
     r = azm_spool_write_acknowledged(s, &meta, 0, err);
-    return r == -ENOSPC ? 0 : r; /* it can be read; that nothing can be written, others say */
+    if (r != -ENOSPC)
+        return r;
+    s->db.meta =
+        meta; /* the next write writes it; until then it can be read, and an append says that the disk is full */
+    return 0;
 }
 
 /* Puts a new file into the place of the damaged one, with all that can be found in that. */
@@ -83,13 +88,14 @@ static int repair(struct azm_spool *s, struct azm_error *err)
 
     s->damaged = true;
     azm_spool_db_close(&s->db);
+    s->repair_after_usec = azm_monotonic_usec(s->clock) + REPAIR_RETRY_USEC;
     r = azm_spool_repair(&s->files, s->clock, counted_to, &s->last_damage, err);
     if (r == -ENOSPC && azm_spool_ballast_drop(&s->files))
         r = azm_spool_repair(&s->files, s->clock, counted_to, &s->last_damage, err);
     if (r >= 0) {
         s->damaged = false;
         s->repairs++;
-        s->repaired_usec = azm_monotonic_usec(s->clock);
+        s->repair_after_usec = azm_monotonic_usec(s->clock) + REPAIR_AGAIN_USEC;
         s->lost += s->last_damage.lost_rows;
         r = azm_spool_db_open(&s->db, s->files.path, false, err);
     }
@@ -102,17 +108,20 @@ static int repair(struct azm_spool *s, struct azm_error *err)
         s->db.meta = meta; /* for the status */
     }
     s->db.lost_to = counted_to;
-    return r;
+    s->repair_error = MIN(r, 0);
+    return s->repair_error;
 }
 
-/* Repairs what an operation found damaged: 0, and then it may be tried again. Not again and again on a machine that
- * damages every new file: each leaves one that was set aside. */
+/* Not again and again: a repair reads everything, and each leaves a file that was set aside. */
 int azm_spool_recover(struct azm_spool *s, struct azm_error *err)
 {
-    if (s->repairs > 0 && s->db.sqlite && azm_monotonic_usec(s->clock) - s->repaired_usec < REPAIR_INTERVAL_USEC)
-        return azm_error_set(err, EBADMSG, "the spool %s is damaged again, shortly after it was repaired",
+    s->damaged = true;
+    if (azm_monotonic_usec(s->clock) >= s->repair_after_usec)
+        return repair(s, err);
+    if (s->repair_error < 0)
+        return azm_error_set(err, s->repair_error, "the damaged spool %s could not be repaired a moment ago: %m",
                              s->files.path);
-    return repair(s, err);
+    return azm_error_set(err, EBADMSG, "the spool %s is damaged again, shortly after it was repaired", s->files.path);
 }
 
 static int open_files(struct azm_spool *s, struct azm_error *err)
@@ -131,7 +140,6 @@ static int open_files(struct azm_spool *s, struct azm_error *err)
         if (r < 0)
             return r;
     }
-    s->files.has_ballast = azm_spool_file_size(&s->files, "-ballast") > 0;
     boot_id(s->boot);
     r = look(s, err);
     if (r >= 0)
@@ -139,6 +147,8 @@ static int open_files(struct azm_spool *s, struct azm_error *err)
     if (r == -EBADMSG)
         r = repair(s, err);
     s->lost = 0; /* *ret_damage tells it */
+    if (r >= 0)
+        azm_spool_ballast_take(&s->files);
     return r;
 }
 
@@ -163,7 +173,6 @@ int azm_spool_open(const struct azm_spool_options *o, struct azm_spool **ret, st
         free(s);
         return r;
     }
-    azm_spool_ballast_take(&s->files);
     if (ret_damage)
         *ret_damage = s->last_damage;
     *ret = s;

@@ -111,7 +111,7 @@ static struct azm_spool_options small(void)
 struct progress {
     uint64_t appended, acknowledged; /* these calls returned */
     uint64_t next_acknowledged;      /* may have been done */
-    bool opened, done;
+    bool opened;
 };
 
 static struct progress *shared_progress(void)
@@ -157,6 +157,7 @@ static struct azm_spool *assert_nothing_lost(struct progress *p)
     ck_assert_uint_eq(st.records, c.records);
     if (c.rows == 0) {
         ck_assert_uint_ge(p->next_acknowledged, p->appended);
+        p->acknowledged = p->next_acknowledged = p->appended;
         return s;
     }
     ck_assert_uint_eq(c.rows, c.last - c.first + 1);
@@ -216,6 +217,23 @@ START_TEST(killed_after_every_call)
 }
 END_TEST
 
+/* Works until it is killed. */
+static void work(struct progress *p)
+{
+    struct azm_spool_options o = small();
+    struct azm_spool *s = NULL;
+
+    must(azm_spool_open(&o, &s, NULL, NULL) == 0);
+    p->opened = true;
+    for (unsigned i = 1;; i++) {
+        if (step(s, p, i) < 0) { /* full */
+            p->next_acknowledged = p->appended;
+            must(azm_spool_acknowledge(s, p->appended, NULL) == 0);
+            p->acknowledged = p->appended;
+        }
+    }
+}
+
 START_TEST(killed_at_random_moments)
 {
     struct progress *p = shared_progress();
@@ -226,28 +244,19 @@ START_TEST(killed_at_random_moments)
         int status;
 
         ck_assert_int_ge(pid, 0);
-        if (pid == 0) {
-            struct azm_spool *s = assert_nothing_lost(p);
-
-            p->opened = true;
-            for (unsigned i = 1;; i++) {
-                if (step(s, p, i) < 0) { /* full */
-                    p->next_acknowledged = p->appended;
-                    acknowledge(s, p->appended);
-                    p->acknowledged = p->appended;
-                }
-            }
-        }
+        if (pid == 0)
+            work(p);
         while (!__atomic_load_n(&p->opened, __ATOMIC_ACQUIRE) && waitpid(pid, &status, WNOHANG) == 0)
             usleep(500);
         ck_assert(p->opened);
         usleep((useconds_t)prng_below(&prng, 15000));
         kill(pid, SIGKILL);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert(WIFSIGNALED(status));
+        ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         p->opened = false;
+        azm_spool_free(assert_nothing_lost(p));
     }
-    azm_spool_free(assert_nothing_lost(p));
+    munmap(p, sizeof *p);
 }
 END_TEST
 
@@ -328,6 +337,167 @@ START_TEST(ballast_is_given_up_for_an_acknowledgement)
 }
 END_TEST
 
+/* A spool of the rows 3..16, of which nothing can be found by way of its tables. */
+static void make_damaged(void)
+{
+    static const uint8_t zeroes[5 * 4096];
+    struct azm_spool *s = open_spool_with(small(), NULL);
+    int fd;
+
+    append(s, 1, 16, 3000);
+    acknowledge(s, 2);
+    azm_spool_free(s);
+    fd = open(temp_path("q"), O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(pwrite(fd, zeroes, 4096, 0), 4096);
+    ck_assert_int_eq(pwrite(fd, zeroes, 4096, 4 * 4096), 4096); /* meta_copy or the root of the rows */
+    close(fd);
+}
+
+static void assert_repaired(void)
+{
+    struct azm_spool *s = open_spool_with(small(), NULL);
+
+    assert_holds(s, 3, 16);
+    append(s, 17, 1, 100);
+    acknowledge(s, 17);
+    azm_spool_close_and_remove(s);
+    temp_dir_remove(); /* what was set aside */
+    ck_assert_int_eq(mkdir(temp_dir, 0700), 0);
+}
+
+static void die_in_repair(enum mode mode)
+{
+    unsigned n;
+
+    take_over_calls();
+    for (n = 1;; n++) {
+        int status;
+        pid_t pid;
+
+        make_damaged();
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+            arm(mode, n);
+            open_spool_with(small(), NULL);
+            _exit(0);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        assert_repaired();
+        if (!WIFSIGNALED(status)) {
+            ck_assert_int_eq(status, 0);
+            break;
+        }
+    }
+    ck_assert_uint_gt(n, 30);
+}
+
+START_TEST(killed_in_a_repair)
+{
+    die_in_repair(DIE_BEFORE);
+    die_in_repair(DIE_AFTER);
+}
+END_TEST
+
+static void fail_in_repair(enum mode mode)
+{
+    struct azm_spool_options o = small();
+    unsigned n, failures = 0;
+
+    take_over_calls();
+    for (n = 1;; n++) {
+        struct azm_spool *s = NULL;
+        struct azm_error err = {""};
+        unsigned reached;
+        int r;
+
+        make_damaged();
+        arm(mode, n);
+        r = azm_spool_open(&o, &s, NULL, &err);
+        reached = calls.n;
+        arm(PASS, 0);
+        ck_assert_msg(r == 0 || r == -ENOSPC || r == -EIO, "%s", err.words);
+        failures += r < 0;
+        azm_spool_free(s);
+        assert_repaired();
+        if (reached < n)
+            break;
+    }
+    ck_assert_uint_gt(n, 30);
+    ck_assert_uint_gt(failures, 10);
+}
+
+START_TEST(every_call_failing_in_a_repair)
+{
+    fail_in_repair(FAIL);
+    fail_in_repair(FAIL_FROM);
+}
+END_TEST
+
+static uint64_t at_hand(void *userdata)
+{
+    return *(uint64_t *)userdata;
+}
+
+/* A full disk when damage is met: an error, until there is space. */
+START_TEST(a_repair_that_has_to_wait)
+{
+    struct azm_spool_options o = small();
+    struct azm_clock clock = azm_system_clock;
+    uint64_t now = 1000 * AZM_USEC_PER_SEC;
+    struct azm_spool_row row = {0};
+    struct azm_spool_status st;
+    struct azm_error err = {""};
+    struct azm_spool *s;
+    uint64_t lost = 0;
+    int fd;
+
+    clock.monotonic_usec = at_hand;
+    clock.userdata = &now;
+    o.clock = &clock;
+    o.max_bytes = 64 * MIB;
+    take_over_calls();
+    s = open_spool_with(o, NULL);
+    for (uint64_t id = 1; id <= 60; id++)
+        append(s, id, 1, 100000);
+    acknowledge(s, 2);
+    fd = open(temp_path("q"), O_RDWR | O_CLOEXEC);
+    for (off_t page = 40; page * 4096 < file_size("q") - 4096 * 400; page++)
+        ck_assert_int_eq(pwrite(fd, "\0\0\0", 4, page * 4096), 4); /* the chains of overflow pages, and leaves */
+    close(fd);
+    arm(FAIL_FROM, 1);
+    for (int i = 0; i < 3; i++) {
+        uint64_t after = 0;
+        int r;
+
+        while ((r = azm_spool_read(s, after, &row, &lost, &err)) > 0)
+            after = row.id;
+        ck_assert_msg(r == -ENOSPC || r == -EIO, "%s", err.words);
+        ck_assert_int_lt(try_append(s, 61, 1, 10, &err), 0);
+        ck_assert_int_lt(azm_spool_acknowledge(s, 3, &err), 0);
+        azm_spool_get_status(s, &st);
+        ck_assert_uint_eq(st.rows, 58);
+        ck_assert_uint_eq(st.repairs, 0);
+        now += i * 10 * AZM_USEC_PER_SEC;
+    }
+    arm(PASS, 0);
+    append(s, 61, 1, 10);
+    azm_spool_get_status(s, &st);
+    ck_assert_uint_eq(st.repairs, 1);
+    ck_assert(st.last_damage.found);
+    lost = 0;
+    row.id = 0;
+    for (uint64_t after = 0; azm_spool_read(s, after, &row, &lost, &err) > 0; after = row.id)
+        assert_row_whole(&row);
+    ck_assert_uint_eq(row.id, 61);
+    ck_assert_uint_eq(st.last_damage.lost_rows, lost);
+    ck_assert_uint_eq(st.last_damage.recovered + lost, 58);
+    acknowledge(s, 61);
+    azm_buf_free(&row.data);
+    azm_spool_free(s);
+}
+END_TEST
+
 START_TEST(a_call_is_one_flush)
 {
     struct azm_spool *s = open_spool();
@@ -352,6 +522,9 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "every_call_failing", every_call_failing);
     add_test_in_dir(s, "every_call_failing_from_one_on", every_call_failing_from_one_on);
     add_test_in_dir(s, "ballast_is_given_up_for_an_acknowledgement", ballast_is_given_up_for_an_acknowledgement);
+    add_test_in_dir(s, "killed_in_a_repair", killed_in_a_repair);
+    add_test_in_dir(s, "every_call_failing_in_a_repair", every_call_failing_in_a_repair);
+    add_test_in_dir(s, "a_repair_that_has_to_wait", a_repair_that_has_to_wait);
     add_test_in_dir(s, "a_call_is_one_flush", a_call_is_one_flush);
 }
 
