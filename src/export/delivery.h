@@ -41,7 +41,7 @@ struct azm_attempt {
     unsigned failures;  /* of this request so far, as the last verdict counted them */
     bool others_passed; /* others were taken since the last of these failures */
     unsigned redirects; /* followed so far */
-    bool renewable;     /* its credentials can be renewed, and were not since the last success */
+    bool renewable;     /* its credentials can be renewed */
 };
 
 enum azm_decision {

@@ -15,7 +15,7 @@ struct azm_route {
     struct azm_http_settings *http;
     enum azm_profile profile;
     char *destination, *origin;
-    bool renewable, renewal_wanted; /* wanted: since the last success */
+    bool renewable, renewal_wanted; /* wanted: not for the first time since the last success */
     struct azm_pace pace, suspect_pace;
 };
 

@@ -270,9 +270,11 @@ static bool look_closer(struct azm_exporter *x, struct azm_part *p, const struct
 /* It is kept and sent again later. */
 static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v)
 {
-    bool hold = v->decision == AZM_HOLD;
+    /* The first time the credentials may be others by now; after that a person has to look. */
+    bool hold = v->decision == AZM_HOLD || (v->decision == AZM_RENEW && x->route->renewal_wanted);
 
     azm_part_failed(&x->transits, p, is_refusal(v));
+    azm_part_go_home(p);
     if (hold && is_refusal(v) && look_closer(x, p, v))
         return;
     p->failures = v->failures;
@@ -508,7 +510,7 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
         .failures = p->failures,
         .others_passed = azm_part_others_passed(&x->transits, p),
         .redirects = p->redirects,
-        .renewable = x->route->renewable && !x->route->renewal_wanted,
+        .renewable = x->route->renewable,
     };
     struct azm_verdict v;
 
@@ -569,6 +571,7 @@ static void set_route(struct azm_exporter *x, struct azm_route *route)
     x->route = route;
     azm_http_configure(x->http, route->http);
     azm_transits_forget(&x->transits);
+    x->refusals = 0;
 }
 
 /* Takes over what was submitted and configured, and says whether to go on. */

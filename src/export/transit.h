@@ -100,6 +100,9 @@ bool azm_part_others_passed(const struct azm_transits *ts, const struct azm_part
 /* Splits a part of two or more records, by bytes or by records: 0 or -ENOMEM. Both are READY. */
 int azm_part_split(struct azm_part *p, bool by_bytes);
 
+/* The next request goes to the configured place again. */
+void azm_part_go_home(struct azm_part *p);
+
 /* Forgets the request and the body, and where it was redirected to. */
 void azm_part_reset(struct azm_part *p);
 

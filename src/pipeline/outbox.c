@@ -35,6 +35,7 @@ struct azm_outbox {
     uint64_t fed;            /* row: up to here the exporter has it */
     uint64_t appended;       /* row: the last one */
     bool full;               /* nothing can be appended now */
+    bool unreadable;         /* nothing can be read now */
     uint64_t retry_usec;     /* monotonic: when a spool is to be tried again; 0: no need */
     uint64_t lost_rows;
     uint64_t repairs; /* of the spool, that were told */
@@ -153,7 +154,7 @@ static void close_spool(struct azm_outbox *b)
 {
     b->spool = azm_spool_close_and_remove(b->spool);
     b->fed = b->appended = b->since_usec = 0;
-    b->full = false;
+    b->full = b->unreadable = false;
 }
 
 /* Appends copies of all that is outstanding, as one: 0 or -errno. */
@@ -260,6 +261,14 @@ static int feed(struct azm_outbox *b, struct azm_error *err)
         uint64_t row = 0;
         int r = read_batch(b, &batch, &row, err);
 
+        if (r < 0 && r != -ENOMEM) { /* a disk that cannot be read just now, or a repair that has to wait */
+            if (!b->unreadable)
+                azm_log(AZM_LOG_ERROR, "%s; trying again", err->words);
+            b->unreadable = true;
+            b->retry_usec = now_usec(b) + RETRY_USEC;
+            return 0;
+        }
+        b->unreadable = false;
         if (r < 0)
             return r;
         if (r == 0) { /* what is behind it cannot be read */
@@ -442,6 +451,8 @@ int azm_outbox_work(struct azm_outbox *b, uint64_t *ret_next_usec, struct azm_er
         }
         *ret_next_usec = MIN(*ret_next_usec, b->retry_usec);
     }
+    if (b->unreadable)
+        *ret_next_usec = MIN(*ret_next_usec, b->retry_usec);
     return 0;
 }
 
