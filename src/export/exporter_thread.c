@@ -273,6 +273,7 @@ static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct a
     bool hold = v->decision == AZM_HOLD;
 
     azm_part_failed(&x->transits, p, is_refusal(v));
+    azm_part_forget_redirect(p); /* it was for that one request: the place may be gone, home may be well again */
     if (hold && is_refusal(v) && look_closer(x, p, v))
         return;
     p->failures = v->failures;

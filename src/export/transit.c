@@ -16,13 +16,18 @@ static struct azm_part *part_new(struct azm_transit *t, size_t first, size_t n)
     return p;
 }
 
+void azm_part_forget_redirect(struct azm_part *p)
+{
+    free(p->redirect_url);
+    p->redirect_url = NULL;
+    p->redirects = 0;
+}
+
 void azm_part_reset(struct azm_part *p)
 {
     p->request = azm_http_request_free(p->request);
     azm_buf_free(&p->body);
-    free(p->redirect_url);
-    p->redirect_url = NULL;
-    p->redirects = 0;
+    azm_part_forget_redirect(p);
 }
 
 static void part_free(struct azm_part *p)

@@ -103,6 +103,9 @@ int azm_part_split(struct azm_part *p, bool by_bytes);
 /* Forgets the request and the body, and where it was redirected to. */
 void azm_part_reset(struct azm_part *p);
 
+/* The next request goes home. */
+void azm_part_forget_redirect(struct azm_part *p);
+
 /* It was acknowledged: others are proven by that. To be followed by azm_part_done. */
 void azm_part_acknowledged(struct azm_transits *ts, const struct azm_part *p);
 
