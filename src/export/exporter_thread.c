@@ -499,11 +499,12 @@ static void on_truncated(struct azm_exporter *x, struct azm_part *p, struct azm_
 
 static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct azm_answer *a)
 {
+    const bool is_probe = azm_part_is_probe(&x->transits, p);
     const struct azm_attempt attempt = {
         .profile = x->route->profile,
         .origin = x->route->origin,
         .records = p->n,
-        .proven = azm_part_is_proven(&x->transits, p),
+        .proven = !is_probe && azm_part_is_proven(&x->transits, p), /* a probe is to find out, not to be judged */
         .truncated = p->truncated != NULL,
         .suspect = p->suspect,
         .failures = p->failures,
@@ -531,8 +532,8 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
         break;
     case AZM_ACKNOWLEDGE_PARTIAL:
     case AZM_QUARANTINE:
-        if (azm_part_is_probe(&x->transits, p))
-            on_acknowledged(x, p); /* a copy of it was taken before */
+        if (is_probe) /* it was taken, then: what is not proven is not given up */
+            on_acknowledged(x, p);
         else
             on_quarantined(x, p, &v, a);
         break;
