@@ -271,6 +271,8 @@ static bool look_closer(struct azm_exporter *x, struct azm_part *p, const struct
 static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v)
 {
     bool hold = v->decision == AZM_HOLD;
+    /* Every time, for who rotates them may be later than the first refusal; the pace bounds how often. */
+    bool renew = v->meaning == AZM_UNAUTHORIZED && x->route->renewable;
 
     azm_part_failed(&x->transits, p, is_refusal(v));
     azm_part_forget_redirect(p); /* it was for that one request: the place may be gone, home may be well again */
@@ -283,10 +285,10 @@ static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct a
     x->status.throttled += v->meaning == AZM_THROTTLED;
     x->suspects = azm_transits_suspects(&x->transits);
     share_pace(x);
-    if (v->decision == AZM_RENEW)
+    if (renew)
         x->renewal = x->route->renewal_wanted = true;
     pthread_mutex_unlock(&x->mutex);
-    if (v->decision == AZM_RENEW || v->failures > 1)
+    if (renew || v->failures > 1)
         azm_exporter_poke(x->ack_fd); /* to renew, or because there may be room now */
     if (!p->suspect)                  /* the destination is well while a suspect fails */
         set_failing(x, hold ? AZM_EXPORTER_HELD : AZM_EXPORTER_RETRYING, v->reason, v->remedy);
