@@ -630,6 +630,5 @@ void *azm_exporter_main(void *userdata)
         azm_exporter_drain(x->wake_fd);
         collect_answers(x);
     }
-    azm_transits_clear(&x->transits); /* requests end with the thread that made them */
-    return NULL;
+    return NULL; /* the batches stay until azm_exporter_free: the owner may be reading them */
 }
