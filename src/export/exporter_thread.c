@@ -573,6 +573,7 @@ static void set_route(struct azm_exporter *x, struct azm_route *route)
     x->route = route;
     azm_http_configure(x->http, route->http);
     azm_transits_forget(&x->transits);
+    x->refusals = 0;
 }
 
 /* Takes over what was submitted and configured, and says whether to go on. */
