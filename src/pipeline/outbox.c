@@ -269,6 +269,7 @@ static int work_on_spool(struct azm_outbox *b, uint64_t acknowledged_row, struct
         return r;
     if (b->first || b->fed < b->appended)
         return 0;
+    b->acknowledged = b->submitted; /* whatever became of rows that could not be read */
     azm_log(AZM_LOG_NOTICE, "the spool is empty; records are delivered directly again");
     close_spool(b);
     return 0;
