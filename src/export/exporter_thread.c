@@ -270,11 +270,12 @@ static bool look_closer(struct azm_exporter *x, struct azm_part *p, const struct
 /* It is kept and sent again later. */
 static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v)
 {
-    /* The first time the credentials may be others by now; after that a person has to look. */
-    bool hold = v->decision == AZM_HOLD || (v->decision == AZM_RENEW && x->route->renewal_wanted);
+    /* They are renewed every time, for who rotates them may be later than the first refusal; the pace bounds how often.
+     */
+    bool renew = v->decision == AZM_RENEW, hold = v->decision == AZM_HOLD || (renew && x->route->renewal_wanted);
 
     azm_part_failed(&x->transits, p, is_refusal(v));
-    azm_part_go_home(p);
+    azm_part_go_home(p); /* the redirect was for that one request: the place may be gone, home may be well again */
     if (hold && is_refusal(v) && look_closer(x, p, v))
         return;
     p->failures = v->failures;
@@ -284,10 +285,10 @@ static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct a
     x->status.throttled += v->meaning == AZM_THROTTLED;
     x->suspects = azm_transits_suspects(&x->transits);
     share_pace(x);
-    if (v->decision == AZM_RENEW)
+    if (renew)
         x->renewal = x->route->renewal_wanted = true;
     pthread_mutex_unlock(&x->mutex);
-    if (v->decision == AZM_RENEW || v->failures > 1)
+    if (renew || v->failures > 1)
         azm_exporter_poke(x->ack_fd); /* to renew, or because there may be room now */
     if (!p->suspect)                  /* the destination is well while a suspect fails */
         set_failing(x, hold ? AZM_EXPORTER_HELD : AZM_EXPORTER_RETRYING, v->reason, v->remedy);
@@ -500,11 +501,12 @@ static void on_truncated(struct azm_exporter *x, struct azm_part *p, struct azm_
 
 static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct azm_answer *a)
 {
+    const bool is_probe = azm_part_is_probe(&x->transits, p);
     const struct azm_attempt attempt = {
         .profile = x->route->profile,
         .origin = x->route->origin,
         .records = p->n,
-        .proven = azm_part_is_proven(&x->transits, p),
+        .proven = !is_probe && azm_part_is_proven(&x->transits, p), /* a probe is to find out, not to be judged */
         .truncated = p->truncated != NULL,
         .suspect = p->suspect,
         .failures = p->failures,
@@ -532,8 +534,8 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
         break;
     case AZM_ACKNOWLEDGE_PARTIAL:
     case AZM_QUARANTINE:
-        if (azm_part_is_probe(&x->transits, p))
-            on_acknowledged(x, p); /* a copy of it was taken before */
+        if (is_probe) /* it was taken, then: what is not proven is not given up */
+            on_acknowledged(x, p);
         else
             on_quarantined(x, p, &v, a);
         break;
@@ -629,6 +631,5 @@ void *azm_exporter_main(void *userdata)
         azm_exporter_drain(x->wake_fd);
         collect_answers(x);
     }
-    azm_transits_clear(&x->transits); /* requests end with the thread that made them */
-    return NULL;
+    return NULL; /* the batches stay until azm_exporter_free: the owner may be reading them */
 }

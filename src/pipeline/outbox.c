@@ -10,7 +10,6 @@
 
 #define WAITING_MAX 256 /* finished batches that wait for an older one: bounds what a crash sends twice */
 #define ROW_MAX_BYTES ((size_t)256 * 1024 * 1024)
-#define RETRY_USEC (5 * AZM_USEC_PER_SEC) /* how often a spool that cannot be written is tried again */
 #define BALLAST_BYTES ((size_t)16 * 1024 * 1024)
 
 /* A batch that the exporter has, or had, in order. */
@@ -200,7 +199,7 @@ static void begin_spooling(struct azm_outbox *b)
         if (!b->full)
             azm_log(AZM_LOG_ERROR, "%s; until it works, reading stops when the window is full", err.words);
         b->full = true;
-        b->retry_usec = now_usec(b) + RETRY_USEC;
+        b->retry_usec = now_usec(b) + AZM_OUTBOX_RETRY_USEC;
         return;
     }
     b->full = false;
@@ -298,6 +297,7 @@ static int work_on_spool(struct azm_outbox *b, uint64_t acknowledged_row, struct
         return r;
     if (b->first || b->fed < b->appended)
         return 0;
+    b->acknowledged = b->submitted; /* whatever became of rows that could not be read */
     azm_log(AZM_LOG_NOTICE, "the spool is empty; records are delivered directly again");
     close_spool(b);
     return 0;
@@ -383,21 +383,21 @@ int azm_outbox_put(struct azm_outbox *b, struct azm_batch *batch, struct azm_err
     _cleanup_(azm_spool_row_clear) struct azm_spool_row row = {0};
     int r;
 
+    r = b->spool ? pack(b, batch, &row) : push(b, batch, 0);
+    if (r < 0) {
+        azm_batch_free(batch);
+        return azm_error_set(err, r, "out of memory");
+    }
     if (!b->spool) {
-        if (push(b, batch, 0) < 0)
-            return azm_error_set(err, ENOMEM, "out of memory");
         b->submitted++;
         return 1;
     }
-    r = pack(b, batch, &row);
-    if (r < 0)
-        return azm_error_set(err, r, "out of memory");
     r = azm_spool_append(b->spool, &row, 1, err);
     if (r < 0) { /* nothing is lost: the journal has it, and reading stops */
         if (!b->full)
             azm_log(AZM_LOG_ERROR, "%s; reading stops until there is room", err->words);
         b->full = true;
-        b->retry_usec = now_usec(b) + RETRY_USEC;
+        b->retry_usec = now_usec(b) + AZM_OUTBOX_RETRY_USEC;
         return 0;
     }
     b->full = false;
@@ -447,7 +447,7 @@ int azm_outbox_work(struct azm_outbox *b, uint64_t *ret_next_usec, struct azm_er
     if (b->full) {
         if (now_usec(b) >= b->retry_usec) { /* let the caller try */
             b->full = false;
-            b->retry_usec = now_usec(b) + RETRY_USEC;
+            b->retry_usec = now_usec(b) + AZM_OUTBOX_RETRY_USEC;
         }
         *ret_next_usec = MIN(*ret_next_usec, b->retry_usec);
     }

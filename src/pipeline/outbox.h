@@ -43,8 +43,11 @@ void azm_outbox_configure(struct azm_outbox *b, const struct azm_outbox_options 
 /* True while another batch is taken. */
 bool azm_outbox_has_room(struct azm_outbox *b);
 
+#define AZM_OUTBOX_RETRY_USEC (5 * AZM_USEC_PER_SEC) /* how often a spool that cannot be written is tried again */
+
 /* Hands a sealed batch over, with or without room: 1, and it belongs to the outbox; 0 if the spool is full now (then it
- * stays the caller's; azm_outbox_work says when to try again); -errno. */
+ * stays the caller's, who tries again after AZM_OUTBOX_RETRY_USEC, or when something was acknowledged); -errno, and it
+ * is gone: the next start reads it again. */
 int azm_outbox_put(struct azm_outbox *b, struct azm_batch *batch, struct azm_error *err);
 
 /* To be called when azm_exporter_fd is readable, and at *ret_next_usec (monotonic; AZM_USEC_INFINITY: no need):

@@ -170,12 +170,14 @@ static int seal(struct azm_pipeline *p, bool force)
             return r;
     }
     r = azm_outbox_put(p->o.outbox, p->batch, &p->words);
-    if (r <= 0) {
+    if (r == 0) {
         p->due = true;
-        arm(p->outbox_timer, 0); /* it says when to try again */
-        return r;
+        arm(p->outbox_timer, AZM_OUTBOX_RETRY_USEC);
+        return 0;
     }
     p->batch = NULL;
+    if (r < 0)
+        return r;
     p->due = false;
     sd_event_source_set_enabled(p->batch_timer, SD_EVENT_OFF);
     take_position(p);

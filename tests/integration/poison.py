@@ -233,7 +233,7 @@ def quarantine_full(out):
 
 
 def credentials(out):
-    """401: headers_file= is read anew, once; with other credentials everything goes on at once."""
+    """401: headers_file= is read anew; with other credentials everything goes on at once."""
     texts = texts_with(3 * BATCH, ())
     secret = f"{out}/secret"
     with open(os.open(secret, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
