@@ -25,7 +25,11 @@ static enum MHD_Result reply_json(const struct call *call, unsigned status, json
     _cleanup_(emu_answer_free) struct emu_answer answer = {.status = status, .content_type = "application/json"};
     if (!json || emu_json_append_line(&answer.body, json) < 0)
         return MHD_NO;
-    const struct emu_reply reply = {.dialect = EMU_PLAIN, .answer = &answer};
+    const struct emu_reply reply = {
+        .dialect = EMU_PLAIN,
+        .answer = &answer,
+        .last = atomic_load(call->service->ending),
+    };
     return emu_reply(call->connection, &reply);
 }
 
@@ -84,7 +88,7 @@ static enum MHD_Result post_script(const struct call *call)
     if (r == -EINVAL)
         return reply_json(call, 400,
                           json_pack("{s:i, s:o}", "line", (int)error.line, "message", emu_json_text(error.problem)));
-    int rules = script ? (int)script->count : 0;
+    int rules = script ? (int)(script->count + script->connection_count) : 0;
     if (r >= 0)
         r = emu_faults_load(call->service->faults, script);
     if (r < 0)

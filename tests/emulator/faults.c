@@ -16,7 +16,7 @@ struct emu_shared_script {
 
 struct emu_faults {
     pthread_mutex_t lock;
-    uint64_t requests;                 /* under the lock */
+    uint64_t requests, connections;    /* under the lock */
     struct emu_shared_script *running; /* under the lock; NULL = no script */
 };
 
@@ -51,7 +51,7 @@ int emu_faults_load(struct emu_faults *faults, struct emu_script *script)
     pthread_mutex_lock(&faults->lock);
     struct emu_shared_script *old = faults->running;
     faults->running = shared;
-    faults->requests = 0;
+    faults->requests = faults->connections = 0;
     pthread_mutex_unlock(&faults->lock);
     let_go(old);
     return 0;
@@ -60,7 +60,7 @@ int emu_faults_load(struct emu_faults *faults, struct emu_script *script)
 void emu_faults_restart(struct emu_faults *faults)
 {
     pthread_mutex_lock(&faults->lock);
-    faults->requests = 0;
+    faults->requests = faults->connections = 0;
     pthread_mutex_unlock(&faults->lock);
 }
 
@@ -78,6 +78,19 @@ struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const struct em
 
     if (drawn.owner) /* the search may be long, and the script cannot change or go away */
         drawn.rule = emu_script_find(drawn.owner->script, number, facts);
+    return drawn;
+}
+
+struct emu_connection_rule emu_faults_draw_connection(struct emu_faults *faults)
+{
+    const struct emu_connection_rule *rule = NULL;
+
+    pthread_mutex_lock(&faults->lock);
+    uint64_t number = ++faults->connections;
+    if (faults->running)
+        rule = emu_script_find_connection(faults->running->script, number);
+    const struct emu_connection_rule drawn = rule ? *rule : (struct emu_connection_rule){0};
+    pthread_mutex_unlock(&faults->lock);
     return drawn;
 }
 

@@ -94,7 +94,7 @@ post() {
 
 # post_in_background : posts a record to Azure's path and sets background to the pid of the client.
 post_in_background() {
-  curl --silent --max-time 60 --header 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" "$azure" \
+  curl --silent --max-time 60 --cacert "$tmp/cert.pem" --header 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" "$azure" \
     >"$tmp/background" &
   background=$!
 }

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
@@ -49,6 +49,7 @@ static const char usage_text[] =
     "  --fast            count the records and keep none: little CPU, for measurements\n"
     "  --tls-cert PEM    serve https with this certificate (and its chain) ...\n"
     "  --tls-key PEM     ... and its private key\n"
+    "                    both are read again on SIGHUP\n"
     "  --quiet           do not print where the emulator listens\n"
     "  --help            print this and exit\n"
     "  --version         print the version and exit\n";
@@ -226,8 +227,6 @@ struct emulator {
     struct emu_faults *faults;
     struct emu_limit *limit;
     struct emu_server *server;
-    struct emu_buf certificate, key; /* libmicrohttpd does not copy them */
-    int stop_fd;
 };
 
 static void emulator_stop(struct emulator *emulator)
@@ -236,29 +235,27 @@ static void emulator_stop(struct emulator *emulator)
     emu_faults_free(emulator->faults);
     emu_limit_free(emulator->limit);
     emu_store_close(emulator->store);
-    emu_buf_free(&emulator->certificate);
-    emu_buf_free(&emulator->key);
-    if (emulator->stop_fd >= 0)
-        close(emulator->stop_fd);
+}
+
+static int read_tls(const struct options *options, struct emu_tls *tls)
+{
+    int r = options->tls_cert ? read_file(options->tls_cert, &tls->certificate) : 0;
+    if (r >= 0 && options->tls_key)
+        r = read_file(options->tls_key, &tls->key);
+    return r;
 }
 
 static int emulator_start(struct emulator *emulator, const struct options *options)
 {
-    emulator->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (emulator->stop_fd < 0) {
-        int error = errno;
-        fprintf(stderr, "azmonlog-emulator: cannot create an eventfd: %s\n", strerror(error));
-        return -error;
-    }
+    _cleanup_(emu_tls_free) struct emu_tls tls = {0};
+
     int r = emu_faults_new(&emulator->faults);
     if (r >= 0)
         r = emu_limit_new(&emulator->limit);
     if (r >= 0 && options->script)
         r = load_script(options->script, emulator->faults);
-    if (r >= 0 && options->tls_cert)
-        r = read_file(options->tls_cert, &emulator->certificate);
-    if (r >= 0 && options->tls_key)
-        r = read_file(options->tls_key, &emulator->key);
+    if (r >= 0)
+        r = read_tls(options, &tls);
     if (r >= 0)
         r = emu_store_open(options->store, options->requests, &emulator->store);
     if (r < 0)
@@ -269,9 +266,35 @@ static int emulator_start(struct emulator *emulator, const struct options *optio
         .faults = emulator->faults,
         .limit = emulator->limit,
         .fast = options->fast,
-        .stop_fd = emulator->stop_fd,
     };
-    return emu_server_start(&service, options->port, emulator->certificate.data, emulator->key.data, &emulator->server);
+    return emu_server_start(&service, options->port, &tls, &emulator->server);
+}
+
+/* What is wrong with the files has been reported, and the old certificate goes on. */
+static void replace_certificate(struct emulator *emulator, const struct options *options)
+{
+    _cleanup_(emu_tls_free) struct emu_tls tls = {0};
+
+    if (!options->tls_cert)
+        fprintf(stderr, "azmonlog-emulator: SIGHUP replaces the certificate, and there is none\n");
+    else if (read_tls(options, &tls) >= 0)
+        emu_server_set_tls(emulator->server, &tls);
+}
+
+/* Until SIGTERM or SIGINT. */
+static void serve(struct emulator *emulator, const struct options *options, const sigset_t *signals)
+{
+    const struct timespec while_old = {.tv_nsec = 20000000};
+    bool old = false;
+
+    for (;;) {
+        int signal_number = old ? sigtimedwait(signals, NULL, &while_old) : sigwaitinfo(signals, NULL);
+        if (signal_number == SIGHUP)
+            replace_certificate(emulator, options);
+        else if (signal_number > 0)
+            return;
+        old = emu_server_end_old(emulator->server);
+    }
 }
 
 /* The bodies of requests are large, and a fresh page costs more than what is read from it: freed memory stays. */
@@ -281,23 +304,24 @@ static void keep_freed_memory(void)
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
-/* Every thread started later inherits the mask, so the signals wait for sigwait. */
-static void prepare_signals(sigset_t *ends)
+/* Every thread started later inherits the mask, so the signals wait for serve(). */
+static void prepare_signals(sigset_t *signals)
 {
-    sigemptyset(ends);
-    sigaddset(ends, SIGINT);
-    sigaddset(ends, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, ends, NULL);
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN); /* clients may hang up while they are answered */
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, which has its answer */
 }
 
 int main(int argc, char **argv)
 {
-    _cleanup_(emulator_stop) struct emulator emulator = {.stop_fd = -1};
+    _cleanup_(emulator_stop) struct emulator emulator = {0};
     struct options options;
-    sigset_t ends;
-    int status, signal_number;
+    sigset_t signals;
+    int status;
 
     if (parse_options(argc, argv, &options, &status) != 0)
         return status;
@@ -305,7 +329,7 @@ int main(int argc, char **argv)
         unlink(options.port_file); /* one that a killed emulator left behind */
     if (options.fast)
         keep_freed_memory();
-    prepare_signals(&ends);
+    prepare_signals(&signals);
     json_object_seed(0); /* once, before there are threads that would do it by themselves */
     int r = emulator_start(&emulator, &options);
     if (r == -ENOMEM) /* everything else has been reported where it happened */
@@ -318,7 +342,7 @@ int main(int argc, char **argv)
     if (!options.quiet)
         print_urls(options.tls_cert != NULL, port);
 
-    sigwait(&ends, &signal_number);
+    serve(&emulator, &options, &signals);
     if (options.port_file)
         unlink(options.port_file);
     return EXIT_SUCCESS;

@@ -62,6 +62,8 @@ static bool give_headers(const struct emu_reply *reply, taker take, void *to)
         good &= take(to, "x-ms-error-code", answer->error_code);
     if (reply->dialect == EMU_AZURE)
         good &= new_request_id(request_id) && take(to, "x-ms-request-id", request_id);
+    if (reply->last)
+        good &= take(to, MHD_HTTP_HEADER_CONNECTION, "close");
     for (size_t i = 0; i < reply->header_count; i++)
         good &= give_expanded(&reply->headers[i], reply->base_url, take, to);
     return good;

@@ -7,6 +7,7 @@
 #include "script.h"
 
 #include <microhttpd.h>
+#include <stdbool.h>
 
 /* Everything is borrowed. Azure's dialect adds x-ms-request-id, fresh each time, and x-ms-error-code. */
 struct emu_reply {
@@ -14,6 +15,7 @@ struct emu_reply {
     const struct emu_answer *answer;
     const struct emu_header *headers; /* further ones */
     size_t header_count;
+    bool last;            /* the connection is to end behind it */
     const char *base_url; /* what $URL in the values of these stands for; NULL = for itself */
 };
 

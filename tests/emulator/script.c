@@ -70,14 +70,14 @@ static int expect_quoted(struct parser *parser, const char *what, const struct e
     return 0;
 }
 
-static int parse_numbers(struct parser *parser, struct emu_rule *rule)
+static int parse_numbers(struct parser *parser, const char *whose, struct emu_range *numbers)
 {
     const char *text;
-    int r = expect_plain(parser, "the numbers of requests (7, 1-5, 9- or *)", &text);
+    int r = expect_plain(parser, "numbers (7, 1-5, 9- or *)", &text);
     if (r < 0)
         return r;
-    if (!emu_parse_range(text, &rule->numbers) || (rule->numbers.first == 0 && strcmp(text, "*") != 0))
-        return fail(parser, "\"%s\" does not number requests; write 7, 1-5, 9- or *", text);
+    if (!emu_parse_range(text, numbers) || (numbers->first == 0 && strcmp(text, "*") != 0))
+        return fail(parser, "\"%s\" does not number %s; write 7, 1-5, 9- or *", text, whose);
     return 0;
 }
 
@@ -425,11 +425,30 @@ static int parse_action(struct parser *parser, struct emu_rule *rule)
     return unknown_action(parser, word);
 }
 
+static int expect_end(struct parser *parser)
+{
+    const struct emu_word *word = peek(parser);
+    return word ? fail(parser, "\"%s\" is too much; the rule was complete before it", word->text) : 0;
+}
+
+static int parse_connection_rule(struct parser *parser, struct emu_connection_rule *rule)
+{
+    int r = parse_numbers(parser, "connections", &rule->numbers);
+    if (r >= 0 && accept_keyword(parser, "reset")) {
+        rule->action = EMU_CONNECTION_RESET;
+    } else if (r >= 0 && accept_keyword(parser, "slow-read")) {
+        rule->action = EMU_CONNECTION_SLOW_READ;
+        r = parse_duration(parser, &rule->pause_msec);
+    } else if (r >= 0 && !accept_keyword(parser, "normal")) {
+        r = fail(parser, "what becomes of a connection is: normal, reset or slow-read");
+    }
+    return r < 0 ? r : expect_end(parser);
+}
+
+/* What follows "request". */
 static int parse_rule(struct parser *parser, struct emu_rule *rule)
 {
-    if (!accept_keyword(parser, "request"))
-        return fail(parser, "unknown word \"%s\"; a rule begins with: request", parser->words->items[0].text);
-    int r = parse_numbers(parser, rule);
+    int r = parse_numbers(parser, "requests", &rule->numbers);
     if (r >= 0)
         r = parse_conditions(parser, rule);
     if (r < 0)
@@ -443,8 +462,8 @@ static int parse_rule(struct parser *parser, struct emu_rule *rule)
     parser->label_end = 0;
     if (r >= 0 && (peek(parser) || parser->next == fault)) /* those two alone are followed by the normal treatment */
         r = parse_action(parser, rule);
-    if (r >= 0 && peek(parser))
-        r = fail(parser, "\"%s\" is too much; the rule was complete before it", peek(parser)->text);
+    if (r >= 0)
+        r = expect_end(parser);
     return r < 0 ? r : set_label(parser, fault, rule);
 }
 
@@ -457,12 +476,24 @@ static int parse_line(struct emu_script *script, const char *line, size_t length
     if (r < 0 || words.count == 0)
         return r;
 
-    struct emu_rule *rules = realloc(script->rules, (script->count + 1) * sizeof(*rules));
-    if (!rules)
-        return -ENOMEM;
-    script->rules = rules;
-    rules[script->count] = (struct emu_rule){0};
-    return parse_rule(&parser, &rules[script->count++]);
+    if (accept_keyword(&parser, "request")) {
+        struct emu_rule *rules = reallocarray(script->rules, script->count + 1, sizeof(*rules));
+        if (!rules)
+            return -ENOMEM;
+        script->rules = rules;
+        rules[script->count] = (struct emu_rule){0};
+        return parse_rule(&parser, &rules[script->count++]);
+    }
+    if (accept_keyword(&parser, "connection")) {
+        struct emu_connection_rule *rules =
+            reallocarray(script->connection_rules, script->connection_count + 1, sizeof(*rules));
+        if (!rules)
+            return -ENOMEM;
+        script->connection_rules = rules;
+        rules[script->connection_count] = (struct emu_connection_rule){0};
+        return parse_connection_rule(&parser, &rules[script->connection_count++]);
+    }
+    return fail(&parser, "unknown word \"%s\"; a rule begins with: request, connection", words.items[0].text);
 }
 
 int emu_script_parse(const char *text, size_t length, struct emu_script **ret, struct emu_script_error *error)
@@ -509,6 +540,14 @@ const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t
     return NULL;
 }
 
+const struct emu_connection_rule *emu_script_find_connection(const struct emu_script *script, uint64_t number)
+{
+    for (size_t i = 0; i < script->connection_count; i++)
+        if (emu_range_has(script->connection_rules[i].numbers, number))
+            return &script->connection_rules[i];
+    return NULL;
+}
+
 static void free_rule(struct emu_rule *rule)
 {
     for (size_t i = 0; i < rule->containing_count; i++)
@@ -532,5 +571,6 @@ void emu_script_free(struct emu_script *script)
     for (size_t i = 0; i < script->count; i++)
         free_rule(&script->rules[i]);
     free(script->rules);
+    free(script->connection_rules);
     free(script);
 }

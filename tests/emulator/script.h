@@ -51,10 +51,24 @@ struct emu_rule {
     char *label; /* the fault in a few words, for the requests file */
 };
 
+enum emu_connection_action {
+    EMU_CONNECTION_NORMAL,
+    EMU_CONNECTION_RESET,     /* a TCP reset at once, before TLS and before any request */
+    EMU_CONNECTION_SLOW_READ, /* read a KiB of a request's body every pause_msec */
+};
+
+struct emu_connection_rule {
+    struct emu_range numbers; /* the connections it is about, counted from 1 */
+    enum emu_connection_action action;
+    unsigned pause_msec;
+};
+
 /* Never changes once it is parsed, so any number of threads may read it. */
 struct emu_script {
     struct emu_rule *rules;
     size_t count;
+    struct emu_connection_rule *connection_rules;
+    size_t connection_count;
 };
 
 struct emu_script_error {
@@ -77,6 +91,9 @@ struct emu_request_facts {
 /* The first rule for the request with this number, or NULL. */
 const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number,
                                        const struct emu_request_facts *facts);
+
+/* The first rule for the connection with this number, or NULL. */
+const struct emu_connection_rule *emu_script_find_connection(const struct emu_script *script, uint64_t number);
 
 /* NULL is allowed. */
 void emu_script_free(struct emu_script *script);

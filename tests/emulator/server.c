@@ -2,11 +2,14 @@
 #include "config.h"
 
 #include "control.h"
+#include "raw.h"
 #include "server.h"
 #include "treat.h"
+#include "wait.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -17,10 +20,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum {
+    PATIENCE_MSEC = 5000,    /* with requests under way when the certificate is replaced */
+    FIRST_WORDS_MSEC = 1000, /* for a client to say something before its connection is reset */
+};
+
+/* One libmicrohttpd with its certificate, and the connections it has accepted. */
+struct generation {
+    struct emu_service service;
+    struct emu_tls tls; /* libmicrohttpd does not copy it */
+    struct MHD_Daemon *daemon;
+    atomic_uint exchanges; /* requests from their headers to the end of their answer */
+    atomic_bool ending;
+    int64_t end_msec; /* when those that are left are cut off */
+};
+
 struct emu_server {
     struct emu_service service;
-    struct MHD_Daemon *daemon;
+    int listen_fd;
     uint16_t port;
+    struct generation *present;
+    struct generation *old; /* NULL = none */
 };
 
 /* One request from its headers to its end. */
@@ -36,7 +56,7 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result treat(const struct emu_server *server, struct MHD_Connection *connection, const char *method,
+static enum MHD_Result treat(const struct generation *generation, struct MHD_Connection *connection, const char *method,
                              const char *path, struct exchange *exchange)
 {
     struct emu_request request = {
@@ -54,7 +74,47 @@ static enum MHD_Result treat(const struct emu_server *server, struct MHD_Connect
     };
 
     exchange->in_flight = false; /* from here on emu_treat answers for it */
-    return emu_treat(&server->service, connection, &request);
+    return emu_treat(&generation->service, connection, &request);
+}
+
+/* The script sees each connection before anything is read from it. */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    const struct generation *generation = cls;
+
+    if (what != MHD_CONNECTION_NOTIFY_STARTED)
+        return;
+    const struct emu_connection_rule rule = emu_faults_draw_connection(generation->service.faults);
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    switch (rule.action) {
+    case EMU_CONNECTION_RESET:
+        /* Not before the client knows that it is connected, or it could take the reset for a refusal. It speaks first,
+         * in TLS as well; the others wait meanwhile, for this is the thread that accepts. */
+        emu_wait_readable(generation->service.stop_fd, fd, FIRST_WORDS_MSEC);
+        emu_raw_reset(fd);
+        break;
+    case EMU_CONNECTION_SLOW_READ:
+        *context = (void *)(uintptr_t)rule.pause_msec; /* a number is all there is to remember */
+        break;
+    case EMU_CONNECTION_NORMAL:
+        break;
+    }
+}
+
+/* False when the connection is to end. */
+static bool read_slowly(const struct generation *generation, struct MHD_Connection *connection, size_t length)
+{
+    const void *context = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    const unsigned pause_msec = (unsigned)(uintptr_t)context;
+    bool good = true;
+
+    if (pause_msec > 0) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        for (size_t read = 0; good && read < length; read += 1024)
+            good = emu_sleep(generation->service.stop_fd, fd, pause_msec);
+    }
+    return good;
 }
 
 /* libmicrohttpd calls once for the headers, then for each piece of the body, then once more when all is there; and not
@@ -62,7 +122,7 @@ static enum MHD_Result treat(const struct emu_server *server, struct MHD_Connect
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *piece, size_t *piece_length, void **state)
 {
-    const struct emu_server *server = cls;
+    struct generation *generation = cls;
     struct exchange *exchange = *state;
 
     (void)version;
@@ -71,32 +131,35 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         if (!exchange)
             return MHD_NO;
         *state = exchange;
+        atomic_fetch_add(&generation->exchanges, 1);
         exchange->control = emu_control_owns(path);
         exchange->in_flight = !exchange->control;
         if (exchange->in_flight)
-            emu_store_begin(server->service.store);
+            emu_store_begin(generation->service.store);
         /* A client that sends Expect waits for a word before it sends the body; libmicrohttpd would say 100 after this
          * call, unless it has an answer by then. */
         if (!exchange->control && header(connection, MHD_HTTP_HEADER_EXPECT))
-            return treat(server, connection, method, path, exchange);
+            return treat(generation, connection, method, path, exchange);
         return MHD_YES;
     }
     if (*piece_length > 0) {
         size_t room = EMU_LIMIT_BYTES + 1 - exchange->body.length;
         size_t keep = *piece_length < room ? *piece_length : room;
         exchange->wire_bytes += *piece_length;
+        if (!read_slowly(generation, connection, *piece_length))
+            return MHD_NO;
         *piece_length = 0;
         return emu_buf_append(&exchange->body, piece, keep) < 0 ? MHD_NO : MHD_YES;
     }
     if (exchange->control)
-        return emu_control(&server->service, connection, method, path, &exchange->body);
-    return treat(server, connection, method, path, exchange);
+        return emu_control(&generation->service, connection, method, path, &exchange->body);
+    return treat(generation, connection, method, path, exchange);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode how)
 {
-    const struct emu_server *server = cls;
+    struct generation *generation = cls;
     struct exchange *exchange = *state;
 
     (void)connection;
@@ -104,7 +167,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
     if (!exchange)
         return;
     if (exchange->in_flight)
-        emu_store_forget(server->service.store);
+        emu_store_forget(generation->service.store);
+    atomic_fetch_sub(&generation->exchanges, 1);
     emu_buf_free(&exchange->body);
     free(exchange);
     *state = NULL;
@@ -137,43 +201,98 @@ static int listen_on(uint16_t port, int *ret_fd, uint16_t *ret_port)
     return 0;
 }
 
-int emu_server_start(const struct emu_service *service, uint16_t port, const char *certificate, const char *key,
-                     struct emu_server **ret)
+void emu_tls_free(struct emu_tls *tls)
 {
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL;
-    struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)certificate},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key},
+    emu_buf_free(&tls->certificate);
+    emu_buf_free(&tls->key);
+}
+
+/* Ends its connections, whatever they are doing. NULL is allowed. */
+static void generation_free(struct generation *generation)
+{
+    if (!generation)
+        return;
+    if (generation->daemon) {
+        eventfd_write(generation->service.stop_fd, 1);
+        MHD_stop_daemon(generation->daemon);
+    }
+    close_fd(&generation->service.stop_fd);
+    emu_tls_free(&generation->tls);
+    free(generation);
+}
+
+static void drop_generation(struct generation **generation)
+{
+    generation_free(*generation);
+}
+
+/* Starts a daemon on the server's socket, beside the one that may be there. */
+static int generation_new(const struct emu_server *server, struct emu_tls *tls, struct generation **ret)
+{
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
+    _cleanup_(drop_generation) struct generation *generation = calloc(1, sizeof(*generation));
+    if (!generation) {
+        emu_tls_free(tls);
+        return -ENOMEM;
+    }
+    generation->tls = *tls;
+    *tls = (struct emu_tls){0};
+    generation->service = server->service;
+    generation->service.ending = &generation->ending;
+    generation->service.stop_fd = eventfd(0, EFD_CLOEXEC);
+    _cleanup_(close_fd) int fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (generation->service.stop_fd < 0 || fd < 0) {
+        int error = errno;
+        fprintf(stderr, "azmonlog-emulator: no more file descriptors: %s\n", strerror(error));
+        return -error;
+    }
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, generation->tls.certificate.data},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, generation->tls.key.data},
         {MHD_OPTION_END, 0, NULL},
     };
-    _cleanup_(close_fd) int fd = -1;
+    if (generation->tls.certificate.data)
+        flags |= MHD_USE_TLS;
+    else
+        options[0].option = MHD_OPTION_END;
+    generation->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, generation, /* the port is the socket's */
+                         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, generation,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, generation, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)128 * 1024, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (!generation->daemon) {
+        fprintf(stderr, "azmonlog-emulator: the HTTP server does not start%s\n",
+                generation->tls.certificate.data ? "; are certificate and key PEM, and do they belong together?" : "");
+        return -EINVAL;
+    }
+    fd = -1; /* the daemon closes it */
+    *ret = generation;
+    generation = NULL;
+    return 0;
+}
 
+int emu_server_start(const struct emu_service *service, uint16_t port, struct emu_tls *tls, struct emu_server **ret)
+{
     struct emu_server *server = calloc(1, sizeof(*server));
-    if (!server)
+    if (!server) {
+        emu_tls_free(tls);
         return -ENOMEM;
+    }
     server->service = *service;
-    int r = listen_on(port, &fd, &server->port);
+    server->listen_fd = -1;
+    int r = listen_on(port, &server->listen_fd, &server->port);
     if (r < 0) {
+        emu_tls_free(tls);
         free(server);
         return r;
     }
     snprintf(server->service.base_url, sizeof(server->service.base_url), "%s://127.0.0.1:%u",
-             certificate ? "https" : "http", server->port);
-    if (certificate)
-        flags |= MHD_USE_TLS;
-    else
-        tls[0].option = MHD_OPTION_END;
-    server->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, /* the port is the socket's */
-                         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-    if (!server->daemon) {
-        fprintf(stderr, "azmonlog-emulator: the HTTP server does not start%s\n",
-                certificate ? "; are certificate and key PEM, and do they belong together?" : "");
-        free(server);
-        return -EINVAL;
+             tls->certificate.data ? "https" : "http", server->port);
+    r = generation_new(server, tls, &server->present);
+    if (r < 0) {
+        emu_server_stop(server);
+        return r;
     }
-    fd = -1; /* the daemon closes it */
     *ret = server;
     return 0;
 }
@@ -183,11 +302,39 @@ uint16_t emu_server_port(const struct emu_server *server)
     return server->port;
 }
 
+int emu_server_set_tls(struct emu_server *server, struct emu_tls *tls)
+{
+    struct generation *generation = NULL;
+    int r = generation_new(server, tls, &generation);
+    if (r < 0)
+        return r;
+
+    generation_free(server->old);
+    server->old = server->present;
+    server->present = generation;
+    int fd = MHD_quiesce_daemon(server->old->daemon);
+    close_fd(&fd);
+    atomic_store(&server->old->ending, true);
+    server->old->end_msec = emu_now_msec() + PATIENCE_MSEC;
+    return 0;
+}
+
+bool emu_server_end_old(struct emu_server *server)
+{
+    struct generation *old = server->old;
+    if (old && atomic_load(&old->exchanges) > 0 && emu_now_msec() < old->end_msec)
+        return true;
+    generation_free(old);
+    server->old = NULL;
+    return false;
+}
+
 void emu_server_stop(struct emu_server *server)
 {
     if (!server)
         return;
-    eventfd_write(server->service.stop_fd, 1);
-    MHD_stop_daemon(server->daemon);
+    generation_free(server->old);
+    generation_free(server->present);
+    close_fd(&server->listen_fd);
     free(server);
 }

@@ -132,14 +132,11 @@ ends_during() {
   wait "$background"
 }
 
-make_certificates() {
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-    -addext subjectAltName=IP:127.0.0.1 -keyout "$tmp/key.pem" -out "$tmp/cert.pem" 2>"$tmp/out"
-}
-make_certificates
+"$here/../lib/make_certs.sh" "$tmp/certs" || exit 1
+cp "$tmp/certs/ca.pem" "$tmp/cert.pem"
 for how in http https; do
   tls=()
-  [ $how = http ] || tls=(--tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem")
+  [ $how = http ] || tls=(--tls-cert "$tmp/certs/good.pem" --tls-key "$tmp/certs/good.key")
   start --store "$tmp/store" --requests "$tmp/requests" "${tls[@]}"
   hurt $how
   script ''
@@ -162,6 +159,136 @@ wrong 'request 1 interim 200' 1 'from 100 to 199'
 wrong 'request 1 status 503 padding 262145' 1 'no length of a header'
 wrong 'request 1 normal now' 1 'is too much'
 ok 'exit 0' stop
+
+# ------------------------------------------------------------------------------------------ connections
+
+for how in http https; do
+  tls=()
+  code=56 # "failure with receiving network data"; of a handshake it is 35
+  [ $how = http ] || { tls=(--tls-cert "$tmp/certs/good.pem" --tls-key "$tmp/certs/good.key") code=35; }
+  start --store "$tmp/store" "${tls[@]}"
+  reset_emulator
+  script $'connection 1 normal\nconnection 1-3 reset\nrequest 1 status 500'
+  is "$how connection reset: some, and before any request" \
+    "$(for _ in 1 2 3 4; do post "$azure" "$tmp/one"; cat "$tmp/exit"; done | paste -sd' ')" "5000 000$code 000$code 2040"
+  is '... the requests are counted by themselves' "$(stats requests) $(stats in_flight)" '2 0'
+  script 'connection 1 reset'
+  post "$azure" "$tmp/one" >"$tmp/out"
+  ok '... a reset, no orderly end' grep -qi 'reset by peer' "$tmp/curl"
+
+  script 'connection * slow-read 1ms'
+  is "$how slow-read: in the end the body is read" "$(post "$azure" "$tmp/one")" 204
+  script 'connection 1 slow-read 100ms'
+  reset_emulator # behind the script: its own connection counts, too
+  is '... and before that there is no answer' "$(post "$azure" "$tmp/exact" --max-time 1) $(cat "$tmp/exit")" '000 28'
+  is '... and no request' "$(stats requests) $(stats in_flight)" '0 1'
+  ok 'the end of the emulator does not wait for slow-read' stop
+done
+
+start
+wrong 'connection 1' 1 'is: normal, reset or slow-read'
+wrong 'connection 0 reset' 1 'does not number connections'
+wrong 'connection 1 slow-read' 1 'a duration'
+wrong 'connection 1 reset now' 1 'is too much'
+wrong 'connect 1 reset' 1 'a rule begins with: request, connection'
+kill -HUP "$pid"
+ok 'SIGHUP without a certificate changes nothing' eventually grep -q 'there is none' "$tmp/stderr"
+is '...' "$(post "$azure" "$tmp/one")" 204
+ok 'exit 0' stop
+
+# ----------------------------------------------------------------------------------------- certificates
+
+# present NAME : the server's certificate becomes this one.
+present() {
+  cp "$tmp/certs/$1.pem" "$tmp/server.pem"
+  cp "$tmp/certs/$1.key" "$tmp/server.key"
+}
+
+# fails NAME : does curl refuse this certificate by now, and because of that?
+fails() {
+  post "$azure" "$tmp/one" >"$tmp/out"
+  [ "$(cat "$tmp/exit")" = 60 ] && grep -qE "$1" "$tmp/curl"
+}
+
+# shows NAME : is it what the server presents now?
+shows() {
+  [ "$(openssl s_client -connect "${base#https://}" </dev/null 2>"$tmp/out" | openssl x509 -noout -fingerprint)" = \
+    "$(openssl x509 -noout -fingerprint -in "$tmp/certs/$1.pem")" ]
+}
+
+present good
+start --tls-cert "$tmp/server.pem" --tls-key "$tmp/server.key" --requests "$tmp/requests"
+is 'good: 204' "$(post "$azure" "$tmp/one")" 204
+present expired
+is '... and the files are not read by themselves' "$(post "$azure" "$tmp/one")" 204
+kill -HUP "$pid"
+ok 'SIGHUP: expired' eventually fails 'certificate has expired'
+present early
+kill -HUP "$pid"
+ok 'early' eventually fails 'certificate is not yet valid'
+present wrong-name
+kill -HUP "$pid"
+ok 'wrong-name' eventually fails 'no alternative certificate subject name|does not match'
+present untrusted
+kill -HUP "$pid"
+ok 'untrusted' eventually fails 'unable to get local issuer'
+present renewed
+kill -HUP "$pid"
+ok 'renewed' eventually shows renewed
+is '... 204' "$(post "$azure" "$tmp/one")" 204
+cp "$tmp/certs/good.key" "$tmp/server.key"
+kill -HUP "$pid"
+ok 'a key that does not belong to the certificate: said' eventually grep -q 'do they belong together' "$tmp/stderr"
+is '... and the old certificate stays' "$(shows renewed && post "$azure" "$tmp/one")" 204
+
+# What becomes of connections that have the certificate before.
+present good
+reset_emulator
+script 'request 2 delay 1s'
+python3 - "$base" "$azure_path" "$tmp" "$pid" >"$tmp/out" <<'PYTHON'
+import http.client, os, signal, ssl, sys, threading, time, urllib.request
+base, path, tmp, pid = sys.argv[1:]
+context = ssl.create_default_context(cafile=tmp + "/cert.pem")
+body = open(tmp + "/one", "rb").read()
+
+def connect():
+    return http.client.HTTPSConnection(base.split("/")[2], timeout=20, context=context)
+
+def post(connection):
+    connection.request("POST", path, body, {"Content-Type": "application/x-protobuf", "User-Agent": "x"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.getheader("Connection")
+
+def name(connection):
+    connection.connect()
+    return dict(pair[0] for pair in connection.sock.getpeercert()["subject"])["commonName"]
+
+idle, busy = connect(), connect()
+print(name(idle), *post(idle))
+def late():
+    print("busy", *post(busy))
+waiting = threading.Thread(target=late)
+waiting.start()
+while b'"in_flight":1' not in urllib.request.urlopen(base + "/emulator/stats", context=context).read():
+    time.sleep(0.02)
+os.kill(int(pid), signal.SIGHUP)
+waiting.join()
+print("idle", idle.sock.recv(1))
+while name(fresh := connect()) != "good":
+    time.sleep(0.02)
+print("fresh", *post(fresh))
+PYTHON
+is 'a new certificate: requests are finished, and connections end' "$(paste -sd, "$tmp/out")" \
+  "renewed 204 None,busy 204 close,idle b'',fresh 204 None"
+script 'request 1 stall 10min'
+post_in_background
+ok 'a request that takes too long ...' eventually stats_are in_flight 1
+present renewed
+kill -HUP "$pid"
+ok '... does not keep the new certificate from coming' eventually shows renewed
+ok '... nor the end of the emulator' stop
+wait "$background"
 
 # ------------------------------------------------------------------------------ redirects, and who they reach
 

@@ -56,6 +56,7 @@ static struct emu_reply reply_of(const struct treatment *treatment, const struct
         .answer = answer,
         .headers = rule ? rule->headers : NULL,
         .header_count = rule ? rule->header_count : 0,
+        .last = atomic_load(treatment->service->ending),
         .base_url = treatment->service->base_url,
     };
 }

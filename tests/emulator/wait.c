@@ -27,6 +27,15 @@ bool emu_sleep(int stop_fd, int fd, unsigned msec)
     return true;
 }
 
+void emu_wait_readable(int stop_fd, int fd, unsigned msec)
+{
+    struct pollfd events[] = {
+        {.fd = stop_fd, .events = POLLIN},
+        {.fd = fd, .events = POLLIN},
+    };
+    poll(events, 2, (int)msec);
+}
+
 bool emu_wait_writable(int stop_fd, int fd)
 {
     struct pollfd events[] = {
