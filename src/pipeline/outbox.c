@@ -264,7 +264,7 @@ static int feed(struct azm_outbox *b, struct azm_error *err)
             if (!b->unreadable)
                 azm_log(AZM_LOG_ERROR, "%s; trying again", err->words);
             b->unreadable = true;
-            b->retry_usec = now_usec(b) + RETRY_USEC;
+            b->retry_usec = now_usec(b) + AZM_OUTBOX_RETRY_USEC;
             return 0;
         }
         b->unreadable = false;
