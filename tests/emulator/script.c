@@ -151,7 +151,7 @@ static int parse_header(struct parser *parser, struct emu_rule *rule)
 /* A header that is too long for most. */
 static int parse_padding(struct parser *parser, struct emu_rule *rule)
 {
-    enum { LONGEST = 262144 };
+    enum { LONGEST = 100000 };
     const char *text = "";
     uint64_t length = 0;
 

@@ -110,9 +110,9 @@ for line in map(json.loads, open(sys.argv[1])):
   is "$how interim: a 1xx goes before the answer" \
     "$(post "$azure" "$tmp/one") $(grep -c '^HTTP/1.1 103 Early Hints' "$tmp/headers")" '204 1'
   is '... any answer' "$(post "$azure" "$tmp/one") $(grep -c '^HTTP/1.1 102 Processing' "$tmp/headers")" '503 1'
-  script 'request 1-2 status 503 padding 65536'
-  is "$how padding: a very long header" "$(post "$azure" "$tmp/one") $(answer X-Padding | wc -c)" '503 65537'
-  is '... also behind a large body' "$(post "$azure" "$tmp/exact") $(answer X-Padding | wc -c)" '503 65537'
+  script 'request 1-2 status 503 padding 100000'
+  is "$how padding: a very long header" "$(post "$azure" "$tmp/one") $(answer X-Padding | wc -c)" "503 100001"
+  is '... also behind a large body' "$(post "$azure" "$tmp/exact") $(answer X-Padding | wc -c)" "503 100001"
 }
 
 # connects : how many connections curl makes for two posts
@@ -129,7 +129,8 @@ ends_during() {
   background=$!
   eventually stats_are faults 1
   ok "the end of the emulator does not wait for: $1" stop
-  wait "$background"
+  kill "$background" 2>"$tmp/out" # it may have been sent much more than it has read
+  wait "$background" 2>"$tmp/out"
 }
 
 "$here/../lib/make_certs.sh" "$tmp/certs" || exit 1
@@ -156,7 +157,7 @@ done
 start
 wrong 'request 1 trickle' 1 'a duration'
 wrong 'request 1 interim 200' 1 'from 100 to 199'
-wrong 'request 1 status 503 padding 262145' 1 'no length of a header'
+wrong 'request 1 status 503 padding 100001' 1 'no length of a header'
 wrong 'request 1 normal now' 1 'is too much'
 ok 'exit 0' stop
 
