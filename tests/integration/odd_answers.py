@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ def hurting(out):
             ('garbage "HTTP/1.1 200 OK\\r\\nContent-Length: 99\\r\\n\\r\\n"', True),
             ('garbage "HTTP/1.1 999 Odd\\r\\nContent-Length: 0\\r\\n\\r\\n"', True),
             ("normal close-after", False), ("normal close-unsaid", False), ("stored-then-reset", True),
-            ("status 200 padding 262144", True), ('status 429 header "Retry-After: -1"', False),
+            ("status 503 padding 65536", False), ('status 429 header "Retry-After: -1"', False),
             ('status 503 header "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT"', False),
             ('status 503 header "Retry-After: soon"', False),
             ('status 400 header "Content-Type: application/json" body "{\\"error\\":[[[[[[[1"', False),
@@ -76,29 +77,8 @@ def hurting(out):
 
 
 def certificates(out):
-    """A CA and certificates: good, expired, and of another name. Returns {name: path without .pem or .key}."""
-    def openssl(*words, **more):
-        subprocess.run(["openssl", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
-
-    made = {}
-    ca = f"{out}/ca"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test CA", "-keyout", f"{ca}.key",
-            "-out", f"{ca}.pem")
-    for name, san, dates in [("good", "IP:127.0.0.1", ()), ("wrong", "DNS:elsewhere.example", ()),
-                             ("expired", "IP:127.0.0.1", ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z"))]:
-        base = made[name] = f"{out}/{name}"
-        with open(f"{base}.cnf", "w") as f:
-            f.write(f"[ca]\ndefault_ca=d\n[d]\ndir={out}\nnew_certs_dir={out}\ndatabase={base}.index\nserial={base}.serial\n"
-                    f"default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
-                    f"[e]\nsubjectAltName={san}\n")
-        open(f"{base}.index", "w").close()
-        with open(f"{base}.serial", "w") as f:
-            f.write(f"0{1 + len(made)}\n")
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{base}.key", "-out",
-                f"{base}.csr")
-        openssl("ca", "-batch", "-config", f"{base}.cnf", "-cert", f"{ca}.pem", "-keyfile", f"{ca}.key", "-in",
-                f"{base}.csr", "-out", f"{base}.pem", *(dates or ("-days", "2")))
-    return made
+    subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib/make_certs.sh"), out], check=True,
+                   stdout=subprocess.DEVNULL)
 
 
 class Receiver:
@@ -145,8 +125,8 @@ def to_tls(x, url, ca):
 
 def redirects(out):
     """307 and 308: followed by https only, five times at most, and never with credentials to another host."""
-    made = certificates(out)
-    home, other = Receiver(f"{out}/home", made["good"]), Receiver(f"{out}/other", made["good"])
+    certificates(out)
+    home, other = Receiver(f"{out}/home", f"{out}/good"), Receiver(f"{out}/other", f"{out}/good")
     x = exporter(f"{out}/a")
     to_tls(x, home.url, f"{out}/ca.pem")
     try:
@@ -185,10 +165,10 @@ def redirects(out):
 
 def tls_faults(out):
     """Expired, of another name: not sent, said what to do; with the right certificate it goes on by itself."""
-    made = certificates(out)
-    for name in ("expired", "wrong"):
+    certificates(out)
+    for name in ("expired", "early", "wrong-name", "untrusted"):
         note(name)
-        bad = Receiver(f"{out}/{name}-receiver", made[name])
+        bad = Receiver(f"{out}/{name}-receiver", f"{out}/{name}")
         x = exporter(f"{out}/{name}-x")
         to_tls(x, bad.url, f"{out}/ca.pem")
         try:
@@ -217,4 +197,32 @@ def throttled(out):
         x.close()
 
 
-run(throttled, hurting, redirects, tls_faults)
+def certificate_change(out):
+    """A certificate that is not trusted, then one that is: it goes on by itself. Handshakes that are reset are retried."""
+    certificates(out)
+    for kind in ("key", "pem"):
+        os.link(f"{out}/expired.{kind}", f"{out}/server.{kind}")
+    receiver = Receiver(f"{out}/receiver", f"{out}/server")
+    x = exporter(f"{out}/x")
+    to_tls(x, receiver.url, f"{out}/ca.pem")
+    try:
+        x.start()
+        wait_for(lambda: x.said("cannot deliver.*certificate"), "it says what is wrong")
+        for kind in ("key", "pem"):
+            os.unlink(f"{out}/server.{kind}")
+            os.link(f"{out}/good.{kind}", f"{out}/server.{kind}")
+        receiver.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: receiver.bodies() == set(TEXTS), "all arrived")
+        equal("the end", x.end(), 0)
+        subprocess.run(["rm", "-r", x.state], check=True)
+        open(f"{receiver.out}/received", "w").close()
+        receiver.script("connection 2-6 reset")
+        x.start()
+        wait_for(lambda: receiver.bodies() == set(TEXTS), "all arrived again")
+        equal("the end", x.end(), 0)
+    finally:
+        x.close()
+        receiver.close()
+
+
+run(throttled, certificate_change, hurting, redirects, tls_faults)
