@@ -110,7 +110,7 @@ static int64_t send_all(struct azm_exporter *x)
         other = send_ready(x, &route->suspect_pace, &x->suspects_in_flight, true);
     if (sleep < 0 || other < 0)
         return MIN(sleep, other);
-    if (x->transits.oldest && x->transits.probe && !may_probe(x)) /* look again when it may */
+    if (x->in_flight == 0 && x->transits.oldest && x->transits.probe && !may_probe(x)) /* look again when it may */
         other = MIN(other, (int64_t)route->pace.initial_usec);
     return MIN(sleep, other);
 }
