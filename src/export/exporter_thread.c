@@ -295,7 +295,7 @@ static void on_failed(struct azm_exporter *x, struct azm_part *p, const struct a
     if (azm_part_is_probe(&x->transits, p)) {
         p->failures = 0;
         azm_part_reset(p);
-    } else if (hold && is_refusal(v) && p->n > 1 && !x->transits.probe)
+    } else if ((hold && is_refusal(v) && p->n > 1 && !x->transits.probe) || azm_part_is_scout(&x->transits, p))
         azm_part_split(p, v->meaning == AZM_TOO_LARGE); /* a half may be taken, and then it is known what is wrong */
 }
 

@@ -168,6 +168,15 @@ static bool probe_is_wanted(const struct azm_transits *ts)
     return false;
 }
 
+bool azm_part_is_scout(const struct azm_transits *ts, const struct azm_part *p)
+{
+    const struct azm_part *first = ts->oldest ? ts->oldest->parts : NULL;
+
+    while (first && first->n == 1)
+        first = first->next;
+    return !ts->probe && p == first && p->tries >= (p->n == azm_batch_records(p->transit->batch) ? TRIES_MAX : 1);
+}
+
 bool azm_transits_have_untried(const struct azm_transits *ts)
 {
     for (struct azm_transit *t = ts->oldest; t; t = t->next)

@@ -89,6 +89,11 @@ struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects,
 /* Is there a part, not suspect, that was not tried yet since it was split? */
 bool azm_transits_have_untried(const struct azm_transits *ts);
 
+/* Has it failed often enough to be split although nothing else has passed? While there is no probe nobody can tell an
+ * outage from a window in which every batch has a record that breaks the server. So the oldest batch, and no other one,
+ * is split with each failure, until a piece of it passes. */
+bool azm_part_is_scout(const struct azm_transits *ts, const struct azm_part *p);
+
 /* Notes that it was sent, or has failed; `refused`: for its data. */
 void azm_part_sent(struct azm_transits *ts, struct azm_part *p, uint64_t now_usec);
 void azm_part_failed(struct azm_transits *ts, struct azm_part *p, bool refused);

@@ -113,6 +113,26 @@ def wrong_proxy_later(out):
     hold_then_release(out, 'request * refuse 400 Bad "no"\n', "HTTP 400", "request 1-3 normal\n")
 
 
+def wrong_proxy_twice(out):
+    """A proxy that answers 400 to everything comes and goes: the record that serves as a probe proves nothing by that."""
+    x = exporter(out, ["good first"], batch=BATCH)
+    texts = ["good first"]
+    try:
+        x.start()
+        wait_for(lambda: bodies(x), "the first one arrived")
+        for spell in (1, 2):
+            x.script('request * refuse 400 Bad "no"\n')
+            texts += append_texts(f"{out}/journal/a.journal", [f"good {spell}.{i}" for i in range(30)],
+                                  realtime=1_790_000_000_000_000 + spell * 10**6, monotonic=10**6 + spell * 10**6)
+            wait_for(lambda: x.stats()["requests"] >= 60 * spell, "sixty requests")
+            x.release()
+            wait_for(lambda: len(set(bodies(x))) + len(x.quarantine()) == len(texts), "all are through")
+            equal("nothing is in quarantine", x.quarantine(), [])
+        equal("the end", x.end(), 0)
+    finally:
+        x.close()
+
+
 def wrong_proxy_403(out):
     """The same with 403."""
     hold_then_release(out, 'request * refuse 403 Forbidden "no"\n', "HTTP 403", "request 1-2 normal\n")
@@ -156,6 +176,18 @@ def suspects(out):
                 check_outcome(x, texts, "suspect", copies=40)
             finally:
                 x.close()
+
+
+def suspects_at_the_start(out):
+    """The same in every batch of the window, when nothing has been taken yet."""
+    texts = texts_with(600, range(7, 400, 20))
+    x = exporter(out, texts, batch=20)
+    try:
+        x.script('request * containing "poison" status 500\n')
+        equal("ends", x.once(), 0)
+        check_outcome(x, texts, "suspect", copies=150)
+    finally:
+        x.close()
 
 
 def sizes(out):
@@ -255,5 +287,5 @@ def credentials(out):
         x.close()
 
 
-run(positions, wrong_proxy_400, wrong_proxy_later, wrong_proxy_403, wrong_proxy_413, only_poison, suspects, sizes,
-    too_large_when_cut, partial_success, quarantine_full, credentials)
+run(positions, wrong_proxy_400, wrong_proxy_later, wrong_proxy_twice, wrong_proxy_403, wrong_proxy_413, only_poison,
+    suspects, suspects_at_the_start, sizes, too_large_when_cut, partial_success, quarantine_full, credentials)
