@@ -111,7 +111,6 @@ void azm_pace_throttled(struct azm_pace *p, const struct azm_clock *clock, uint6
 {
     if (p->throttled_usec == 0 || sent_usec >= p->throttled_usec) { /* else it was under way at the last one */
         p->throttled_usec = now_usec;
-        p->ease_usec = now_usec + AZM_PACE_MINUTE_USEC;
         p->window_limit = MAX(p->window_limit / 2, 1U);
         p->passed_per_min = MAX(passed_last_minute(p, now_usec), (uint64_t)PER_MINUTE_MIN);
         p->interval_usec = AZM_PACE_MINUTE_USEC / (p->passed_per_min / 2);
@@ -119,6 +118,7 @@ void azm_pace_throttled(struct azm_pace *p, const struct azm_clock *clock, uint6
             p->batch_delay_usec > 0 ? MIN(p->batch_delay_usec * 2, BATCH_DELAY_MAX_USEC) : BATCH_DELAY_FIRST_USEC;
     }
     azm_pace_failure(p, clock, sent_usec, now_usec, false, retry_after_usec);
+    p->ease_usec = MAX(now_usec, p->not_before_usec) + AZM_PACE_MINUTE_USEC; /* a minute without requests is no proof */
 }
 
 uint64_t azm_pace_wait_usec(const struct azm_pace *p, uint64_t now_usec)
