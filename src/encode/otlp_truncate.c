@@ -34,16 +34,20 @@ static bool is_simple(const Otlp__KeyValue *a)
                         a->value->value_case == OTLP__ANY_VALUE__VALUE_DOUBLE_VALUE);
 }
 
-/* Cuts what is too long, and moves what may stay to the front; returns how many stay. */
-static size_t cut_attributes(Otlp__LogRecord *r, bool *cut)
+/* Cuts what is too long, and moves what may stay to the front; returns how many stay. A mark that is there already is
+ * neither kept nor dropped. */
+static size_t cut_attributes(Otlp__LogRecord *r, bool *cut, uint32_t *dropped)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < r->n_attributes; i++) {
         Otlp__KeyValue *a = r->attributes[i];
 
+        if (strcmp(a->key, mark_key) == 0)
+            continue;
         if (!is_simple(a) || kept == ATTRIBUTES_MAX) {
             *cut = true;
+            ++*dropped;
             continue;
         }
         *cut |= cut_text(a->value, VALUE_MAX);
@@ -53,14 +57,13 @@ static size_t cut_attributes(Otlp__LogRecord *r, bool *cut)
     return kept;
 }
 
-/* Packs the record with `kept` attributes and the mark. */
-static int pack(Otlp__LogRecord *r, size_t kept, struct azm_buf *out)
+/* Packs the record with `kept` attributes and the mark; `dropped` more were left out. */
+static int pack(Otlp__LogRecord *r, size_t kept, uint32_t dropped, struct azm_buf *out)
 {
     Otlp__AnyValue yes = OTLP__ANY_VALUE__INIT;
     Otlp__KeyValue mark = OTLP__KEY_VALUE__INIT;
     Otlp__KeyValue *attributes[ATTRIBUTES_MAX + 1], **all = r->attributes;
-    size_t n_all = r->n_attributes, n = 0, len;
-    uint32_t dropped = r->dropped_attributes_count;
+    size_t n_all = r->n_attributes, len;
     int k;
 
     yes.value_case = OTLP__ANY_VALUE__VALUE_BOOL_VALUE;
@@ -68,25 +71,24 @@ static int pack(Otlp__LogRecord *r, size_t kept, struct azm_buf *out)
     mark.key = (char *)(uintptr_t)mark_key; /* never written to */
     mark.value = &yes;
     for (size_t i = 0; i < kept; i++)
-        if (strcmp(all[i]->key, mark_key) != 0)
-            attributes[n++] = all[i];
-    attributes[n++] = &mark;
+        attributes[i] = all[i];
+    attributes[kept] = &mark;
     r->attributes = attributes;
-    r->n_attributes = n;
-    r->dropped_attributes_count += (uint32_t)(n_all - kept);
+    r->n_attributes = kept + 1;
+    r->dropped_attributes_count += dropped;
     len = otlp__log_record__get_packed_size(r);
     k = azm_buf_reserve(out, len);
     if (k >= 0)
         out->len += otlp__log_record__pack(r, out->data + out->len);
     r->attributes = all; /* as protobuf-c frees them */
     r->n_attributes = n_all;
-    r->dropped_attributes_count = dropped;
     return k;
 }
 
 int azm_otlp_truncate_record(struct azm_text record, struct azm_buf *out)
 {
     Otlp__LogRecord *r = otlp__log_record__unpack(NULL, record.len, (const uint8_t *)record.s);
+    uint32_t dropped = 0;
     bool cut;
     size_t kept;
     int k = 0;
@@ -94,9 +96,9 @@ int azm_otlp_truncate_record(struct azm_text record, struct azm_buf *out)
     if (!r)
         return -EBADMSG;
     cut = cut_text(r->body, BODY_MAX);
-    kept = cut_attributes(r, &cut);
+    kept = cut_attributes(r, &cut, &dropped);
     if (cut)
-        k = pack(r, kept, out);
+        k = pack(r, kept, dropped, out);
     otlp__log_record__free_unpacked(r, NULL);
     return k < 0 ? k : cut;
 }

@@ -38,27 +38,20 @@ static void turn_buckets(struct azm_pace *p, uint64_t now_usec)
     p->bucket = MAX(p->bucket, now);
 }
 
-/* The rate that the server let through, in requests a minute: what passed within the last minute, over the time from
- * the first of these until the server takes more, as it says; 0 if nothing passed. */
-static uint64_t rate_that_passed(struct azm_pace *p, uint64_t now_usec, uint64_t retry_after_usec)
+static uint64_t passed_last_minute(struct azm_pace *p, uint64_t now_usec)
 {
-    uint64_t n = 0, first = 0, span;
+    uint64_t n = 0;
 
     turn_buckets(p, now_usec);
-    for (uint64_t k = 0; k < AZM_PACE_BUCKETS && k <= p->bucket; k++) {
-        uint64_t passed = p->passed[(p->bucket - k) % AZM_PACE_BUCKETS];
-
-        n += passed;
-        first = passed > 0 ? p->bucket - k : first;
-    }
-    span = retry_after_usec > 0 ? now_usec - first * BUCKET_USEC + retry_after_usec : AZM_PACE_MINUTE_USEC;
-    return n > 0 ? MAX(n * AZM_PACE_MINUTE_USEC / span, (uint64_t)PER_MINUTE_MIN) : 0;
+    for (unsigned i = 0; i < AZM_PACE_BUCKETS; i++)
+        n += p->passed[i];
+    return n;
 }
 
 /* Half the rate that passed; and half of what it was, for that was too much. */
-static void slow_down(struct azm_pace *p, uint64_t now_usec, uint64_t retry_after_usec)
+static void slow_down(struct azm_pace *p, uint64_t now_usec)
 {
-    uint64_t rate = rate_that_passed(p, now_usec, retry_after_usec);
+    uint64_t rate = passed_last_minute(p, now_usec);
 
     if (p->interval_usec > 0)
         rate = rate > 0 ? MIN(rate, AZM_PACE_MINUTE_USEC / p->interval_usec) : AZM_PACE_MINUTE_USEC / p->interval_usec;
@@ -131,13 +124,13 @@ void azm_pace_throttled(struct azm_pace *p, const struct azm_clock *clock, uint6
 {
     if (p->throttled_usec == 0 || sent_usec >= p->throttled_usec) { /* else it was under way at the last one */
         p->throttled_usec = now_usec;
-        p->ease_usec = now_usec + AZM_PACE_MINUTE_USEC;
         p->window_limit = MAX(p->window_limit / 2, 1U);
-        slow_down(p, now_usec, retry_after_usec);
+        slow_down(p, now_usec);
         p->batch_delay_usec =
             p->batch_delay_usec > 0 ? MIN(p->batch_delay_usec * 2, BATCH_DELAY_MAX_USEC) : BATCH_DELAY_FIRST_USEC;
     }
     azm_pace_failure(p, clock, sent_usec, now_usec, false, retry_after_usec);
+    p->ease_usec = MAX(now_usec, p->not_before_usec) + AZM_PACE_MINUTE_USEC; /* a minute without requests is no proof */
 }
 
 uint64_t azm_pace_wait_usec(const struct azm_pace *p, uint64_t now_usec)

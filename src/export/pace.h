@@ -11,10 +11,10 @@
  * After a failure: one probe at a time, each after a backoff with full jitter (uniform in 0 .. min(max, initial *
  * 2^n)); a success opens the window twofold. So an outage ends without a storm of retries.
  *
- * After a 429: the window's limit is halved, requests keep an interval (half the rate that passed: limits of
- * ingestion count by the minute, facts/azure.md 1.4, or until the Retry-After that they name), and batches become
- * larger and fewer. Each minute without another 429 takes some of that back: the limit grows by one, the rate by a
- * tenth of what was known to pass until it is there, then twofold. */
+ * After a 429: the window's limit is halved, requests keep an interval (half the rate of the last minute, in which
+ * ingestion limits are counted: facts/azure.md 1.4; none if nothing passed), and batches become larger and fewer. Each
+ * minute without another 429, from when requests may go out again, takes some of that back: the limit grows by one, the
+ * rate by a tenth of what was known to pass until it is there, then twofold. */
 #define AZM_PACE_MINUTE_USEC (60 * AZM_USEC_PER_SEC)
 #define AZM_PACE_BUCKETS 12 /* of 5 s */
 

@@ -187,7 +187,7 @@ def throttled(out):
     append_texts(f"{out}/journal/a.journal", texts)
     x = Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", batch=10)
     try:
-        x.limit("20/1s")
+        x.limit("36/2s")
         equal("ends", x.once(), 0)
         equal("all arrived, once", sorted(r["body"] for r in x.received()), sorted(texts))
         stats = x.stats()

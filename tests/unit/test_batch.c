@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "batch/batch.h"
 #include "encode/scope.h"
 #include "tests/unit/otlp_help.h"
@@ -382,6 +384,245 @@ START_TEST(position_travels_with_the_batch)
 }
 END_TEST
 
+/* --- from a request, and single records --- */
+
+static struct trial random_trial(struct prng *p, size_t n, unsigned resources, size_t pad_max)
+{
+    struct trial t = trial_begin(MANY, MANY);
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned resource = (unsigned)prng_below(p, resources);
+
+        ck_assert_int_eq(add(&t, resource, resource % 7 * 20, prng_below(p, pad_max)), 1);
+    }
+    return t;
+}
+
+static struct azm_buf serialize(const struct azm_batch *b)
+{
+    struct azm_buf out = {0};
+
+    ck_assert_int_eq(azm_batch_serialize(b, 0, azm_batch_records(b), &out), 0);
+    return out;
+}
+
+/* What is read back and written again are the same bytes, limits or not. */
+START_TEST(a_request_and_back)
+{
+    struct prng p = {8};
+
+    for (int i = 0; i < 100; i++) {
+        struct trial t = random_trial(&p, prng_below(&p, 299), 1 + (unsigned)prng_below(&p, 250), 300),
+                     u = trial_begin(1, 1);
+        _cleanup_(azm_buf_free) struct azm_buf before = serialize(t.batch), after = {0};
+
+        ck_assert_int_eq(azm_batch_add_request(u.batch, before.data, before.len), 0);
+        ck_assert_uint_eq(azm_batch_records(u.batch), t.n);
+        ck_assert_uint_eq(azm_batch_bytes(u.batch), before.len);
+        after = serialize(u.batch);
+        ck_assert_uint_eq(after.len, before.len);
+        ck_assert(after.len == 0 || memcmp(after.data, before.data, after.len) == 0);
+        trial_end(&t);
+        trial_end(&u);
+    }
+}
+END_TEST
+
+/* Two requests one after the other are one request; the records of a resource come together. */
+START_TEST(requests_add_up)
+{
+    struct prng p = {9};
+    struct trial t = random_trial(&p, 50, 5, 100), u = trial_begin(1, 1);
+    _cleanup_(azm_buf_free) struct azm_buf all = serialize(t.batch);
+
+    u.n = t.n;
+    memcpy(u.resource_of, t.resource_of, sizeof u.resource_of);
+    for (size_t first = 0; first < t.n; first += 10) {
+        _cleanup_(azm_buf_free) struct azm_buf piece = {0};
+
+        ck_assert_int_eq(azm_batch_serialize(t.batch, first, 10, &piece), 0);
+        ck_assert_int_eq(azm_batch_add_request(u.batch, piece.data, piece.len), 0);
+    }
+    ck_assert_uint_eq(azm_batch_records(u.batch), t.n);
+    ck_assert_uint_eq(check_request(&u, 0, t.n), all.len);
+    trial_end(&t);
+    trial_end(&u);
+}
+END_TEST
+
+/* Cut at any byte: either it is seen, or it was cut between two resources and what is there is whole. */
+START_TEST(a_request_cut_anywhere)
+{
+    struct prng p = {10};
+    struct trial t = random_trial(&p, 40, 6, 200);
+    _cleanup_(azm_buf_free) struct azm_buf whole = serialize(t.batch);
+    unsigned ok = 0;
+
+    for (size_t len = 0; len <= whole.len; len++) {
+        _cleanup_free_ uint8_t *cut = malloc(MAX(len, (size_t)1)); /* a sanitizer sees what is read behind it */
+        struct trial u = trial_begin(1, 1);
+        int r;
+
+        memcpy(cut, whole.data, len);
+        r = azm_batch_add_request(u.batch, cut, len);
+        if (r == 0) {
+            _cleanup_(azm_buf_free) struct azm_buf again = serialize(u.batch);
+
+            ck_assert_uint_eq(again.len, len);
+            ck_assert(len == 0 || memcmp(again.data, whole.data, len) == 0);
+            ok++;
+        } else
+            ck_assert_int_eq(r, -EBADMSG);
+        trial_end(&u);
+    }
+    ck_assert_uint_eq(ok, 7); /* nothing, and after each of six */
+    trial_end(&t);
+}
+END_TEST
+
+/* Whatever is in it: no crash, and what was understood can be written. */
+START_TEST(a_request_with_wrong_bytes)
+{
+    struct prng p = {11};
+    struct trial t = random_trial(&p, 30, 6, 40);
+    _cleanup_(azm_buf_free) struct azm_buf whole = serialize(t.batch);
+    unsigned bad = 0;
+
+    for (int i = 0; i < 5000; i++) {
+        _cleanup_free_ uint8_t *wrong = malloc(whole.len);
+        _cleanup_(azm_buf_free) struct azm_buf again = {0};
+        struct trial u = trial_begin(1, 1);
+        int r;
+
+        memcpy(wrong, whole.data, whole.len);
+        for (size_t k = 1 + prng_below(&p, 4); k > 0; k--)
+            wrong[prng_below(&p, whole.len)] = (uint8_t)prng_next(&p);
+        r = azm_batch_add_request(u.batch, wrong, whole.len);
+        if (r != 0 && r != -EBADMSG)
+            ck_abort_msg("%d", r);
+        bad += r < 0;
+        if (azm_batch_serialize(u.batch, 0, azm_batch_records(u.batch), &again) < 0 ||
+            again.len != azm_batch_bytes(u.batch))
+            ck_abort_msg("what was read is not what is written");
+        u.batch = azm_batch_free(u.batch);
+    }
+    ck_assert_uint_gt(bad, 100);
+    trial_end(&t);
+}
+END_TEST
+
+START_TEST(a_request_of_others_is_read_leniently)
+{
+    /* clang-format off */
+    static const uint8_t request[] = {
+        0x48, 1,                                  /* an unknown field */
+        0x4A, 6, 0x12, 4, 0x12, 2, 0x28, 1,       /* another one, which looks like a ResourceLogs */
+        0x0A, 0,                                  /* ResourceLogs: empty */
+        0x0A, 21,                                 /* ResourceLogs: */
+        0x0A, 2, 0x10, 7,                         /*   resource */
+        0x1A, 1, 'u',                             /*   schema_url */
+        0x12, 8, 0x12, 2, 0x28, 1, 0x10, 5, 8, 1, /*   ScopeLogs: a record, and fields of a wrong type */
+        0x12, 2, 0x12, 0,                         /*   ScopeLogs: an empty record */
+    };
+    /* clang-format on */
+    struct trial t = trial_begin(1, 1);
+    struct azm_text resource, record;
+
+    ck_assert_int_eq(azm_batch_add_request(t.batch, request, sizeof request), 0);
+    ck_assert_uint_eq(azm_batch_records(t.batch), 2);
+    for (size_t i = 0; i < 2; i++) {
+        azm_batch_get(t.batch, i, &resource, &record);
+        assert_text(resource, "\x10\x07");
+        assert_text(record, i == 0 ? "\x28\x01" : "");
+    }
+    trial_end(&t);
+}
+END_TEST
+
+START_TEST(get_gives_what_was_added)
+{
+    struct prng p = {12};
+    struct trial t = random_trial(&p, 200, 40, 300);
+
+    for (size_t i = 0; i < t.n; i++) {
+        struct azm_text resource, record;
+        struct azm_buf bytes;
+        _cleanup_(otlp_free_record) Otlp__LogRecord *r = NULL;
+        _cleanup_(otlp_free_resource) Otlp__Resource *res = NULL;
+
+        azm_batch_get(t.batch, i, &resource, &record);
+        bytes = (struct azm_buf){.data = (uint8_t *)(uintptr_t)record.s, .len = record.len};
+        r = otlp_decode_record(&bytes);
+        res = otlp_decode_resource(resource);
+        ck_assert_uint_eq(r->time_unix_nano, i);
+        ck_assert_uint_eq(res->dropped_attributes_count, t.resource_of[i]);
+    }
+    trial_end(&t);
+}
+END_TEST
+
+/* The first half ends with the record that makes it half of the bytes or more; neither half is empty. */
+START_TEST(half_is_by_bytes)
+{
+    struct prng p = {13};
+
+    for (int i = 0; i < 200; i++) {
+        struct trial t = trial_begin(MANY, MANY);
+        size_t sizes[40], n = 2 + prng_below(&p, ELEMENTSOF(sizes) - 1);
+
+        for (size_t k = 0; k < n; k++) {
+            struct azm_text resource, record;
+
+            ck_assert_int_eq(add(&t, (unsigned)prng_below(&p, 3), 0, prng_below(&p, 10) ? prng_below(&p, 200) : 10000),
+                             1);
+            azm_batch_get(t.batch, k, &resource, &record);
+            sizes[k] = record.len + (record.len < 128 ? 2 : 3); /* as it is in the request */
+        }
+        for (int k = 0; k < 20; k++) {
+            size_t first = prng_below(&p, n - 1), len = 2 + prng_below(&p, n - first - 1), all = 0, left = 0, half;
+
+            for (size_t j = first; j < first + len; j++)
+                all += sizes[j];
+            half = azm_batch_half(t.batch, first, len);
+            if (half < 1 || half >= len)
+                ck_abort_msg("%zu of %zu", half, len);
+            for (size_t j = first; j < first + half - 1; j++)
+                left += sizes[j];
+            if (half > 1 && left >= all / 2)
+                ck_abort_msg("less were half");
+            left += sizes[first + half - 1];
+            if (half < len - 1 && left < all / 2)
+                ck_abort_msg("more were half");
+        }
+        trial_end(&t);
+    }
+}
+END_TEST
+
+START_TEST(text_knows_no_limits)
+{
+    struct trial t = trial_begin(1, 10);
+    struct azm_text resource, record;
+
+    for (unsigned i = 0; i < 256; i++) {
+        char name[8];
+
+        snprintf(name, sizeof name, "r%u", i);
+        ck_assert_int_eq(azm_batch_add_text(t.batch, azm_text_of(name), AZM_TEXT("a record")), 1);
+    }
+    ck_assert_int_eq(azm_batch_add_text(t.batch, AZM_TEXT("another"), AZM_TEXT("a record")), -ENOMEM);
+    ck_assert_int_eq(azm_batch_add_text(t.batch, AZM_TEXT("r7"), AZM_TEXT("")), 1);
+    ck_assert_uint_eq(azm_batch_records(t.batch), 257);
+    azm_batch_get(t.batch, 255, &resource, &record);
+    assert_text(resource, "r255");
+    assert_text(record, "a record");
+    azm_batch_get(t.batch, 256, &resource, &record);
+    assert_text(resource, "r7");
+    assert_text(record, "");
+    trial_end(&t);
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "empty", empty);
@@ -395,6 +636,14 @@ static void add_tests(Suite *s)
     add_test(s, "at_most_256_resources", at_most_256_resources);
     add_test(s, "every_stretch", every_stretch);
     add_test(s, "position_travels_with_the_batch", position_travels_with_the_batch);
+    add_test(s, "a_request_and_back", a_request_and_back);
+    add_test(s, "requests_add_up", requests_add_up);
+    add_test(s, "a_request_cut_anywhere", a_request_cut_anywhere);
+    add_test(s, "a_request_with_wrong_bytes", a_request_with_wrong_bytes);
+    add_test(s, "a_request_of_others_is_read_leniently", a_request_of_others_is_read_leniently);
+    add_test(s, "get_gives_what_was_added", get_gives_what_was_added);
+    add_test(s, "half_is_by_bytes", half_is_by_bytes);
+    add_test(s, "text_knows_no_limits", text_knows_no_limits);
 }
 
 TEST_MAIN("batch", add_tests)

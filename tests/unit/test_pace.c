@@ -303,6 +303,172 @@ START_TEST(no_order_of_answers_undercuts_retry_after)
 }
 END_TEST
 
+/* --- 429 --- */
+
+#define MINUTE (60 * SEC)
+
+/* `n` requests pass, evenly within the minute before `now`. */
+static void let_pass(struct azm_pace *p, unsigned n, uint64_t now)
+{
+    for (unsigned i = 0; i < n; i++)
+        azm_pace_success(p, now - 50 * SEC + i * (40 * SEC / n), now - 50 * SEC + i * (40 * SEC / n));
+}
+
+/* A request that was just sent is answered 429. */
+static void throttle(struct azm_pace *p, uint64_t now)
+{
+    azm_pace_throttled(p, &lowest_clock, now, now, 0);
+}
+
+START_TEST(throttled_to_half_of_what_has_passed)
+{
+    static const struct {
+        unsigned passed;
+        uint64_t interval;
+    } table[] = {
+        {0, 0},                                           /* nothing is known, then the backoff has to do */
+        {1, 10 * SEC},    {12, 10 * SEC}, {13, 10 * SEC}, /* never slower than one batch in 10 s */
+        {14, MINUTE / 7}, {120, SEC},     {1200, SEC / 10},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct azm_pace p = pace_of(4);
+        uint64_t now = 1000 * SEC;
+
+        let_pass(&p, 500, now - 2 * MINUTE); /* longer ago */
+        let_pass(&p, table[i].passed, now);
+        throttle(&p, now);
+        ck_assert_uint_eq(p.interval_usec, table[i].interval);
+        ck_assert_uint_eq(p.window, 1);
+        ck_assert_uint_eq(p.window_limit, 2);
+        ck_assert_uint_eq(p.batch_delay_usec, 2 * SEC);
+        azm_pace_sent(&p, now + 7);
+        ck_assert_uint_eq(azm_pace_wait_usec(&p, now + 7), table[i].interval);
+        ck_assert_uint_eq(azm_pace_wait_usec(&p, now + 7 + table[i].interval), 0);
+    }
+}
+END_TEST
+
+START_TEST(every_other_429_counts_up_to_the_bounds)
+{
+    static const uint64_t delays[] = {2 * SEC, 4 * SEC, 8 * SEC, 10 * SEC, 10 * SEC};
+    static const unsigned limits[] = {4, 2, 1, 1, 1};
+    struct azm_pace p = pace_of(8);
+
+    let_pass(&p, 12, 99 * SEC);
+    for (size_t i = 0; i < ELEMENTSOF(delays); i++) {
+        throttle(&p, (100 + 10 * i) * SEC);
+        ck_assert_uint_eq(p.batch_delay_usec, delays[i]);
+        ck_assert_uint_eq(p.window_limit, limits[i]);
+        ck_assert_uint_eq(p.interval_usec, 10 * SEC);
+    }
+}
+END_TEST
+
+START_TEST(requests_under_way_are_throttled_once)
+{
+    struct azm_pace p = pace_of(8);
+    uint64_t now = 1000 * SEC;
+
+    let_pass(&p, 120, now);
+    azm_pace_throttled(&p, &lowest_clock, now - 3, now, 5 * SEC);
+    let_pass(&p, 500, now); /* would be another rate */
+    azm_pace_throttled(&p, &lowest_clock, now - 2, now + 1, 30 * SEC);
+    azm_pace_throttled(&p, &lowest_clock, now - 1, now + 2, 3 * SEC);
+    ck_assert_uint_eq(p.failures, 1);
+    ck_assert_uint_eq(p.window_limit, 4);
+    ck_assert_uint_eq(p.interval_usec, SEC);
+    ck_assert_uint_eq(p.batch_delay_usec, 2 * SEC);
+    ck_assert_uint_eq(azm_pace_wait_usec(&p, now + 2), 30 * SEC - 1); /* but the longest wait counts */
+    azm_pace_throttled(&p, &lowest_clock, now + 31 * SEC, now + 31 * SEC, 0);
+    ck_assert_uint_eq(p.window_limit, 2);
+}
+END_TEST
+
+START_TEST(a_429s_retry_after_is_obeyed)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct prng dice_of_seed = {seed};
+        struct azm_clock clock = clock_of(&dice_of_seed);
+        struct azm_pace p = pace_of(4);
+        uint64_t wait;
+
+        azm_pace_throttled(&p, &clock, 999 * SEC, 1000 * SEC, 45 * SEC);
+        wait = azm_pace_wait_usec(&p, 1000 * SEC);
+        ck_assert_uint_ge(wait, 45 * SEC);
+        ck_assert_uint_le(wait, 46 * SEC);
+        azm_pace_success(&p, 1001 * SEC, 1001 * SEC); /* whatever is acknowledged meanwhile */
+        ck_assert_uint_eq(azm_pace_wait_usec(&p, 1000 * SEC), wait);
+    }
+}
+END_TEST
+
+/* In each quiet minute the limit of the window grows by one, the rate by a tenth of what passed until it is there and
+ * then twofold; the batch delay is halved. */
+START_TEST(it_eases_with_every_quiet_minute)
+{
+    static const uint64_t rates[] = {30, 36, 42, 48, 54, 60, 120, 240, 480, 960, 1920, 3840, 0};
+    static const unsigned limits[] = {4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8, 8, 8};
+    struct azm_pace p = pace_of(8);
+    uint64_t now = 1000 * SEC;
+
+    let_pass(&p, 120, now);
+    throttle(&p, now);
+    throttle(&p, now + 1); /* of another request: half of what it was by then */
+    p.window_limit = limits[0];
+    ck_assert_uint_eq(p.batch_delay_usec, 4 * SEC);
+    now++;
+    for (size_t i = 0; i < ELEMENTSOF(rates); i++) {
+        for (uint64_t k = 1; k < 6; k++)
+            azm_pace_success(&p, now + k, now + k);
+        azm_pace_success(&p, now + MINUTE - 1, now + MINUTE - 1);
+        ck_assert_uint_eq(p.interval_usec, rates[i] ? MINUTE / rates[i] : 0);
+        ck_assert_uint_eq(p.window_limit, limits[i]);
+        ck_assert_uint_eq(p.window, limits[i]); /* it opens so far and no farther */
+        ck_assert_uint_eq(p.batch_delay_usec, i == 0 ? 4 * SEC : i == 1 ? 2 * SEC : 0);
+        now += MINUTE;
+        azm_pace_success(&p, now, now);
+    }
+    ck_assert_uint_eq(p.ease_usec, 0); /* nothing is left of it */
+    throttle(&p, now + SEC);           /* and it begins anew */
+    ck_assert_uint_eq(p.window_limit, 4);
+    ck_assert_uint_gt(p.interval_usec, 0);
+    ck_assert_uint_gt(p.ease_usec, 0);
+}
+END_TEST
+
+/* Where nothing may be sent nothing is proven: a minute counts from when requests may go out again. */
+START_TEST(waiting_for_retry_after_is_no_quiet_minute)
+{
+    struct azm_pace p = pace_of(4);
+
+    azm_pace_throttled(&p, &lowest_clock, 1000 * SEC, 1000 * SEC, 58 * SEC);
+    azm_pace_success(&p, 1061 * SEC, 1061 * SEC);
+    ck_assert_uint_eq(p.window_limit, 2);
+    azm_pace_success(&p, 1118 * SEC - 1, 1118 * SEC - 1);
+    ck_assert_uint_eq(p.window_limit, 2);
+    azm_pace_success(&p, 1118 * SEC, 1118 * SEC);
+    ck_assert_uint_eq(p.window_limit, 3);
+}
+END_TEST
+
+START_TEST(a_long_quiet_takes_all_of_it_back)
+{
+    struct azm_pace p = pace_of(64);
+
+    for (uint64_t i = 0; i < 10; i++)
+        throttle(&p, (1000 + i) * SEC);
+    azm_pace_success(&p, 24 * 3600 * SEC, 24 * 3600 * SEC);
+    ck_assert_uint_eq(p.window_limit, 64);
+    ck_assert_uint_eq(p.interval_usec, 0);
+    ck_assert_uint_eq(p.batch_delay_usec, 0);
+    ck_assert_uint_eq(p.ease_usec, 0);
+    for (unsigned i = 0; i < 6; i++)
+        azm_pace_success(&p, 24 * 3600 * SEC, 24 * 3600 * SEC);
+    ck_assert_uint_eq(p.window, 64);
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "begins_wide_open", begins_wide_open);
@@ -317,6 +483,13 @@ static void add_tests(Suite *s)
     add_test(s, "an_old_success_proves_nothing", an_old_success_proves_nothing);
     add_test(s, "neither_success_nor_failure_cancels_a_retry_after", neither_success_nor_failure_cancels_a_retry_after);
     add_test(s, "no_order_of_answers_undercuts_retry_after", no_order_of_answers_undercuts_retry_after);
+    add_test(s, "throttled_to_half_of_what_has_passed", throttled_to_half_of_what_has_passed);
+    add_test(s, "every_other_429_counts_up_to_the_bounds", every_other_429_counts_up_to_the_bounds);
+    add_test(s, "requests_under_way_are_throttled_once", requests_under_way_are_throttled_once);
+    add_test(s, "a_429s_retry_after_is_obeyed", a_429s_retry_after_is_obeyed);
+    add_test(s, "it_eases_with_every_quiet_minute", it_eases_with_every_quiet_minute);
+    add_test(s, "waiting_for_retry_after_is_no_quiet_minute", waiting_for_retry_after_is_no_quiet_minute);
+    add_test(s, "a_long_quiet_takes_all_of_it_back", a_long_quiet_takes_all_of_it_back);
 }
 
 TEST_MAIN("pace", add_tests)
