@@ -82,12 +82,19 @@ static bool may_probe(const struct azm_exporter *x)
     return x->in_flight == 0 && now_usec(x) >= x->passed_usec + x->route->pace.initial_usec;
 }
 
+static enum azm_probing probing(const struct azm_exporter *x)
+{
+    if (!may_probe(x))
+        return AZM_PROBE_NOT;
+    return x->refusals < REFUSALS_MAX ? AZM_PROBE_AFTER_UNTRIED : AZM_PROBE_FIRST;
+}
+
 /* Sends what a pace allows. Returns how long the thread may sleep, or -errno. */
 static int64_t send_ready(struct azm_exporter *x, const struct azm_pace *pace, const unsigned *in_flight, bool suspects)
 {
     struct azm_part *p;
 
-    while (*in_flight < pace->window && (p = azm_transits_next(&x->transits, suspects, may_probe(x)))) {
+    while (*in_flight < pace->window && (p = azm_transits_next(&x->transits, suspects, probing(x)))) {
         uint64_t wait = azm_pace_wait_usec(pace, now_usec(x));
         int r;
 

@@ -203,7 +203,7 @@ static bool is_sending(const struct azm_transit *t)
     return false;
 }
 
-struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects, bool may_probe)
+struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects, enum azm_probing probing)
 {
     struct azm_part *best = NULL;
 
@@ -216,7 +216,9 @@ struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects,
             if (is_undoubted(ts, best))
                 return best;
         }
-    if (may_probe && !suspects && (!best || best->failed > 0) && probe_is_wanted(ts))
+    if (probing == AZM_PROBE_AFTER_UNTRIED && best && best->failed == 0)
+        return best;
+    if (probing != AZM_PROBE_NOT && !suspects && probe_is_wanted(ts))
         return ts->probe->parts;
     return best;
 }

@@ -80,11 +80,18 @@ static inline bool azm_part_is_probe(const struct azm_transits *ts, const struct
 /* Frees all of it, batches too. */
 void azm_transits_clear(struct azm_transits *ts);
 
+enum azm_probing {
+    AZM_PROBE_NOT,
+    AZM_PROBE_AFTER_UNTRIED, /* they may end the doubt without a duplicate */
+    AZM_PROBE_FIRST,         /* enough was tried */
+};
+
 /* The part to be sent next, or NULL: among the suspects or among the others. Of one batch there is one request at a
  * time, so that its records arrive in order when they are split. First what there is no doubt about, in order; then
- * what was not tried yet since it was split, in order; then, if it `may_probe`, the probe, if that can end a doubt;
- * then what failed longest ago, so that one part that always fails does not keep the others from being tried. */
-struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects, bool may_probe);
+ * what was not tried yet since it was split, in order; then the probe, if that can end a doubt (or earlier, or not at
+ * all, as `probing` says); then what failed longest ago, so that one part that always fails does not keep the others
+ * from being tried. */
+struct azm_part *azm_transits_next(const struct azm_transits *ts, bool suspects, enum azm_probing probing);
 
 /* Is there a part, not suspect, that was not tried yet since it was split? */
 bool azm_transits_have_untried(const struct azm_transits *ts);
