@@ -59,6 +59,7 @@ static const struct status_rule {
     {429, 429, BOTH, NULL, AZM_THROTTLED, NULL},
     {439, 439, AZURE, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap, or wait"},
     {500, 500, BOTH, NULL, AZM_FAILED, NULL},
+    {503, 503, BOTH, NULL, AZM_OVERLOADED, NULL},
     {502, 504, BOTH, NULL, AZM_FAILED, NULL},
     {500, 599, AZURE, NULL, AZM_FAILED, NULL},
     {400, 599, BOTH, NULL, AZM_MISCONFIGURED,
@@ -176,7 +177,7 @@ static enum azm_decision decide_failed(const struct azm_attempt *t, struct azm_v
     if (t->failures > 0 && !t->others_passed)
         return AZM_RETRY; /* an outage, as far as anybody knows */
     v->failures = t->failures + 1;
-    if (v->failures < (t->suspect ? AZM_SUSPECT_FAILURES_MAX : AZM_FAILURES_MAX))
+    if (v->failures < (t->suspect && t->records > 1 ? AZM_SUSPECT_FAILURES_MAX : AZM_FAILURES_MAX))
         return AZM_RETRY;
     v->suspect = true;
     return t->records > 1 ? AZM_SPLIT : AZM_QUARANTINE;
@@ -204,6 +205,7 @@ static enum azm_decision decide(const struct azm_answer *a, const struct azm_att
     case AZM_TAKEN_PARTLY:
         return AZM_ACKNOWLEDGE_PARTIAL;
     case AZM_UNREACHABLE:
+    case AZM_OVERLOADED:
     case AZM_THROTTLED:
         return AZM_RETRY;
     case AZM_FAILED:

@@ -61,6 +61,7 @@ enum azm_meaning {
     AZM_TAKEN,
     AZM_TAKEN_PARTLY,
     AZM_UNREACHABLE,   /* no connection: the destination's or the network's fault */
+    AZM_OVERLOADED,    /* 503: says itself that it is not about the data; one that sheds load refuses good data often */
     AZM_FAILED,        /* 5xx, reset, timeout: mostly the server's fault, now and then that of a record */
     AZM_THROTTLED,     /* 429 */
     AZM_UNAUTHORIZED,  /* 401 */
@@ -84,8 +85,8 @@ struct azm_verdict {
 };
 
 #define AZM_REDIRECTS_MAX 5
-#define AZM_FAILURES_MAX 5         /* after so many a request is suspect */
-#define AZM_SUSPECT_FAILURES_MAX 2 /* after so many a part of it is split again, or a record given up */
+#define AZM_FAILURES_MAX 5         /* after so many a request is suspect, and a single record given up */
+#define AZM_SUSPECT_FAILURES_MAX 2 /* after so many a part of it is split again */
 
 /* Sources: opentelemetry-proto docs/specification.md, "OTLP/HTTP Response" (retryable 429, 502, 503, 504; partial
  * success is never sent again), facts/azure.md 1.3, DESIGN "Delivery decisions". */

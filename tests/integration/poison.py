@@ -164,7 +164,7 @@ def only_poison(out):
 
 def suspects(out):
     """A record that breaks the server, by 500, by a reset or by hanging up, is found and does not keep others back."""
-    for fault in ("status 500", "status 503", "reset", "close"):
+    for fault in ("status 500", "status 502", "reset", "close"):
         for concurrency in (1, 4):
             note(f"{fault}, {concurrency} at once")
             poisoned = {5, 200, 201}

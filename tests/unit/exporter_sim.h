@@ -153,7 +153,8 @@ static inline uint64_t sim_send_ready(struct sim *s, const struct azm_pace *pace
 {
     struct azm_part *p;
 
-    while (*in_flight < pace->window && (p = azm_transits_next(&s->ts, suspects, sim_may_probe(s)))) {
+    while (*in_flight < pace->window &&
+           (p = azm_transits_next(&s->ts, suspects, sim_may_probe(s) ? AZM_PROBE_AFTER_UNTRIED : AZM_PROBE_NOT))) {
         uint64_t wait = azm_pace_wait_usec(pace, s->now_usec);
 
         if (wait > 0)

@@ -130,6 +130,110 @@ START_TEST(freeing_nothing)
 }
 END_TEST
 
+/* --- unpacking --- */
+
+static int gunzip(const struct azm_buf *packed, size_t len, size_t max, struct azm_buf *out)
+{
+    _cleanup_free_ uint8_t *exact = malloc(MAX(len, (size_t)1)); /* a sanitizer sees what is read behind it */
+
+    memcpy(exact, packed->data, len);
+    return azm_gunzip(exact, len, max, out);
+}
+
+START_TEST(packed_and_back)
+{
+    static const size_t sizes[] = {0, 1, 2, 255, 65535, 65536, 65537, 131072, 1000000, 5 * 1024 * 1024};
+    _cleanup_(gzip_freep) struct azm_gzip *z = new_gzip();
+    _cleanup_(azm_buf_free) struct azm_buf out = {0};
+    struct prng prng = {.state = 10};
+
+    for (size_t i = 0; i < ELEMENTSOF(sizes); i++)
+        for (int noisy = 0; noisy < 2; noisy++) {
+            _cleanup_(azm_buf_free) struct azm_buf text = {0}, packed = {0};
+
+            append_lines(&text, &prng, sizes[i]);
+            if (noisy)
+                prng_bytes(&prng, text.data, text.len);
+            ck_assert_int_eq(azm_gzip_compress(z, text.data, text.len, &packed), 0);
+            ck_assert_int_eq(gunzip(&packed, packed.len, sizes[i], &out), 0); /* `max` is still allowed */
+            ck_assert_uint_eq(out.len, text.len);
+            ck_assert(text.len == 0 || memcmp(out.data, text.data, text.len) == 0);
+            if (sizes[i] > 0)
+                ck_assert_int_eq(gunzip(&packed, packed.len, sizes[i] - 1, &out), -E2BIG);
+        }
+}
+END_TEST
+
+/* A thousand times its size: it is given up when the limit is passed, not when all of it lies in memory. */
+START_TEST(a_bomb_is_given_up_early)
+{
+    _cleanup_(gzip_freep) struct azm_gzip *z = new_gzip();
+    _cleanup_(azm_buf_free) struct azm_buf packed = {0}, out = {0};
+    _cleanup_free_ uint8_t *zeros = calloc(1, 64 * 1024 * 1024);
+
+    ck_assert_int_eq(azm_gzip_compress(z, zeros, 64 * 1024 * 1024, &packed), 0);
+    ck_assert_uint_lt(packed.len, 1024 * 1024);
+    ck_assert_int_eq(gunzip(&packed, packed.len, 1024 * 1024, &out), -E2BIG);
+    ck_assert_uint_le(out.cap, 4 * 1024 * 1024);
+    ck_assert_int_eq(gunzip(&packed, packed.len, 64 * 1024 * 1024, &out), 0);
+}
+END_TEST
+
+START_TEST(cut_anywhere)
+{
+    _cleanup_(gzip_freep) struct azm_gzip *z = new_gzip();
+    _cleanup_(azm_buf_free) struct azm_buf text = {0}, packed = {0}, out = {0};
+    struct prng prng = {.state = 11};
+
+    append_lines(&text, &prng, 20000);
+    ck_assert_int_eq(azm_gzip_compress(z, text.data, text.len, &packed), 0);
+    for (size_t len = 0; len < packed.len; len++)
+        if (gunzip(&packed, len, 1000000, &out) != -EBADMSG)
+            ck_abort_msg("%zu of %zu bytes", len, packed.len);
+    ck_assert_int_eq(gunzip(&packed, packed.len, 1000000, &out), 0);
+}
+END_TEST
+
+START_TEST(what_follows_is_not_overlooked)
+{
+    _cleanup_(gzip_freep) struct azm_gzip *z = new_gzip();
+    _cleanup_(azm_buf_free) struct azm_buf packed = {0}, out = {0}, second = {0};
+
+    ck_assert_int_eq(azm_gzip_compress(z, "first", 5, &packed), 0);
+    ck_assert_int_eq(azm_gzip_compress(z, "second", 6, &second), 0);
+    ck_assert_int_eq(azm_buf_append(&packed, "", 1), 0); /* one byte */
+    ck_assert_int_eq(gunzip(&packed, packed.len, 100, &out), -EBADMSG);
+    packed.len--;
+    ck_assert_int_eq(gunzip(&packed, packed.len, 100, &out), 0);
+    ck_assert_int_eq(azm_buf_append(&packed, second.data, second.len), 0); /* another member */
+    ck_assert_int_eq(gunzip(&packed, packed.len, 100, &out), -EBADMSG);
+}
+END_TEST
+
+START_TEST(what_is_no_gzip)
+{
+    static const char *const rows[] = {"", "x", "\x1F\x8B", "\x78\x9C\x4B\x04\x00\x00\x62\x00\x62" /* zlib's own */,
+                                       "a text of some length that is not compressed at all"};
+    _cleanup_(azm_buf_free) struct azm_buf out = {0};
+    struct prng prng = {.state = 13};
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        ck_assert_int_eq(azm_buf_append(&out, "before", 6), 0);
+        ck_assert_int_eq(azm_gunzip(rows[i], strlen(rows[i]), 1000, &out), -EBADMSG);
+        ck_assert_uint_eq(out.len, 0);
+    }
+    for (int i = 0; i < 1000; i++) {
+        uint8_t noise[200];
+
+        prng_bytes(&prng, noise, sizeof noise);
+        memcpy(noise, "\x1F\x8B\x08\x00", 4);
+        if (azm_gunzip(noise, sizeof noise, 1000, &out) == 0)
+            ck_abort();
+    }
+    ck_assert_int_eq(azm_gunzip("x", (size_t)UINT32_MAX + 1, 1000, &out), -E2BIG); /* before reading them */
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "round_trips", round_trips);
@@ -137,6 +241,11 @@ static void add_tests(Suite *s)
     add_test(s, "the_data_is_not_changed", the_data_is_not_changed);
     add_test(s, "more_than_four_gigabytes_are_refused", more_than_four_gigabytes_are_refused);
     add_test(s, "freeing_nothing", freeing_nothing);
+    add_test(s, "packed_and_back", packed_and_back);
+    add_test(s, "a_bomb_is_given_up_early", a_bomb_is_given_up_early);
+    add_test(s, "cut_anywhere", cut_anywhere);
+    add_test(s, "what_follows_is_not_overlooked", what_follows_is_not_overlooked);
+    add_test(s, "what_is_no_gzip", what_is_no_gzip);
 }
 
 TEST_MAIN("gzip", add_tests)
