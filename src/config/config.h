@@ -33,6 +33,20 @@ enum azm_fields { /* which journal fields become attributes; docs/mapping.md */
                   AZM_FIELDS_FULL = 4,
 };
 
+/* Who the destination is told that this is. */
+enum azm_auth {
+    AZM_AUTH_AUTO, /* DEFAULT for an https endpoint of Azure without an Authorization header, else NONE */
+    AZM_AUTH_NONE,
+    AZM_AUTH_DEFAULT,          /* the first that the environment or the configuration has something for */
+    AZM_AUTH_MANAGED_IDENTITY, /* APP_SERVICE, ARC or IMDS, by the environment */
+    AZM_AUTH_IMDS,             /* of a virtual machine or scale set */
+    AZM_AUTH_ARC,
+    AZM_AUTH_APP_SERVICE, /* and Container Apps, Functions */
+    AZM_AUTH_CLIENT_SECRET,
+    AZM_AUTH_CLIENT_CERTIFICATE,
+    AZM_AUTH_WORKLOAD_IDENTITY,
+};
+
 struct azm_key_value {
     char *key, *value;
 };
