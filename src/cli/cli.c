@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "config/azure_env.h"
 #include "config/config_file.h"
 #include "config/otel_env.h"
 #include "core/clock.h"
@@ -61,6 +62,8 @@ static int load(struct azm_config *c, const char *path, bool client, struct azm_
         return azm_config_file_read(file, !path, set_for_client, c, err);
     r = azm_config_read(c, file, !path, err);
     if (r >= 0)
+        r = azm_azure_env_apply(c, err);
+    if (r >= 0)
         r = azm_otel_env_apply(c, err);
     return r;
 }
@@ -71,9 +74,12 @@ static int apply(struct azm_config *c, const struct cli_overrides *o, struct azm
         return azm_error_set(err, E2BIG, "more than %d options; write them into a configuration file (--config)",
                              CLI_OVERRIDES_MAX);
     for (size_t i = 0; i < o->n; i++) {
-        int r =
-            azm_config_set(c, o->items[i].section, o->items[i].key, o->items[i].value, o->items[i].option, false, err);
+        const struct cli_override *item = &o->items[i];
+        int r = strcmp(item->key, "endpoint") == 0 ? azm_config_forget_destination(c) : 0;
 
+        if (r < 0)
+            return azm_error_set(err, r, "out of memory");
+        r = azm_config_set(c, item->section, item->key, item->value, item->option, false, err);
         if (r < 0)
             return r;
     }

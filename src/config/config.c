@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/config_azure.h"
 #include "config/config_file.h"
 #include "config/config_value.h"
 #include "core/buf.h"
@@ -25,6 +26,21 @@ static const struct key {
     uint64_t min, max;
 } keys[] = {
     {"destination", "endpoint", azm_parse_endpoint, FIELD(endpoint), "", 0, 0},
+    {"destination", "dce", azm_parse_dce, FIELD(dce), "", 0, 0},
+    {"destination", "dcr", azm_parse_dcr, FIELD(dcr), "", 0, 0},
+    {"destination", "connection_string", azm_parse_string, FIELD(connection_string), "", 0, 0},
+    {"destination", "auth", azm_parse_auth, FIELD(auth), "auto", 0, 0},
+    {"destination", "tenant_id", azm_parse_string, FIELD(tenant_id), "", 0, 0},
+    {"destination", "client_id", azm_parse_string, FIELD(client_id), "", 0, 0},
+    {"destination", "object_id", azm_parse_string, FIELD(object_id), "", 0, 0},
+    {"destination", "resource_id", azm_parse_string, FIELD(resource_id), "", 0, 0},
+    {"destination", "client_secret_file", azm_parse_credential_file, FIELD(client_secret_file), "", 0, 0},
+    {"destination", "client_certificate_file", azm_parse_credential_file, FIELD(client_certificate_file), "", 0, 0},
+    {"destination", "federated_token_file", azm_parse_credential_file, FIELD(federated_token_file), "", 0, 0},
+    {"destination", "cloud", azm_parse_cloud, FIELD(cloud), "public", 0, 0},
+    {"destination", "authority", azm_parse_base_url, FIELD(authority), "", 0, 0},
+    {"destination", "audience", azm_parse_string, FIELD(audience), "", 0, 0},
+    {"destination", "ingest_suffix", azm_parse_host_suffix, FIELD(ingest_suffix), "", 0, 0},
     {"destination", "header", azm_parse_header, FIELD(headers), NULL, 0, 0},
     {"destination", "headers_file", azm_parse_headers_file, FIELD(headers), NULL, 0, 0},
     {"destination", "tls_ca_file", azm_parse_file, FIELD(tls_ca_file), "", 0, 0},
@@ -143,14 +159,37 @@ int azm_config_init(struct azm_config *c)
 
 void azm_config_free(struct azm_config *c)
 {
-    free(c->endpoint);
-    free(c->tls_ca_file);
-    free(c->tls_cert_file);
-    free(c->tls_key_file);
-    free(c->journal_directory);
-    free(c->state_directory);
-    free(c->control);
-    free(c->journal_namespace);
+    char **strings[] = {
+        &c->endpoint,
+        &c->dce,
+        &c->dcr,
+        &c->connection_string,
+        &c->tenant_id,
+        &c->client_id,
+        &c->object_id,
+        &c->resource_id,
+        &c->client_secret_file,
+        &c->client_certificate_file,
+        &c->federated_token_file,
+        &c->authority,
+        &c->audience,
+        &c->ingest_suffix,
+        &c->identity_endpoint,
+        &c->imds_endpoint,
+        &c->identity_server_thumbprint,
+        &c->tls_ca_file,
+        &c->tls_cert_file,
+        &c->tls_key_file,
+        &c->journal_directory,
+        &c->state_directory,
+        &c->control,
+        &c->journal_namespace,
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(strings); i++)
+        free(*strings[i]);
+    azm_secret_unref(c->client_secret);
+    azm_secret_unref(c->identity_header);
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (!keys[i].preset) /* a list */
             key_values_clear((struct azm_key_values *)((char *)c + keys[i].offset));
@@ -168,10 +207,47 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
     return azm_config_file_read(path, optional, set_from_file, c, err);
 }
 
-int azm_config_check(const struct azm_config *c, struct azm_error *err)
+int azm_config_forget_destination(struct azm_config *c)
 {
+    char **all[] = {&c->endpoint, &c->dce, &c->dcr, &c->connection_string};
+
+    for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+        char *empty = strdup("");
+
+        if (!empty)
+            return -ENOMEM;
+        free(*all[i]);
+        *all[i] = empty;
+    }
+    return 0;
+}
+
+bool azm_config_has_destination(const struct azm_config *c)
+{
+    return *c->endpoint || *c->dce || *c->connection_string;
+}
+
+static int check_destination(const struct azm_config *c, struct azm_error *err)
+{
+    if ((*c->endpoint != '\0') + (*c->dce || *c->dcr) + (*c->connection_string != '\0') > 1)
+        return azm_error_set(err, EINVAL,
+                             "[destination] endpoint=, dce= with dcr=, and connection_string= each name a destination; "
+                             "use one of them (an empty value takes one back)");
+    if (!*c->dce != !*c->dcr)
+        return azm_error_set(err, EINVAL, "[destination] %s= needs %s=", *c->dce ? "dce" : "dcr",
+                             *c->dce ? "dcr, the immutable id of the data collection rule"
+                                     : "dce, the data collection endpoint");
     if (*c->tls_key_file && !*c->tls_cert_file)
         return azm_error_set(err, EINVAL, "[destination] tls_key_file= needs tls_cert_file=");
+    return 0;
+}
+
+int azm_config_check(const struct azm_config *c, struct azm_error *err)
+{
+    int r = check_destination(c, err);
+
+    if (r < 0)
+        return r;
     if ((*c->journal_directory != '\0') + (*c->journal_namespace != '\0') + (c->journal_files.n > 0) +
             (c->scope != AZM_SCOPE_ALL) >
         1)

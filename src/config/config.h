@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "core/secret.h"
 
 /* The configuration: [section] and key=value lines in systemd's manner. A key set later wins; the order is
  * file, drop-ins (FILE.d/ *.conf by name), environment (config/otel_env.h), command line. Unknown keys and bad
@@ -26,6 +27,8 @@ enum azm_scope { /* which of the machine's journals */
                  AZM_SCOPE_SYSTEM,
                  AZM_SCOPE_USER, /* the calling user's own */
 };
+
+enum azm_cloud { AZM_CLOUD_PUBLIC, AZM_CLOUD_USGOV, AZM_CLOUD_CHINA };
 
 enum azm_fields { /* which journal fields become attributes; docs/mapping.md */
                   AZM_FIELDS_MINIMAL = 1,
@@ -61,9 +64,19 @@ struct azm_key_values {
 struct azm_config {
     /* [destination] */
     char *endpoint;                /* http or https URL with its path, used as it is */
+    char *dce, *dcr;               /* or: host or URL of a data collection endpoint, immutable id of a rule */
+    char *connection_string;       /* or: of Application Insights */
     struct azm_key_values headers; /* extra request headers; may hold secrets */
     bool headers_from_file;        /* some came from headers_file=, which may be another one when read anew */
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
+    enum azm_auth auth;
+    enum azm_cloud cloud;
+    char *authority, *audience, *ingest_suffix; /* "": as the cloud has it */
+    char *tenant_id, *client_id, *object_id, *resource_id;
+    char *client_secret_file, *client_certificate_file, *federated_token_file; /* absolute, or names of credentials */
+    /* Only from the environment; NULL: not set. */
+    struct azm_secret *client_secret, *identity_header;
+    char *identity_endpoint, *imds_endpoint, *identity_server_thumbprint;
     /* [batch] */
     uint64_t schedule_delay_usec; /* from a batch's first record to its sealing */
     size_t max_export_batch_size; /* records */
@@ -124,6 +137,12 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
  * refused (-EPERM). 0 or another -errno. */
 int azm_config_set(struct azm_config *c, const char *section, const char *key, const char *value, const char *where,
                    bool is_public, struct azm_error *err);
+
+/* Takes back where records go to, for a source of settings that goes before the one that has said it: 0 or -ENOMEM. */
+int azm_config_forget_destination(struct azm_config *c);
+
+/* Does it say where records go to? */
+bool azm_config_has_destination(const struct azm_config *c);
 
 /* Checks what cannot be seen key by key: 0 or -EINVAL. */
 int azm_config_check(const struct azm_config *c, struct azm_error *err);

@@ -171,6 +171,8 @@ int azm_otel_env_apply(struct azm_config *c, struct azm_error *err)
         if (r == 0 && converted.len > 0) {
             if (azm_buf_append(&converted, "", 1) < 0)
                 return azm_error_set(err, ENOMEM, "out of memory");
+            if (strcmp(variables[i].key, "endpoint") == 0 && azm_config_forget_destination(c) < 0)
+                return azm_error_set(err, ENOMEM, "out of memory");
             r = azm_config_set(c, variables[i].section, variables[i].key, (const char *)converted.data, where, false,
                                err);
         }
