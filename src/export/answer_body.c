@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,36 @@ int64_t azm_answer_rejected(const struct azm_answer *a)
     return rejected;
 }
 
+int azm_answer_items(const struct azm_answer *a, struct azm_items *items)
+{
+    json_t *body = load_json(a);
+    const json_t *errors = json_object_get(body, "errors"), *error;
+    size_t i;
+
+    items->body = body;
+    if (!json_is_array(errors) || json_integer_value(json_object_get(body, "itemsReceived")) != (json_int_t)items->n)
+        return -EBADMSG;
+    json_array_foreach(errors, i, error)
+    {
+        const json_t *index = json_object_get(error, "index"), *status = json_object_get(error, "statusCode");
+        struct azm_item *item;
+
+        if (!json_is_integer(index) || !json_is_integer(status) || json_integer_value(index) < 0 ||
+            json_integer_value(index) >= (json_int_t)items->n || json_integer_value(status) < 100 ||
+            json_integer_value(status) > 599)
+            return -EBADMSG;
+        item = &items->items[json_integer_value(index)];
+        item->status = (long)json_integer_value(status);
+        item->message = json_string_value(json_object_get(error, "message"));
+    }
+    return 0;
+}
+
+void azm_answer_items_free(void *body)
+{
+    json_decref(body);
+}
+
 static bool is_word(const char *s)
 {
     size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
@@ -117,6 +148,8 @@ void azm_answer_message(const struct azm_answer *a, char ret[static AZM_WORDS_MA
     }
     body = load_json(a);
     words = error_member(body, "message");
+    if (!words) /* of Application Insights, about the first record that it refuses */
+        words = json_string_value(json_object_get(json_array_get(json_object_get(body, "errors"), 0), "message"));
     if (!words)
         words = json_string_value(json_object_get(json_object_get(body, "partialSuccess"), "errorMessage"));
     if (words)
@@ -162,24 +195,50 @@ bool azm_answer_same_origin(const char *a, const char *b)
            same_part(u, v, CURLUPART_PORT);
 }
 
-bool azm_answer_is_azure(const char *url)
+static bool ends_in(const char *host, const char *suffix)
+{
+    size_t n = strlen(suffix), len = strlen(host);
+
+    return n > 0 && len > n && host[len - n - 1] == '.' && strcasecmp(host + len - n, suffix) == 0;
+}
+
+bool azm_answer_is_azure(const char *url, const char *suffix)
 {
     static const char *const suffixes[] = {
-        ".ingest.monitor.azure.com",      ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn",
-        ".applicationinsights.azure.com", ".applicationinsights.us",  ".applicationinsights.azure.cn",
-        ".services.visualstudio.com",
+        "ingest.monitor.azure.com",      "ingest.monitor.azure.us", "ingest.monitor.azure.cn",
+        "applicationinsights.azure.com", "applicationinsights.us",  "applicationinsights.azure.cn",
+        "services.visualstudio.com",
     };
     _cleanup_(free_url) CURLU *u = parse_url(url);
     char *host = NULL;
-    bool found = false;
+    bool found;
 
     if (!u || strncasecmp(url, "https://", 8) != 0 || curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         return false;
-    for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-        size_t n = strlen(suffixes[i]), len = strlen(host);
-
-        found |= len > n && strcasecmp(host + len - n, suffixes[i]) == 0;
-    }
+    found = ends_in(host, suffix);
+    for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
+        found |= ends_in(host, suffixes[i]);
     curl_free(host);
     return found;
+}
+
+char *azm_answer_move(const char *url, const char *to)
+{
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    _cleanup_(free_url) CURLU *u = parse_url(url), *v = parse_url(to);
+    char *moved = NULL, *copy;
+    bool ok = u && v;
+
+    for (size_t i = 0; i < ELEMENTSOF(parts) && ok; i++) {
+        char *part = NULL;
+
+        ok = curl_url_get(v, parts[i], &part, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+             curl_url_set(u, parts[i], part, 0) == CURLUE_OK;
+        curl_free(part);
+    }
+    if (!ok || curl_url_get(u, CURLUPART_URL, &moved, CURLU_NO_DEFAULT_PORT) != CURLUE_OK)
+        return NULL;
+    copy = strdup(moved);
+    curl_free(moved);
+    return copy;
 }

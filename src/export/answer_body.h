@@ -9,6 +9,12 @@
  * JSON, by its content type. 0 or less if none. */
 int64_t azm_answer_rejected(const struct azm_answer *a);
 
+/* Writes status and message of each of the items->n records that the answer of Application Insights names
+ * ({"itemsReceived":n,"itemsAccepted":m,"errors":[{"index":i,"statusCode":s,"message":...}]}); the others stay as they
+ * are. 0, or -EBADMSG if it is no such answer, or about another number of records. Source: facts/azure.md 3.3. */
+int azm_answer_items(const struct azm_answer *a, struct azm_items *items);
+void azm_answer_items_free(void *body);
+
 #define AZM_CODE_MAX 72
 
 /* The error code if it is a plain word, else "": header x-ms-error-code, or "code" in the JSON body, flat or within
@@ -22,5 +28,9 @@ void azm_answer_message(const struct azm_answer *a, char ret[static AZM_WORDS_MA
 /* Do two URLs have the same scheme, host and port? */
 bool azm_answer_same_origin(const char *a, const char *b);
 
-/* Is the host of this https URL one of Azure Monitor's ingestion hosts? (facts/azure.md 1.7) */
-bool azm_answer_is_azure(const char *url);
+/* Is the host of this https URL one of Azure Monitor's ingestion hosts (facts/azure.md 1.7), or one that ends in a dot
+ * and `suffix`, if that is not ""? */
+bool azm_answer_is_azure(const char *url, const char *suffix);
+
+/* `url` with the scheme, host and port of `to`; the caller frees it. NULL when memory is out, or if one is no URL. */
+char *azm_answer_move(const char *url, const char *to);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -18,7 +20,9 @@
 
 #define OTLP (1 << AZM_PROFILE_OTLP)
 #define AZURE (1 << AZM_PROFILE_AZURE)
-#define BOTH (OTLP | AZURE)
+#define INSIGHTS (1 << AZM_PROFILE_APPINSIGHTS)
+#define CLOUD (AZURE | INSIGHTS)
+#define ALL (OTLP | CLOUD)
 
 /* What a status means; the first row that fits counts. */
 static const struct status_rule {
@@ -28,43 +32,62 @@ static const struct status_rule {
     enum azm_meaning meaning;
     const char *remedy;
 } status_rules[] = {
-    {307, 308, BOTH, NULL, AZM_REDIRECTED,
-     "the server redirects: set [destination] endpoint= to the final URL (https)"},
-    {300, 399, BOTH, NULL, AZM_MISCONFIGURED, "the server redirects: set [destination] endpoint= to the final URL"},
+    {307, 308, ALL, NULL, AZM_REDIRECTED, "the server redirects: set [destination] endpoint= to the final URL (https)"},
+    {300, 399, ALL, NULL, AZM_MISCONFIGURED, "the server redirects: set [destination] endpoint= to the final URL"},
     {400, 400, AZURE, "InvalidStream", AZM_MISCONFIGURED,
-     "the stream is wrong: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs"},
-    {400, 400, AZURE, "MissingContentLengthHeader", AZM_MISCONFIGURED,
+     "the stream is wrong: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs; dce= and dcr= build it"},
+    {400, 400, CLOUD, "MissingContentLengthHeader", AZM_MISCONFIGURED,
      "a proxy between here and Azure takes the Content-Length away; check the proxy (https_proxy)"},
-    {400, 400, BOTH, NULL, AZM_REFUSED,
+    {400, 400, ALL, NULL, AZM_REFUSED,
      "if the server takes nothing at all, check [destination] endpoint= and the proxy; what only it refuses goes into "
      "quarantine as soon as it takes something else"},
-    {401, 401, BOTH, NULL, AZM_UNAUTHORIZED,
+    {401, 401, CLOUD, NULL, AZM_UNAUTHORIZED,
+     "the endpoint does not accept the token: are cloud= and audience= in [destination] those of the endpoint, and is "
+     "this machine's clock right (timedatectl)? azmonlog check shows whose token it is"},
+    {401, 401, OTLP, NULL, AZM_UNAUTHORIZED,
      "the server wants credentials: set them with header= or headers_file= in [destination]"},
-    {402, 402, AZURE, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap of the workspace, or wait"},
+    {402, 402, CLOUD, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap of the workspace, or wait"},
     {403, 403, AZURE, NULL, AZM_MISCONFIGURED,
-     "give the identity the role Monitoring Metrics Publisher on the data collection rule (it may take 30 minutes)"},
+     "the identity lacks its role on the data collection rule; this gives it, and may take 30 minutes: az role "
+     "assignment create --assignee-object-id <principal> --assignee-principal-type ServicePrincipal --role 'Monitoring "
+     "Metrics Publisher' --scope $(az monitor data-collection rule list --query \"[?immutableId=='<rule>'].id\" -o "
+     "tsv)"},
+    {403, 403, INSIGHTS, NULL, AZM_MISCONFIGURED,
+     "the identity lacks its role on the Application Insights resource; this gives it, and may take 30 minutes: az "
+     "role "
+     "assignment create --assignee-object-id <principal> --assignee-principal-type ServicePrincipal --role 'Monitoring "
+     "Metrics Publisher' --scope <resource id of the Application Insights resource>"},
     {403, 403, OTLP, NULL, AZM_MISCONFIGURED,
      "the server refuses these credentials: check their permissions, and header= or headers_file="},
     {404, 404, AZURE, NULL, AZM_MISCONFIGURED,
-     "no such endpoint or rule: check the host and the dcr- id in [destination] endpoint="},
-    {404, 405, BOTH, NULL, AZM_MISCONFIGURED,
+     "no such endpoint or rule; these show which there are, for dce= and dcr=: az monitor data-collection endpoint "
+     "list "
+     "--query '[].logsIngestion.endpoint'; az monitor data-collection rule list --query '[].immutableId'"},
+    {404, 404, INSIGHTS, NULL, AZM_MISCONFIGURED,
+     "this endpoint does not know the resource; this prints the connection string that does: az monitor app-insights "
+     "component show --query '[].connectionString'"},
+    {404, 405, ALL, NULL, AZM_MISCONFIGURED,
      "there is no OTLP receiver at this URL: check host and path of [destination] endpoint="},
-    {407, 407, BOTH, NULL, AZM_MISCONFIGURED,
+    {407, 407, ALL, NULL, AZM_MISCONFIGURED,
      "the proxy wants credentials: check the proxy in the environment (https_proxy)"},
-    {408, 408, BOTH, NULL, AZM_FAILED, NULL},
-    {413, 413, BOTH, NULL, AZM_TOO_LARGE, "the server takes only smaller requests: lower [batch] max_request_bytes"},
-    {415, 415, BOTH, NULL, AZM_MISCONFIGURED,
+    {408, 408, ALL, NULL, AZM_FAILED, NULL},
+    {413, 413, ALL, NULL, AZM_TOO_LARGE, "the server takes only smaller requests: lower [batch] max_request_bytes"},
+    {415, 415, AZURE, NULL, AZM_MISCONFIGURED,
+     "the endpoint takes OTLP only as protobuf: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs, and "
+     "no "
+     "proxy may change the Content-Type (try curl -v https://HOST/ through it)"},
+    {415, 415, ALL, NULL, AZM_MISCONFIGURED,
      "the server does not take OTLP as protobuf: check endpoint= and [export] compression="},
-    {422, 422, BOTH, NULL, AZM_REFUSED, "the server refuses the data: check endpoint=, and look into the server's log"},
-    {429, 429, BOTH, NULL, AZM_THROTTLED, NULL},
-    {439, 439, AZURE, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap, or wait"},
-    {500, 500, BOTH, NULL, AZM_FAILED, NULL},
-    {503, 503, BOTH, NULL, AZM_OVERLOADED, NULL},
-    {502, 504, BOTH, NULL, AZM_FAILED, NULL},
-    {500, 599, AZURE, NULL, AZM_FAILED, NULL},
-    {400, 599, BOTH, NULL, AZM_MISCONFIGURED,
+    {422, 422, ALL, NULL, AZM_REFUSED, "the server refuses the data: check endpoint=, and look into the server's log"},
+    {429, 429, ALL, NULL, AZM_THROTTLED, NULL},
+    {439, 439, CLOUD, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap, or wait"},
+    {500, 500, ALL, NULL, AZM_FAILED, NULL},
+    {503, 503, ALL, NULL, AZM_OVERLOADED, NULL},
+    {502, 504, ALL, NULL, AZM_FAILED, NULL},
+    {500, 599, CLOUD, NULL, AZM_FAILED, NULL},
+    {400, 599, ALL, NULL, AZM_MISCONFIGURED,
      "the server refuses the request: check endpoint=, and look into the server's own log"},
-    {0, 999, BOTH, NULL, AZM_MISCONFIGURED,
+    {0, 999, ALL, NULL, AZM_MISCONFIGURED,
      "the server's answer is not HTTP as expected: check [destination] endpoint="},
 };
 
@@ -110,8 +133,89 @@ static uint64_t parse_retry_after(const char *value, uint64_t now_realtime_usec)
     return MIN((uint64_t)date * AZM_USEC_PER_SEC - now_realtime_usec, RETRY_AFTER_MAX_USEC);
 }
 
-static void understand_success(const struct azm_answer *a, size_t records, struct azm_verdict *v)
+/* --- items --- */
+
+static const struct status_rule *find_rule(long status, enum azm_profile profile, const char *code)
 {
+    const struct status_rule *r = status_rules;
+
+    while (status < r->first || status > r->last || !(r->profiles & 1 << profile) ||
+           (r->code && strcmp(r->code, code) != 0))
+        r++; /* the last row fits every status */
+    return r;
+}
+
+/* An item that was accepted and then left out by the destination's own sampling has a status 2xx. */
+static enum azm_meaning item_meaning(long status)
+{
+    enum azm_meaning m =
+        status >= 200 && status <= 299 ? AZM_TAKEN : find_rule(status, AZM_PROFILE_APPINSIGHTS, "")->meaning;
+
+    switch (m) {
+    case AZM_UNAUTHORIZED:
+    case AZM_REDIRECTED:
+    case AZM_TOO_LARGE:
+        return AZM_REFUSED; /* of one record among others that were taken, it is about the record */
+    case AZM_MISCONFIGURED:
+        return status == 402 || status == 439 ? AZM_MISCONFIGURED : AZM_REFUSED;
+    default:
+        return m;
+    }
+}
+
+int azm_delivery_items(const struct azm_answer *a, size_t n, struct azm_items *ret)
+{
+    int r;
+
+    *ret = (struct azm_items){.items = calloc(n, sizeof *ret->items), .n = n};
+    if (!ret->items)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        ret->items[i].status = 200;
+    r = azm_answer_items(a, ret);
+    for (size_t i = 0; i < n; i++)
+        ret->items[i].meaning = item_meaning(ret->items[i].status);
+    return r;
+}
+
+void azm_items_free(struct azm_items *items)
+{
+    free(items->items);
+    azm_answer_items_free(items->body);
+    *items = (struct azm_items){0};
+}
+
+/* Worse ones are further down. */
+static const enum azm_meaning by_weight[] = {AZM_TAKEN,      AZM_REFUSED,   AZM_FAILED,
+                                             AZM_OVERLOADED, AZM_THROTTLED, AZM_MISCONFIGURED};
+
+/* 206 of Application Insights: some were accepted, as a rule. */
+static void understand_items(const struct azm_answer *a, size_t records, struct azm_verdict *v)
+{
+    _cleanup_(azm_items_free) struct azm_items items = {0};
+    size_t count[ELEMENTSOF(by_weight)] = {0};
+
+    if (azm_delivery_items(a, records, &items) < 0) {
+        v->meaning = AZM_FAILED;
+        snprintf(v->reason, sizeof v->reason, "HTTP %ld without a word on which records were accepted", a->status);
+        return;
+    }
+    for (size_t i = 0; i < records; i++)
+        for (size_t w = 0; w < ELEMENTSOF(by_weight); w++)
+            count[w] += items.items[i].meaning == by_weight[w];
+    snprintf(v->reason, sizeof v->reason, "HTTP %ld: %zu of %zu records accepted", a->status, count[0], records);
+    v->meaning = count[0] == records ? AZM_TAKEN : AZM_TAKEN_PARTLY;
+    for (size_t w = 1; w < ELEMENTSOF(by_weight) && count[0] == 0; w++)
+        if (count[w] > 0)
+            v->meaning = by_weight[w]; /* of all of it: none was accepted */
+    if (v->meaning == AZM_MISCONFIGURED)
+        v->remedy = find_rule(402, AZM_PROFILE_APPINSIGHTS, "")->remedy;
+}
+
+static void understand_success(const struct azm_answer *a, const struct azm_attempt *t, struct azm_verdict *v)
+{
+    size_t records = t->records;
+
     int64_t rejected = a->body_cut ? 0 : azm_answer_rejected(a);
 
     v->meaning = AZM_MISCONFIGURED;
@@ -122,6 +226,8 @@ static void understand_success(const struct azm_answer *a, size_t records, struc
         /* a captive portal or login page, which stores nothing */
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
         v->remedy = "this is no OTLP receiver: check [destination] endpoint= and the proxy";
+    } else if (t->profile == AZM_PROFILE_APPINSIGHTS && a->status == 206) {
+        understand_items(a, records, v);
     } else if (rejected > 0) {
         v->meaning = AZM_TAKEN_PARTLY;
         v->rejected = MIN((uint64_t)rejected, (uint64_t)records);
@@ -131,16 +237,17 @@ static void understand_success(const struct azm_answer *a, size_t records, struc
         v->meaning = AZM_TAKEN;
 }
 
-static void understand_status(const struct azm_answer *a, enum azm_profile profile, struct azm_verdict *v)
+static void understand_status(const struct azm_answer *a, const struct azm_attempt *t, struct azm_verdict *v)
 {
-    const struct status_rule *r = status_rules;
+    const struct status_rule *r;
 
     azm_answer_code(a, v->code);
-    while (a->status < r->first || a->status > r->last || !(r->profiles & 1 << profile) ||
-           (r->code && strcmp(r->code, v->code) != 0))
-        r++; /* the last row fits every status */
+    r = find_rule(a->status, t->profile, v->code);
     v->meaning = r->meaning;
     v->remedy = r->remedy;
+    if (v->meaning == AZM_UNAUTHORIZED && t->profile != AZM_PROFILE_OTLP && !t->token && !t->renewable)
+        v->remedy =
+            "the endpoint wants a token: set auth=default, or the kind of identity that there is, in [destination]";
     if (*v->code)
         snprintf(v->reason, sizeof v->reason, "HTTP %ld (%s)", a->status, v->code);
     else
@@ -193,7 +300,7 @@ static enum azm_decision decide_redirected(const struct azm_answer *a, const str
         return AZM_HOLD;
     }
     v->keep_credentials = azm_answer_same_origin(t->origin, a->redirect_url) ||
-                          (t->profile == AZM_PROFILE_AZURE && azm_answer_is_azure(a->redirect_url));
+                          (t->profile != AZM_PROFILE_OTLP && azm_answer_is_azure(a->redirect_url, t->trusted_suffix));
     return AZM_FOLLOW;
 }
 
@@ -203,7 +310,7 @@ static enum azm_decision decide(const struct azm_answer *a, const struct azm_att
     case AZM_TAKEN:
         return AZM_ACKNOWLEDGE;
     case AZM_TAKEN_PARTLY:
-        return AZM_ACKNOWLEDGE_PARTIAL;
+        return t->profile == AZM_PROFILE_APPINSIGHTS && a->status == 206 ? AZM_SORT : AZM_ACKNOWLEDGE_PARTIAL;
     case AZM_UNREACHABLE:
     case AZM_OVERLOADED:
     case AZM_THROTTLED:
@@ -232,12 +339,23 @@ void azm_delivery_decide(const struct azm_answer *a, const struct azm_attempt *t
     if (a->curl_code != CURLE_OK && !a->body_cut)
         understand_failed_transfer(a, &v);
     else if (a->status >= 200 && a->status <= 299)
-        understand_success(a, t->records, &v);
+        understand_success(a, t, &v);
     else
-        understand_status(a, t->profile, &v);
+        understand_status(a, t, &v);
     v.decision = decide(a, t, &v);
     if (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL)
         v.retry_after_usec = parse_retry_after(a->retry_after, now_realtime_usec);
+    *ret = v;
+}
+
+void azm_delivery_decide_item(const struct azm_item *item, const struct azm_attempt *t, struct azm_verdict *ret)
+{
+    struct azm_verdict v = {.meaning = item->meaning, .failures = t->failures};
+
+    snprintf(v.reason, sizeof v.reason, "status %ld for %zu of the records in a request", item->status, t->records);
+    if (v.meaning == AZM_MISCONFIGURED)
+        v.remedy = find_rule(item->status, AZM_PROFILE_APPINSIGHTS, "")->remedy;
+    v.decision = v.meaning == AZM_REFUSED ? AZM_QUARANTINE : decide(NULL, t, &v);
     *ret = v;
 }
 
@@ -247,4 +365,27 @@ void azm_delivery_words(const struct azm_answer *a, char ret[static AZM_WORDS_MA
         snprintf(ret, AZM_WORDS_MAX, "%s", a->curl_words);
     else
         azm_answer_message(a, ret);
+}
+
+void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, char ret[static AZM_REMEDY_MAX])
+{
+    const struct {
+        const char *place, *fact;
+    } places[] = {{"<principal>", facts->principal}, {"<rule>", facts->rule}};
+    size_t n = 0;
+
+    while (remedy && *remedy && n < AZM_REMEDY_MAX - 1) {
+        const char *fact = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(places) && !fact; i++)
+            if (*places[i].fact && strncmp(remedy, places[i].place, strlen(places[i].place)) == 0) {
+                fact = places[i].fact;
+                remedy += strlen(places[i].place);
+            }
+        if (fact)
+            n += MIN((size_t)snprintf(ret + n, AZM_REMEDY_MAX - n, "%s", fact), AZM_REMEDY_MAX - 1 - n);
+        else
+            ret[n++] = *remedy++;
+    }
+    ret[n] = '\0';
 }

@@ -24,14 +24,16 @@ struct azm_answer {
 
 /* Which rules the destination goes by. */
 enum azm_profile {
-    AZM_PROFILE_OTLP,  /* any OTLP/HTTP receiver */
-    AZM_PROFILE_AZURE, /* Azure Monitor's ingestion */
+    AZM_PROFILE_OTLP,        /* any OTLP/HTTP receiver */
+    AZM_PROFILE_AZURE,       /* Azure Monitor's ingestion of OTLP */
+    AZM_PROFILE_APPINSIGHTS, /* the classic ingestion of Application Insights, /v2.1/track */
 };
 
 /* What is known about the request that was answered, and about the destination. */
 struct azm_attempt {
     enum azm_profile profile;
-    const char *origin; /* the configured URL; only there credentials may go */
+    const char *origin;         /* the configured URL; only there credentials may go */
+    const char *trusted_suffix; /* and to https hosts that end so, as to Azure's own; "": none */
     size_t records;
     /* The destination has taken other records, under this configuration, since these were first refused; or has taken
      * anything at all, if they are many and were not refused before. */
@@ -42,11 +44,13 @@ struct azm_attempt {
     bool others_passed; /* others were taken since the last of these failures */
     unsigned redirects; /* followed so far */
     bool renewable;     /* its credentials can be renewed */
+    bool token;         /* it had a token with it */
 };
 
 enum azm_decision {
     AZM_ACKNOWLEDGE,         /* the destination has taken all of it */
     AZM_ACKNOWLEDGE_PARTIAL, /* it has taken all but some, and is not to be sent again: keep a copy for a person */
+    AZM_SORT,                /* it says of each record what came of it, see azm_delivery_items: go by that */
     AZM_RETRY,               /* it may work soon: keep, back off, send again */
     AZM_RENEW,               /* renew the credentials, then send again */
     AZM_HOLD,                /* it needs a person: keep, say what to do, try again slowly */
@@ -80,7 +84,7 @@ struct azm_verdict {
     bool keep_credentials;     /* with FOLLOW: they may go there */
     uint64_t rejected;         /* with ACKNOWLEDGE_PARTIAL: so many records of it */
     char reason[192];          /* for people, one line; never contents or secrets */
-    const char *remedy;        /* what to do, or NULL */
+    const char *remedy;        /* what to do, or NULL; for azm_remedy_print */
     char code[72];             /* the server's error code, a plain word; "" */
 };
 
@@ -93,8 +97,39 @@ struct azm_verdict {
 void azm_delivery_decide(const struct azm_answer *answer, const struct azm_attempt *attempt, uint64_t now_realtime_usec,
                          struct azm_verdict *ret);
 
+#define AZM_REMEDY_MAX 512
+
+/* What is known of the destination for a remedy; "" where it is not. */
+struct azm_remedy_facts {
+    const char *principal; /* the identity's object id */
+    const char *rule;      /* the immutable id of the data collection rule */
+};
+
+/* The remedy with these facts in their places; "" for NULL. */
+void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, char ret[static AZM_REMEDY_MAX]);
+
 #define AZM_WORDS_MAX 1024
 
 /* The server's own words in an answer, "" if there are none. They may repeat a record, so they go into the quarantine
  * and never into a log line. */
 void azm_delivery_words(const struct azm_answer *answer, char ret[static AZM_WORDS_MAX]);
+
+/* What came of each record, after AZM_SORT. */
+struct azm_item {
+    enum azm_meaning meaning; /* TAKEN, THROTTLED, OVERLOADED, FAILED, MISCONFIGURED (a quota), REFUSED */
+    long status;
+    const char *message; /* the server's words, NULL if there are none */
+};
+
+struct azm_items {
+    struct azm_item *items;
+    size_t n;
+    void *body; /* what the messages lie in */
+};
+
+/* Reads an answer about `n` records: 0, -EBADMSG if it does not say, -ENOMEM. */
+int azm_delivery_items(const struct azm_answer *answer, size_t n, struct azm_items *ret);
+void azm_items_free(struct azm_items *items);
+
+/* What to do with a part that consists of records to which this has happened, and that was sent among others. */
+void azm_delivery_decide_item(const struct azm_item *item, const struct azm_attempt *attempt, struct azm_verdict *ret);

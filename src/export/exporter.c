@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "config/azure_endpoint.h"
 #include "export/exporter_internal.h"
 
 #define WINDOW_MIN ((size_t)2) /* batches, so that one that fails has another one to be compared with */
@@ -30,7 +31,7 @@ void azm_exporter_forget_failure(struct azm_exporter_status *s)
 {
     s->state = AZM_EXPORTER_DELIVERING;
     s->reason[0] = '\0';
-    s->remedy = NULL;
+    s->remedy[0] = '\0';
     s->failing_since_usec = s->failing_since_realtime_usec = 0;
 }
 
@@ -41,6 +42,10 @@ struct azm_route *azm_route_free(struct azm_route *r)
     if (!r)
         return NULL;
     azm_http_settings_unref(r->http);
+    azm_body_maker_free(&r->body);
+    azm_tokens_unref(r->tokens);
+    free(r->elsewhere);
+    free(r->trusted_suffix);
     free(r->destination);
     free(r->origin);
     free(r);
@@ -55,8 +60,10 @@ static int route_new(const struct azm_exporter_options *o, struct azm_route **re
     if (route) {
         route->destination = strdup(o->destination);
         route->origin = strdup(o->http.url);
+        route->trusted_suffix = strdup(o->trusted_suffix ? o->trusted_suffix : "");
     }
-    if (!route || !route->destination || !route->origin) {
+    if (!route || !route->destination || !route->origin || !route->trusted_suffix ||
+        azm_body_maker_init(&route->body, o->profile, o->ikey ? o->ikey : "") < 0) {
         azm_route_free(route);
         return azm_error_set(err, ENOMEM, "out of memory");
     }
@@ -65,8 +72,10 @@ static int route_new(const struct azm_exporter_options *o, struct azm_route **re
         azm_route_free(route);
         return r;
     }
-    route->profile = o->profile;
-    route->renewable = o->renewable;
+    azm_azure_endpoint_dcr(o->http.url, route->rule);
+    route->max_body_bytes = o->max_body_bytes;
+    route->renewable = o->renewable || o->tokens;
+    route->tokens = o->tokens ? azm_tokens_ref(o->tokens) : NULL;
     azm_pace_init(&route->pace, o->http.connections, o->retry_initial_delay_usec, o->retry_max_delay_usec,
                   o->hold_max_delay_usec);
     azm_pace_init(&route->suspect_pace, 1, o->retry_initial_delay_usec, o->retry_max_delay_usec,
@@ -113,6 +122,8 @@ int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter *
         r = route_new(o, &x->route, err);
     if (r == 0) {
         azm_http_configure(x->http, x->route->http);
+        if (x->route->tokens)
+            azm_tokens_notify(x->route->tokens, x->wake_fd);
         x->status.window = x->route->pace.window;
         r = start_thread(x);
         if (r < 0)
@@ -138,6 +149,9 @@ struct azm_exporter *azm_exporter_free(struct azm_exporter *x)
         azm_exporter_poke(x->wake_fd);
         pthread_join(x->thread, NULL);
     }
+    if (x->route && x->route->tokens)
+        azm_tokens_notify(x->route->tokens, -1);
+    azm_secret_unref(x->token);
     azm_transits_clear(&x->transits);
     azm_transits_clear(&x->inbox);
     azm_transits_clear(&x->finished);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "auth/token.h"
 #include "batch/batch.h"
 #include "core/clock.h"
 #include "core/error.h"
@@ -23,6 +24,10 @@
 struct azm_exporter_options {
     struct azm_http_options http;
     enum azm_profile profile;
+    const char *ikey;              /* of Application Insights; NULL: none */
+    const char *trusted_suffix;    /* see struct azm_attempt; NULL: none */
+    struct azm_tokens *tokens;     /* NULL: no token goes along; the exporter holds a reference */
+    size_t max_body_bytes;         /* a request that would be larger before compression is split; 0: as the batch is */
     bool renewable;                /* the owner can renew the credentials, see azm_exporter_wants_renewal */
     const char *destination;       /* how log lines name it: no secrets */
     const struct azm_clock *clock; /* must outlive the exporter */
@@ -40,8 +45,8 @@ enum azm_exporter_state {
 
 struct azm_exporter_status {
     enum azm_exporter_state state;
-    char reason[192];            /* the last failure's; "" while delivering */
-    const char *remedy;          /* what a person can do about it; NULL: nothing known; never freed */
+    char reason[256];            /* the last failure's; "" while delivering */
+    char remedy[AZM_REMEDY_MAX]; /* what a person can do about it; "": nothing known */
     uint64_t failing_since_usec; /* monotonic; 0 while delivering */
     uint64_t failing_since_realtime_usec;
     size_t outstanding;      /* batches submitted that were not collected */

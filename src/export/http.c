@@ -37,6 +37,9 @@ struct azm_http_request {
     CURL *easy;
     bool running;
     char error[CURL_ERROR_SIZE];
+    char id[AZM_GUID_MAX], id_header[sizeof "x-ms-client-request-id: " + AZM_GUID_MAX];
+    struct azm_secret *token;
+    struct curl_slist own_headers[2]; /* of this transfer; they lead to the settings' ones */
     struct azm_buf body;
     size_t body_bytes;
     bool body_cut;
@@ -53,10 +56,19 @@ int azm_http_global_init(struct azm_error *err)
 
 /* --- answers --- */
 
+/* A success may say of each record what came of it. */
+static size_t kept_bytes(const struct azm_http_request *r)
+{
+    long status = 0;
+
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status <= 299 ? ANSWER_MAX_BYTES : ANSWER_KEPT_BYTES;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
     struct azm_http_request *r = userdata;
-    size_t len = size * n, keep = MIN(len, ANSWER_KEPT_BYTES - r->body.len);
+    size_t len = size * n, keep = MIN(len, kept_bytes(r) - r->body.len);
 
     if (azm_buf_append(&r->body, data, keep) < 0)
         return 0;
@@ -115,7 +127,10 @@ static bool add_header(struct curl_slist **list, const char *line)
 
 static bool add_own_headers(struct curl_slist **list, const struct azm_http_options *o)
 {
-    return add_header(list, "Content-Type: application/x-protobuf") && add_header(list, "Expect:") &&
+    char type[HEADER_KEPT_BYTES];
+
+    snprintf(type, sizeof type, "Content-Type: %s", o->content_type);
+    return add_header(list, type) && add_header(list, "Expect:") &&
            (!o->gzip || add_header(list, "Content-Encoding: gzip"));
 }
 
@@ -280,6 +295,7 @@ struct azm_http_request *azm_http_request_free(struct azm_http_request *r)
         curl_multi_remove_handle(r->http->multi, r->easy);
     curl_easy_cleanup(r->easy);
     azm_http_settings_unref(r->settings);
+    azm_secret_unref(r->token);
     azm_buf_free(&r->body);
     free(r);
     return NULL;
@@ -300,17 +316,39 @@ bool azm_http_request_gzip(const struct azm_http_request *r)
     return r->settings->gzip;
 }
 
-int azm_http_post(struct azm_http_request *r, const struct azm_http_redirect *redirect, const void *body, size_t len)
+const char *azm_http_request_id(const struct azm_http_request *r)
 {
-    const struct azm_http_settings *s = r->settings;
-    struct curl_slist *headers = redirect && !redirect->keep_credentials ? s->headers_abroad : s->headers;
+    return r->id;
+}
 
+/* The headers of this transfer: its own ones in front of the settings' list, which stays as it is. */
+static struct curl_slist *make_list(struct azm_http_request *r, const struct azm_http_call *call)
+{
+    struct curl_slist *list = call->abroad ? r->settings->headers_abroad : r->settings->headers;
+
+    azm_secret_unref(r->token);
+    r->token = call->token && !call->abroad ? azm_secret_ref(call->token) : NULL;
+    if (r->token) {
+        r->own_headers[0] = (struct curl_slist){(char *)azm_secret_text(r->token), list};
+        list = &r->own_headers[0];
+    }
+    snprintf(r->id, sizeof r->id, "%s", call->id ? call->id : "");
+    if (*r->id) {
+        snprintf(r->id_header, sizeof r->id_header, "x-ms-client-request-id: %s", r->id);
+        r->own_headers[1] = (struct curl_slist){r->id_header, list};
+        list = &r->own_headers[1];
+    }
+    return list;
+}
+
+int azm_http_post(struct azm_http_request *r, const struct azm_http_call *call, const void *body, size_t len)
+{
     azm_buf_clear(&r->body);
     r->body_bytes = 0;
     r->body_cut = false;
     *r->error = *r->content_type = *r->retry_after = *r->error_code = *r->request_id = '\0';
-    if (curl_easy_setopt(r->easy, CURLOPT_URL, redirect ? redirect->url : s->url) != CURLE_OK ||
-        curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, headers) != CURLE_OK ||
+    if (curl_easy_setopt(r->easy, CURLOPT_URL, call->url ? call->url : r->settings->url) != CURLE_OK ||
+        curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, make_list(r, call)) != CURLE_OK ||
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, body) != CURLE_OK ||
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len) != CURLE_OK ||
         curl_multi_add_handle(r->http->multi, r->easy) != CURLM_OK)

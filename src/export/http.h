@@ -3,17 +3,20 @@
 
 #include "core/buf.h"
 #include "core/error.h"
+#include "core/guid.h"
+#include "core/secret.h"
 #include "export/delivery.h"
 
-/* OTLP/HTTP requests over libcurl's multi interface. One thread owns a `struct azm_http`, all its requests and the
- * settings that they go by.
+/* Requests that carry records, over libcurl's multi interface. One thread owns a `struct azm_http`, all its requests
+ * and the settings that they go by.
  *
  * Each request is HTTP/1.1 with Content-Length (Azure refuses chunked bodies), without Expect, on kept-alive
- * connections; redirects are not followed by itself; answers are read up to 4 MiB (OTLP's bound) and kept up to
- * 64 KiB. */
+ * connections; redirects are not followed by itself; answers are read up to 4 MiB (OTLP's bound), and of those
+ * that are no success 64 KiB are kept. */
 
 struct azm_http_options {
     const char *url;
+    const char *content_type;
     const char *const *headers;                             /* "Name: value", NULL-terminated */
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* "" = none; CA: the system's */
     bool gzip;                                              /* bodies come compressed */
@@ -56,14 +59,19 @@ bool azm_http_request_is_current(const struct azm_http_request *r);
 /* Does it say that its body is compressed? Then the body must be. */
 bool azm_http_request_gzip(const struct azm_http_request *r);
 
-/* Where a request goes instead of the settings' URL. */
-struct azm_http_redirect {
-    const char *url;       /* copied */
-    bool keep_credentials; /* else the settings' own headers stay away from there */
+/* What is particular to one transfer. All zero: nothing. */
+struct azm_http_call {
+    const char *url;          /* where it goes instead of the settings' URL; copied */
+    bool abroad;              /* credentials stay away from there: the settings' own headers, and the token */
+    struct azm_secret *token; /* a header line, "Authorization: Bearer ..."; the request holds a reference */
+    const char *id;           /* for header x-ms-client-request-id, a GUID; copied */
 };
 
-/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. `redirect`: NULL, or where to. */
-int azm_http_post(struct azm_http_request *r, const struct azm_http_redirect *redirect, const void *body, size_t len);
+/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. */
+int azm_http_post(struct azm_http_request *r, const struct azm_http_call *call, const void *body, size_t len);
+
+/* The id that the last transfer went with, or "". */
+const char *azm_http_request_id(const struct azm_http_request *r);
 
 /* Waits for network, `wake_fd` or the timeout, then moves the transfers on: 0 or -EIO. Collect what is done afterwards.
  */

@@ -288,13 +288,17 @@ size_t azm_transits_suspects(const struct azm_transits *ts)
 
 int azm_part_split(struct azm_part *p, bool by_bytes)
 {
-    size_t half = by_bytes ? azm_batch_half(p->transit->batch, p->first, p->n) : p->n / 2;
-    struct azm_part *rest = part_new(p->transit, p->first + half, p->n - half);
+    return azm_part_cut(p, by_bytes ? azm_batch_half(p->transit->batch, p->first, p->n) : p->n / 2);
+}
+
+int azm_part_cut(struct azm_part *p, size_t n)
+{
+    struct azm_part *rest = part_new(p->transit, p->first + n, p->n - n);
 
     if (!rest)
         return -ENOMEM;
     azm_part_reset(p);
-    p->n = half;
+    p->n = n;
     p->state = AZM_PART_READY;
     p->failed = 0;
     p->failures = p->tries = 0;

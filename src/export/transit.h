@@ -27,6 +27,8 @@ struct azm_part {
     uint64_t sent, failed; /* steps: the last request, its last failure of any kind; 0: none */
     uint64_t refused;      /* step: when these records were first refused, be it among others; 0: never */
     uint64_t sent_usec;    /* monotonic */
+    uint64_t made_usec;    /* monotonic: when the body was made */
+    uint64_t token_number; /* of the token that went along; 0: none */
     unsigned failures;     /* see struct azm_attempt */
     unsigned tries;        /* that failed in a way that counts there, whether others passed or not */
     bool suspect;          /* goes outside the window, one at a time */
@@ -111,6 +113,9 @@ bool azm_part_others_passed(const struct azm_transits *ts, const struct azm_part
 
 /* Splits a part of two or more records, by bytes or by records: 0 or -ENOMEM. Both are READY. */
 int azm_part_split(struct azm_part *p, bool by_bytes);
+
+/* The same behind its first `n` records, 1 to one less than it has. */
+int azm_part_cut(struct azm_part *p, size_t n);
 
 /* The next request goes to the configured place again. */
 void azm_part_go_home(struct azm_part *p);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/log.h"
+#include "export/exporter_internal.h"
+
+void azm_exporter_count(struct azm_exporter *x, uint64_t *counter, uint64_t n)
+{
+    pthread_mutex_lock(&x->mutex);
+    *counter += n;
+    pthread_mutex_unlock(&x->mutex);
+}
+
+void azm_exporter_share(struct azm_exporter *x)
+{
+    pthread_mutex_lock(&x->mutex);
+    x->status.window = x->route->pace.window;
+    x->status.batch_delay_usec = x->route->pace.batch_delay_usec;
+    x->suspects = azm_transits_suspects(&x->transits);
+    pthread_mutex_unlock(&x->mutex);
+}
+
+static void print_remedy(const struct azm_exporter *x, const char *remedy, char ret[static AZM_REMEDY_MAX])
+{
+    struct azm_tokens_status tokens = {0};
+
+    if (x->route->tokens)
+        azm_tokens_get_status(x->route->tokens, &tokens);
+    azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = tokens.object_id, .rule = x->route->rule}, ret);
+}
+
+static void log_failure(const struct azm_exporter *x, enum azm_exporter_state state, const char *reason,
+                        const char *remedy, const char *id)
+{
+    bool held = state == AZM_EXPORTER_HELD;
+
+    azm_log(held ? AZM_LOG_ERROR : AZM_LOG_WARNING, "%s %s: %s%s%s%s; nothing is lost, trying again%s%s%s",
+            held ? "delivery is held by" : "cannot deliver to", x->route->destination, reason,
+            *id ? " (x-ms-client-request-id " : "", id, *id ? ")" : "", held ? " more and more slowly" : "",
+            *remedy ? "; " : "", remedy);
+}
+
+void azm_exporter_set_failing(struct azm_exporter *x, enum azm_exporter_state state, const char *reason,
+                              const char *remedy, const char *id)
+{
+    char printed[AZM_REMEDY_MAX];
+    bool changed = false;
+
+    print_remedy(x, remedy, printed);
+    pthread_mutex_lock(&x->mutex);
+    if (!x->next_route) {
+        changed = x->status.state != state;
+        x->status.state = state;
+        if (!x->status.failing_since_usec) {
+            x->status.failing_since_usec = azm_exporter_now(x);
+            x->status.failing_since_realtime_usec = azm_realtime_usec(x->clock);
+        }
+        snprintf(x->status.reason, sizeof x->status.reason, "%s", reason);
+        snprintf(x->status.remedy, sizeof x->status.remedy, "%s", printed);
+    }
+    pthread_mutex_unlock(&x->mutex);
+    if (changed) {
+        log_failure(x, state, reason, printed, id);
+        azm_exporter_poke(x->ack_fd); /* the owner shows the state */
+    }
+}
+
+uint64_t azm_exporter_set_well(struct azm_exporter *x)
+{
+    uint64_t since = 0;
+
+    pthread_mutex_lock(&x->mutex);
+    if (x->route->pace.failures == 0 && !x->kept_out && !x->next_route) {
+        since = x->status.failing_since_usec;
+        azm_exporter_forget_failure(&x->status);
+    }
+    pthread_mutex_unlock(&x->mutex);
+    if (since)
+        azm_exporter_poke(x->ack_fd);
+    return since;
+}
+
+void azm_exporter_part_done(struct azm_exporter *x, struct azm_part *p)
+{
+    struct azm_transit *t = azm_part_done(&x->transits, p);
+
+    pthread_mutex_lock(&x->mutex);
+    if (t) {
+        azm_transits_append(&x->finished, t);
+        x->unfinished--;
+    }
+    x->suspects = azm_transits_suspects(&x->transits);
+    pthread_mutex_unlock(&x->mutex);
+    if (t)
+        azm_exporter_poke(x->ack_fd);
+}
