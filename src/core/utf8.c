@@ -4,10 +4,9 @@
 
 #include "core/utf8.h"
 
-/* Looks at one multi-byte character. Returns its length when it is valid; otherwise minus the length
- * of the maximal subpart that is to be replaced (always 1..3 bytes). */
-static int scan_char(const uint8_t *s, size_t len)
+int azm_utf8_scan(const char *text, size_t len)
 {
+    const uint8_t *s = (const uint8_t *)text;
     uint8_t low = 0x80, high = 0xBF; /* bounds of the second byte */
     int need, i;
 
@@ -57,7 +56,7 @@ size_t azm_utf8_valid_prefix(const char *s, size_t len)
             i++;
             continue;
         }
-        n = scan_char(p + i, len - i);
+        n = azm_utf8_scan(s + i, len - i);
         if (n < 0)
             return i;
         i += (size_t)n;
@@ -82,7 +81,7 @@ int azm_utf8_append_clean(struct azm_buf *out, const char *s, size_t len)
         r = azm_buf_append(out, "\xEF\xBF\xBD", 3);
         if (r < 0)
             return r;
-        bad = (size_t)-scan_char((const uint8_t *)s, len);
+        bad = (size_t)-azm_utf8_scan(s, len);
         s += bad;
         len -= bad;
     }

@@ -3,6 +3,10 @@
 
 #include "core/buf.h"
 
+/* Looks at the character that s[0..len) starts with, which is no ASCII; len > 0. Its length if it is valid; else minus
+ * the length of the piece that one U+FFFD is to stand for (1..3). */
+int azm_utf8_scan(const char *s, size_t len);
+
 /* The length in bytes of the longest prefix of s[0..len) that is valid UTF-8 (RFC 3629: no surrogates, no overlong
  * forms, nothing above U+10FFFF) without NUL. An OTLP `string` must be valid UTF-8, or proto3 parsers refuse the whole
  * request; NUL is allowed there, but receivers written in C end the text at it, so it counts as bad here. */
