@@ -199,11 +199,9 @@ static int run(const struct verb *v, struct quarantine_call call, const char *pa
 
     if (r != 0)
         return r;
-    if (v->sends && !*config.endpoint) {
-        azm_log(AZM_LOG_ERROR, "no destination: set endpoint= in section [destination] of %s",
-                path ? path : AZM_DEFAULT_CONFIG);
-        return AZM_EXIT_CONFIG;
-    }
+    r = v->sends ? cli_check_destination(&config, path) : 0;
+    if (r != 0)
+        return r;
     dir = open_state_directory(config.state_directory);
     if (dir < 0)
         return -dir;

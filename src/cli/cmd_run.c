@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/daemon.h"
+#include "cli/destination.h"
 #include "cli/journal_options.h"
 #include "core/log.h"
 
@@ -91,11 +92,8 @@ int cmd_run(int argc, char **argv)
         return AZM_EXIT_FAILURE;
     }
     r = cli_load_config(config, path, &overrides);
-    if (r == 0 && !*config->endpoint) {
-        azm_log(AZM_LOG_ERROR, "no destination: set endpoint= in section [destination] of %s, or use --endpoint URL",
-                path ? path : AZM_DEFAULT_CONFIG);
-        r = AZM_EXIT_CONFIG;
-    }
+    if (r == 0)
+        r = cli_check_destination(config, path);
     if (r != 0) {
         azm_config_free(config);
         free(config);

@@ -22,6 +22,8 @@ static void daemon_free(struct daemon *d)
     azm_control_free(d->control);
     azm_outbox_free(d->outbox);
     azm_exporter_free(d->exporter);
+    azm_tokens_unref(d->tokens);
+    free(d->identity);
     azm_quarantine_free(d->quarantine);
     azm_quarantine_free(d->quarantine_view);
     if (d->source)
@@ -72,20 +74,22 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
 
 /* --- setting up --- */
 
-static struct azm_exporter_options exporter_options(const struct daemon *d, const struct azm_config *c,
-                                                    const struct cli_destination *destination)
+/* Tokens for this destination: those that are there, if they are for the same identity. */
+static int take_tokens(const struct daemon *d, const struct cli_destination *destination, struct azm_tokens **ret,
+                       struct azm_error *err)
 {
-    return (struct azm_exporter_options){
-        .http = destination->http,
-        .profile = destination->profile,
-        .renewable = c->headers_from_file,
-        .destination = destination->name,
-        .clock = &azm_system_clock,
-        .quarantine = d->quarantine,
-        .retry_initial_delay_usec = c->retry_initial_delay_usec,
-        .retry_max_delay_usec = c->retry_max_delay_usec,
-        .hold_max_delay_usec = c->hold_max_delay_usec,
-    };
+    if (!d->tokens || !destination->identity || strcmp(d->identity, destination->identity) != 0)
+        return cli_destination_tokens(destination, ret, err);
+    *ret = azm_tokens_ref(d->tokens);
+    return 0;
+}
+
+static void swap_strings(char **a, char **b)
+{
+    char *c = *a;
+
+    *a = *b;
+    *b = c;
 }
 
 /* Starts the exporter, or makes a running one go by this configuration: 0 or -errno. */
@@ -93,17 +97,25 @@ static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struc
 {
     _cleanup_(cli_destination_free) struct cli_destination destination = {0};
     struct azm_exporter_options o;
-    int r;
+    struct azm_tokens *tokens;
+    int r = cli_destination_init(&destination, c, err);
 
-    if (cli_destination_init(&destination, c) < 0)
-        return azm_error_set(err, ENOMEM, "out of memory");
-    o = exporter_options(d, c, &destination);
-    r = d->exporter ? azm_exporter_configure(d->exporter, &o, err) : azm_exporter_new(&o, &d->exporter, err);
+    if (r >= 0)
+        r = take_tokens(d, &destination, &tokens, err);
     if (r < 0)
         return r;
-    free(d->destination);
-    d->destination = destination.name;
-    destination.name = NULL;
+    o = cli_destination_exporter(&destination, c);
+    o.quarantine = d->quarantine;
+    o.tokens = tokens;
+    r = d->exporter ? azm_exporter_configure(d->exporter, &o, err) : azm_exporter_new(&o, &d->exporter, err);
+    if (r < 0) {
+        azm_tokens_unref(tokens);
+        return r;
+    }
+    azm_tokens_unref(d->tokens);
+    d->tokens = tokens;
+    swap_strings(&d->identity, &destination.identity);
+    swap_strings(&d->destination, &destination.name);
     return 0;
 }
 
@@ -263,7 +275,8 @@ static int reload(struct daemon *d, struct azm_error *err)
         return azm_error_set(err, ENOMEM, "out of memory");
     if (cli_read_config(new, d->config_path, d->overrides, err) != 0)
         return -EINVAL;
-    r = *new->endpoint ? apply(d, new, err) : azm_error_set(err, EINVAL, "there is no destination any more");
+    r = azm_config_has_destination(new) ? apply(d, new, err)
+                                        : azm_error_set(err, EINVAL, "there is no destination any more");
     if (r >= 0) {
         struct azm_config *old = d->config;
 

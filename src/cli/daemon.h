@@ -23,7 +23,9 @@ struct daemon {
     const struct cli_overrides *overrides;
     struct azm_config *config;
     int state_dir_fd, lock_fd;
-    char *destination; /* how messages name it */
+    char *destination;         /* how messages name it */
+    struct azm_tokens *tokens; /* NULL: it needs none */
+    char *identity;            /* whose these are, see struct cli_destination; NULL: nobody's */
     struct azm_source *source;
     struct azm_quarantine *quarantine;      /* the exporter's thread's */
     struct azm_quarantine *quarantine_view; /* to count what is in there */

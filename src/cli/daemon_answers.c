@@ -99,7 +99,21 @@ static json_t *describe_error(const struct azm_exporter_status *s)
     if (s->state == AZM_EXPORTER_DELIVERING)
         return json_null();
     return json_pack("{s:s%, s:s?, s:o}", "reason", s->reason, strnlen(s->reason, sizeof s->reason), "remedy",
-                     s->remedy, "since", time_or_null(s->failing_since_realtime_usec));
+                     *s->remedy ? s->remedy : NULL, "since", time_or_null(s->failing_since_realtime_usec));
+}
+
+/* Whose token it is, and until when; null where none is needed. */
+static json_t *describe_token(const struct daemon *d)
+{
+    struct azm_tokens_status s;
+
+    if (!d->tokens)
+        return json_null();
+    azm_tokens_get_status(d->tokens, &s);
+    return json_pack("{s:s, s:s, s:o, s:I, s:s?, s:s?}", "credential", azm_tokens_credential_name(d->tokens),
+                     "object_id", s.object_id, "expires", time_or_null(s.expires_realtime_usec), "acquired",
+                     (json_int_t)s.acquired, "error", *s.failure.reason ? s.failure.reason : NULL, "remedy",
+                     *s.failure.remedy ? s.failure.remedy : NULL);
 }
 
 static json_t *describe_losses(const struct azm_losses *l)
@@ -166,18 +180,18 @@ static json_t *describe(const struct daemon *d)
         return azm_control_error(err.words);
     azm_exporter_get_status(d->exporter, &s);
     compute_rates(d, &read, &delivered);
-    return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:{s:s, s:o}, s:o, s:{s:I, s:f}, s:{s:I, s:I, s:I, s:f},"
-                     " s:{s:I}, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s?}}",
-                     "version", PACKAGE_VERSION, "pid", (int)getpid(), "state", name_state(d, &s), "started",
-                     time_or_null(d->started_usec), "destination", d->destination, "journal", source.name,
-                     "acknowledged", "cursor", source.cursor, "received", time_or_null(source.acknowledged_usec), "lag",
-                     describe_lag(&source), "read", "records", (json_int_t)azm_pipeline_records_read(d->pipeline),
-                     "per_second", read, "delivered", "records", (json_int_t)s.records, "requests",
-                     (json_int_t)s.requests, "bytes", (json_int_t)s.bytes, "per_second", delivered, "in_flight",
-                     "batches", (json_int_t)s.outstanding, "failures", (json_int_t)s.failures, "error",
-                     describe_error(&s), "losses", describe_losses(&source.losses), "quarantine",
-                     describe_quarantine(d, &s), "throttling", describe_throttling(&s), "spool", describe_spool(d),
-                     "config", "reloads", (json_int_t)d->reloads, "last_reload_error", d->reload_error);
+    return json_pack(
+        "{s:s, s:i, s:s, s:o, s:s, s:s, s:{s:s, s:o}, s:o, s:{s:I, s:f}, s:{s:I, s:I, s:I, s:f},"
+        " s:{s:I}, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s?}}",
+        "version", PACKAGE_VERSION, "pid", (int)getpid(), "state", name_state(d, &s), "started",
+        time_or_null(d->started_usec), "destination", d->destination, "journal", source.name, "acknowledged", "cursor",
+        source.cursor, "received", time_or_null(source.acknowledged_usec), "lag", describe_lag(&source), "read",
+        "records", (json_int_t)azm_pipeline_records_read(d->pipeline), "per_second", read, "delivered", "records",
+        (json_int_t)s.records, "requests", (json_int_t)s.requests, "bytes", (json_int_t)s.bytes, "per_second",
+        delivered, "in_flight", "batches", (json_int_t)s.outstanding, "failures", (json_int_t)s.failures, "error",
+        describe_error(&s), "token", describe_token(d), "losses", describe_losses(&source.losses), "quarantine",
+        describe_quarantine(d, &s), "throttling", describe_throttling(&s), "spool", describe_spool(d), "config",
+        "reloads", (json_int_t)d->reloads, "last_reload_error", d->reload_error);
 }
 
 /* --- flush --- */

@@ -166,11 +166,11 @@ static int prepare(struct resend *r, const struct azm_config *c, struct azm_erro
         r->unreadable += r->chosen[i] && r->lines.items[i].damaged;
     r->limits = (struct azm_batch_limits){.records = c->max_export_batch_size, .bytes = c->max_request_bytes};
     r->members = calloc(r->lines.n + 1, sizeof(struct azm_quarantine_line *));
-    k = r->members ? cli_destination_init(&r->destination, c) : -ENOMEM;
-    if (k == 0)
-        k = azm_batch_new(&r->limits, &r->batch);
+    if (!r->members || azm_batch_new(&r->limits, &r->batch) < 0)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    k = cli_destination_init(&r->destination, c, err);
     if (k < 0)
-        return azm_error_set(err, k, "out of memory");
+        return k;
     return quarantine_sender_new(&r->destination, &r->sender, err);
 }
 
@@ -197,8 +197,7 @@ static int report(const struct resend *r, size_t left_out)
                 r->unreadable);
     if (r->stopped) {
         azm_log(AZM_LOG_ERROR, "stopped by %s: %s; the other %zu stay in the quarantine%s%s", r->destination.name,
-                r->answer.reason, r->n_chosen - r->delivered - failed, r->answer.remedy ? "; " : "",
-                r->answer.remedy ? r->answer.remedy : "");
+                r->answer.reason, r->n_chosen - r->delivered - failed, *r->answer.remedy ? "; " : "", r->answer.remedy);
         return AZM_EXIT_UNDELIVERED;
     }
     return failed > 0 ? AZM_EXIT_FAILURE : AZM_EXIT_OK;

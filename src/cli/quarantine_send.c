@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/quarantine_send.h"
+#include "config/azure_endpoint.h"
 #include "core/clock.h"
 #include "encode/gzip.h"
 #include "export/http.h"
+#include "export/request_body.h"
 
 struct quarantine_sender {
     int signal_fd;
-    enum azm_profile profile;
-    const char *origin; /* the destination's */
+    const struct cli_destination *destination;
+    struct azm_tokens *tokens; /* NULL: it needs none */
+    int token_fd;              /* readable when there is news of the token */
+    struct azm_body_maker maker;
     struct azm_http *http;
     struct azm_http_settings *settings;
     struct azm_http_request *request; /* the same for all, on one connection */
@@ -31,15 +37,15 @@ int quarantine_sender_new(const struct cli_destination *destination, struct quar
 
     if (!s)
         return azm_error_set(err, ENOMEM, "out of memory");
-    s->profile = destination->profile;
-    s->origin = destination->http.url;
+    s->destination = destination;
     sigemptyset(&mask);
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGTERM);
     sigprocmask(SIG_BLOCK, &mask, NULL);
     s->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (s->signal_fd < 0)
-        r = azm_error_set(err, errno, "cannot create a signalfd: %m");
+    s->token_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->signal_fd < 0 || s->token_fd < 0)
+        r = azm_error_set(err, errno, "cannot create a file descriptor for events: %m");
     else
         r = azm_http_global_init(err);
     if (r == 0)
@@ -48,9 +54,14 @@ int quarantine_sender_new(const struct cli_destination *destination, struct quar
         r = azm_http_new(&s->http, err);
     if (r == 0) {
         azm_http_configure(s->http, s->settings);
-        if (azm_http_request_new(s->http, s, &s->request) < 0 || azm_gzip_new(&s->gzip) < 0)
+        if (azm_http_request_new(s->http, s, &s->request) < 0 || azm_gzip_new(&s->gzip) < 0 ||
+            azm_body_maker_init(&s->maker, destination->profile, destination->ikey ? destination->ikey : "") < 0)
             r = azm_error_set(err, ENOMEM, "out of memory");
     }
+    if (r == 0)
+        r = cli_destination_tokens(destination, &s->tokens, err);
+    if (r == 0 && s->tokens)
+        azm_tokens_notify(s->tokens, s->token_fd);
     if (r < 0) {
         quarantine_sender_free(s);
         return r;
@@ -63,6 +74,11 @@ struct quarantine_sender *quarantine_sender_free(struct quarantine_sender *s)
 {
     if (!s)
         return NULL;
+    if (s->tokens)
+        azm_tokens_notify(s->tokens, -1);
+    azm_tokens_unref(s->tokens);
+    azm_closep(&s->token_fd);
+    azm_body_maker_free(&s->maker);
     azm_http_request_free(s->request);
     if (s->http)
         azm_http_free(s->http);
@@ -75,17 +91,36 @@ struct quarantine_sender *quarantine_sender_free(struct quarantine_sender *s)
     return NULL;
 }
 
+static void print_remedy(const struct quarantine_sender *s, const char *remedy, char ret[static AZM_REMEDY_MAX])
+{
+    struct azm_tokens_status tokens = {0};
+    char rule[40];
+
+    if (s->tokens)
+        azm_tokens_get_status(s->tokens, &tokens);
+    azm_azure_endpoint_dcr(s->destination->http.url, rule);
+    azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = tokens.object_id, .rule = rule}, ret);
+}
+
 /* A resend knows no "later": what is neither taken nor refused stops it. */
 static void judge(const struct quarantine_sender *s, const struct azm_answer *a, size_t records,
                   struct quarantine_answer *ret)
 {
     /* Somebody has asked for it, and what is refused goes back to where it was: nothing has to be proven. */
     const struct azm_attempt attempt = {
-        .profile = s->profile, .origin = s->origin, .records = records, .proven = true, .truncated = true};
+        .profile = s->destination->profile,
+        .origin = s->destination->http.url,
+        .trusted_suffix = "",
+        .records = records,
+        .proven = true,
+        .truncated = true,
+        .token = s->tokens != NULL,
+    };
     struct azm_verdict v;
 
     azm_delivery_decide(a, &attempt, azm_realtime_usec(&azm_system_clock), &v);
-    *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED, .remedy = v.remedy};
+    *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED};
+    print_remedy(s, v.remedy, ret->remedy);
     snprintf(ret->reason, sizeof ret->reason, "%s", v.reason);
     snprintf(ret->code, sizeof ret->code, "%s", v.code);
     snprintf(ret->request_id, sizeof ret->request_id, "%s", a->request_id);
@@ -101,7 +136,7 @@ static void judge(const struct quarantine_sender *s, const struct azm_answer *a,
     };
     if (v.decision == AZM_ACKNOWLEDGE)
         ret->outcome = QUARANTINE_TAKEN;
-    else if (v.decision == AZM_SPLIT || v.decision == AZM_QUARANTINE ||
+    else if (v.decision == AZM_SPLIT || v.decision == AZM_QUARANTINE || v.decision == AZM_SORT ||
              (v.decision == AZM_ACKNOWLEDGE_PARTIAL && records == 1)) /* then it is known which one */
         ret->outcome = QUARANTINE_REFUSED;
     else if (v.decision == AZM_ACKNOWLEDGE_PARTIAL) {
@@ -118,19 +153,52 @@ static bool interrupted(struct quarantine_sender *s)
     return read(s->signal_fd, &si, sizeof si) == (ssize_t)sizeof si;
 }
 
+/* Waits for a token: 1; 0 if there will be none soon, or a signal has come: `ret` says so. */
+static int take_token(struct quarantine_sender *s, struct azm_secret **token, struct quarantine_answer *ret)
+{
+    struct azm_tokens_status status;
+    uint64_t number;
+
+    *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED};
+    while (azm_tokens_get(s->tokens, token, &number) == 0) {
+        struct pollfd fds[] = {{.fd = s->token_fd, .events = POLLIN}, {.fd = s->signal_fd, .events = POLLIN}};
+        uint64_t count;
+
+        azm_tokens_get_status(s->tokens, &status);
+        if (status.state == AZM_TOKENS_RETRYING || status.state == AZM_TOKENS_HELD) {
+            snprintf(ret->reason, sizeof ret->reason, "no token: %s", status.failure.reason);
+            snprintf(ret->remedy, sizeof ret->remedy, "%s", status.failure.remedy);
+            return 0;
+        }
+        if (interrupted(s)) {
+            snprintf(ret->reason, sizeof ret->reason, "interrupted");
+            return 0;
+        }
+        poll(fds, ELEMENTSOF(fds), -1);
+        while (read(s->token_fd, &count, sizeof count) < 0 && errno == EINTR)
+            ;
+    }
+    return 1;
+}
+
 int quarantine_send(struct quarantine_sender *s, const struct azm_batch *batch, size_t first, size_t n,
                     struct quarantine_answer *ret, struct azm_error *err)
 {
     bool gzip = azm_http_request_gzip(s->request);
     const struct azm_buf *body = gzip ? &s->compressed : &s->raw;
+    _cleanup_(azm_secret_unrefp) struct azm_secret *token = NULL;
+    struct azm_http_call call = {0};
     struct azm_answer answer;
     int r;
 
-    r = azm_batch_serialize(batch, first, n, &s->raw);
+    if (s->tokens && take_token(s, &token, ret) == 0)
+        return 0;
+    call.token = token;
+    r = azm_body_make(&s->maker, batch, first, n, azm_realtime_usec(&azm_system_clock), &s->raw);
     if (r == 0 && gzip)
         r = azm_gzip_compress(s->gzip, s->raw.data, s->raw.len, &s->compressed);
     if (r == 0)
-        r = azm_http_post(s->request, NULL, body->data, body->len);
+        r = azm_http_post(s->request, &call, body->data, body->len);
     while (r == 0 && !azm_http_next_done(s->http, &answer)) {
         if (interrupted(s)) { /* the records are still in the quarantine, and may be at the destination, too */
             *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED, .reason = "interrupted"};

@@ -17,8 +17,8 @@ enum quarantine_outcome {
 struct quarantine_answer {
     enum quarantine_outcome outcome;
     struct azm_quarantine_note note; /* with TAKEN_PARTLY and REFUSED; its strings are below */
-    char reason[192];                /* for people, one line; never contents or secrets */
-    const char *remedy;              /* what to do, or NULL */
+    char reason[256];                /* for people, one line; never contents or secrets */
+    char remedy[AZM_REMEDY_MAX];     /* what to do, or "" */
     char code[72], words[1024], request_id[128];
 };
 

@@ -64,7 +64,7 @@ static void put_span(struct azm_buf *line, double seconds)
         azm_buf_printf(line, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s / 3600 % 24);
 }
 
-/* "2026-01-31 12:00:00 UTC, 5s ago" of an RFC 3339 time in UTC */
+/* "2026-01-31 12:00:00 UTC, 5s ago" (or "in 5s") of an RFC 3339 time in UTC */
 static void put_time(struct azm_buf *line, const char *time, uint64_t now_usec)
 {
     uint64_t usec;
@@ -76,9 +76,9 @@ static void put_time(struct azm_buf *line, const char *time, uint64_t now_usec)
         azm_buf_printf(line, "%s", time);
         return;
     }
-    azm_buf_printf(line, "%.10s %.8s UTC, ", time, time + 11);
-    put_span(line, now_usec > usec ? (double)(now_usec - usec) / (double)AZM_USEC_PER_SEC : 0);
-    azm_buf_printf(line, " ago");
+    azm_buf_printf(line, "%.10s %.8s UTC, %s", time, time + 11, usec > now_usec ? "in " : "");
+    put_span(line, (double)(usec > now_usec ? usec - now_usec : now_usec - usec) / (double)AZM_USEC_PER_SEC);
+    azm_buf_printf(line, "%s", usec > now_usec ? "" : " ago");
 }
 
 static void put_bytes(struct azm_buf *line, double bytes)
@@ -191,6 +191,25 @@ static void print_position(FILE *f, struct azm_buf *line, const json_t *status, 
     row(f, "Acknowledged", line);
     put_string(line, cursor);
     row(f, "Position", line);
+}
+
+static void print_token(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+{
+    const json_t *token = json_object_get(status, "token");
+    const char *expires = string_of(token, "expires"), *error = string_of(token, "error"),
+               *remedy = string_of(token, "remedy"), *object_id = string_of(token, "object_id");
+
+    put_string(line, string_of(token, "credential"));
+    if (object_id && *object_id)
+        azm_buf_printf(line, ", object id %s", object_id);
+    if (expires) {
+        azm_buf_printf(line, "; valid until ");
+        put_time(line, expires, now_usec);
+    } else if (line->len > 0)
+        azm_buf_printf(line, "; no token");
+    if (error)
+        azm_buf_printf(line, "; REFRESH FAILS: %s%s%s", error, remedy ? "; " : "", remedy ? remedy : "");
+    row(f, "Token", line);
 }
 
 static void print_losses(FILE *f, struct azm_buf *line, const json_t *status)
@@ -309,6 +328,7 @@ void azm_status_print(FILE *f, const json_t *status, uint64_t now_usec)
     print_state(f, &line, status, now_usec);
     put_string(&line, string_of(status, "destination"));
     row(f, "Destination", &line);
+    print_token(f, &line, status, now_usec);
     print_waiting(f, &line, status);
     print_position(f, &line, status, now_usec);
     put_string(&line, string_of(status, "journal"));

@@ -76,6 +76,20 @@ static int post(struct azm_exporter *x, struct azm_part *p)
     return azm_http_post(p->request, &call, p->body.data, p->body.len);
 }
 
+/* One of its records cannot be put into the destination's form. */
+static int isolate(struct azm_exporter *x, struct azm_part *p)
+{
+    static const char words[] = "the record cannot be written in the form of this destination";
+    const struct azm_verdict v = {.decision = AZM_QUARANTINE, .meaning = AZM_REFUSED};
+    const struct azm_answer a = {
+        .content_type = "text/plain", .error_code = "", .request_id = "", .body = (const uint8_t *)words, .body_len = sizeof words - 1};
+
+    if (p->n > 1)
+        return azm_part_split(p, false);
+    azm_exporter_on_quarantined(x, p, &v, &a);
+    return 0;
+}
+
 /* Sends it: 0 or -errno. Also 0 if it had to be split instead; then its first half is the next one. */
 static int send_part(struct azm_exporter *x, struct azm_part *p)
 {
@@ -83,6 +97,8 @@ static int send_part(struct azm_exporter *x, struct azm_part *p)
 
     if (r == -EMSGSIZE)
         return azm_part_split(p, true);
+    if (r == -EBADMSG)
+        return isolate(x, p);
     if (r == 0)
         r = post(x, p);
     if (r < 0)

@@ -50,7 +50,7 @@ static bool any_is_old(const struct azm_batch *batch, size_t first, size_t n, ui
 
 static struct azm_text text_of(const struct azm_buf *b)
 {
-    return (struct azm_text){.data = (const char *)b->data, .len = b->len};
+    return (struct azm_text){(const char *)b->data, b->len};
 }
 
 static int make_dated(struct azm_body_maker *m, const struct azm_batch *batch, size_t first, size_t n,
