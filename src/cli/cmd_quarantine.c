@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "cli/destination.h"
 #include "cli/quarantine.h"
 #include "core/log.h"
 #include "export/quarantine_note.h"

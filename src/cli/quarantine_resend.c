@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cli/quarantine.h"
-#include "cli/quarantine_send.h"
+#include "cli/sender.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "encode/otlp_json_parse.h"
@@ -21,13 +21,13 @@ struct resend {
     bool *chosen;
     size_t n_chosen, delivered, refused, partial, unreadable;
     struct cli_destination destination;
-    struct quarantine_sender *sender;
+    struct cli_sender *sender;
     struct azm_batch_limits limits;
     struct azm_batch *batch;
     struct azm_quarantine_line **members; /* of the batch, in its order */
     struct azm_buf resource, record;      /* scratch */
     bool stopped;
-    struct quarantine_answer answer; /* the last one: with `stopped` it is why */
+    struct cli_answer answer; /* the last one: with `stopped` it is why */
 };
 
 static void resend_free(struct resend *r)
@@ -35,7 +35,7 @@ static void resend_free(struct resend *r)
     azm_quarantine_lines_free(&r->lines);
     azm_closep(&r->lock_fd);
     free(r->chosen);
-    quarantine_sender_free(r->sender);
+    cli_sender_free(r->sender);
     cli_destination_free(&r->destination);
     azm_batch_free(r->batch);
     free(r->members);
@@ -55,20 +55,20 @@ static int annotate(struct resend *r, size_t first, size_t n, struct azm_error *
 /* Sends these records of the batch; refused together, each is sent alone. 0 or -errno. */
 static int send_members(struct resend *r, size_t first, size_t n, struct azm_error *err)
 {
-    int k = quarantine_send(r->sender, r->batch, first, n, &r->answer, err);
+    int k = cli_send(r->sender, r->batch, first, n, &r->answer, err);
 
     if (k < 0)
         return k;
     switch (r->answer.outcome) {
-    case QUARANTINE_TAKEN:
+    case CLI_TAKEN:
         for (size_t i = first; i < first + n; i++)
             r->members[i]->remove = true;
         r->delivered += n;
         return 0;
-    case QUARANTINE_TAKEN_PARTLY:
+    case CLI_TAKEN_PARTLY:
         r->partial += n;
         return annotate(r, first, n, err);
-    case QUARANTINE_REFUSED:
+    case CLI_REFUSED:
         if (n == 1) {
             r->refused++;
             return annotate(r, first, 1, err);
@@ -76,7 +76,7 @@ static int send_members(struct resend *r, size_t first, size_t n, struct azm_err
         for (size_t i = first; i < first + n && k == 0 && !r->stopped; i++)
             k = send_members(r, i, 1, err);
         return k;
-    case QUARANTINE_STOPPED:
+    case CLI_STOPPED:
         r->stopped = true;
     }
     return 0;
@@ -171,7 +171,7 @@ static int prepare(struct resend *r, const struct azm_config *c, struct azm_erro
     k = cli_destination_init(&r->destination, c, err);
     if (k < 0)
         return k;
-    return quarantine_sender_new(&r->destination, &r->sender, err);
+    return cli_sender_new(&r->destination, &r->sender, err);
 }
 
 /* Says how it went: an exit code. */

@@ -8,14 +8,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli/quarantine_send.h"
+#include "cli/sender.h"
 #include "config/azure_endpoint.h"
 #include "core/clock.h"
 #include "encode/gzip.h"
+#include "export/answer_body.h"
 #include "export/http.h"
 #include "export/request_body.h"
 
-struct quarantine_sender {
+struct cli_sender {
     int signal_fd;
     const struct cli_destination *destination;
     struct azm_tokens *tokens; /* NULL: it needs none */
@@ -28,10 +29,9 @@ struct quarantine_sender {
     struct azm_buf raw, compressed;
 };
 
-int quarantine_sender_new(const struct cli_destination *destination, struct quarantine_sender **ret,
-                          struct azm_error *err)
+int cli_sender_new(const struct cli_destination *destination, struct cli_sender **ret, struct azm_error *err)
 {
-    struct quarantine_sender *s = calloc(1, sizeof *s);
+    struct cli_sender *s = calloc(1, sizeof *s);
     sigset_t mask;
     int r;
 
@@ -63,14 +63,14 @@ int quarantine_sender_new(const struct cli_destination *destination, struct quar
     if (r == 0 && s->tokens)
         azm_tokens_notify(s->tokens, s->token_fd);
     if (r < 0) {
-        quarantine_sender_free(s);
+        cli_sender_free(s);
         return r;
     }
     *ret = s;
     return 0;
 }
 
-struct quarantine_sender *quarantine_sender_free(struct quarantine_sender *s)
+struct cli_sender *cli_sender_free(struct cli_sender *s)
 {
     if (!s)
         return NULL;
@@ -91,7 +91,7 @@ struct quarantine_sender *quarantine_sender_free(struct quarantine_sender *s)
     return NULL;
 }
 
-static void print_remedy(const struct quarantine_sender *s, const char *remedy, char ret[static AZM_REMEDY_MAX])
+static void print_remedy(const struct cli_sender *s, const char *remedy, char ret[static AZM_REMEDY_MAX])
 {
     struct azm_tokens_status tokens = {0};
     char rule[40];
@@ -102,51 +102,38 @@ static void print_remedy(const struct quarantine_sender *s, const char *remedy, 
     azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = tokens.object_id, .rule = rule}, ret);
 }
 
-/* A resend knows no "later": what is neither taken nor refused stops it. */
-static void judge(const struct quarantine_sender *s, const struct azm_answer *a, size_t records,
-                  struct quarantine_answer *ret)
+/* A command knows no "later": what is neither taken nor refused stops it. */
+static void describe(const struct cli_sender *s, const struct azm_answer *a, const struct azm_verdict *v,
+                     size_t records, struct cli_answer *ret)
 {
-    /* Somebody has asked for it, and what is refused goes back to where it was: nothing has to be proven. */
-    const struct azm_attempt attempt = {
-        .profile = s->destination->profile,
-        .origin = s->destination->http.url,
-        .trusted_suffix = "",
-        .records = records,
-        .proven = true,
-        .truncated = true,
-        .token = s->tokens != NULL,
-    };
-    struct azm_verdict v;
-
-    azm_delivery_decide(a, &attempt, azm_realtime_usec(&azm_system_clock), &v);
-    *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED};
-    print_remedy(s, v.remedy, ret->remedy);
-    snprintf(ret->reason, sizeof ret->reason, "%s", v.reason);
-    snprintf(ret->code, sizeof ret->code, "%s", v.code);
+    *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status};
+    print_remedy(s, v->remedy, ret->remedy);
+    snprintf(ret->reason, sizeof ret->reason, "%s", v->reason);
+    snprintf(ret->code, sizeof ret->code, "%s", v->code);
     snprintf(ret->request_id, sizeof ret->request_id, "%s", a->request_id);
     azm_delivery_words(a, ret->words);
     ret->note = (struct azm_quarantine_note){
-        .reason = v.meaning == AZM_TOO_LARGE ? AZM_QUARANTINE_TOO_LARGE : AZM_QUARANTINE_REFUSED,
+        .reason = v->meaning == AZM_TOO_LARGE ? AZM_QUARANTINE_TOO_LARGE : AZM_QUARANTINE_REFUSED,
         .status = a->status,
         .code = ret->code,
         .message = azm_text_of(ret->words),
         .request_id = ret->request_id,
-        .rejected = v.rejected,
+        .rejected = v->rejected,
         .of = records,
     };
-    if (v.decision == AZM_ACKNOWLEDGE)
-        ret->outcome = QUARANTINE_TAKEN;
-    else if (v.decision == AZM_SPLIT || v.decision == AZM_QUARANTINE || v.decision == AZM_SORT ||
-             (v.decision == AZM_ACKNOWLEDGE_PARTIAL && records == 1)) /* then it is known which one */
-        ret->outcome = QUARANTINE_REFUSED;
-    else if (v.decision == AZM_ACKNOWLEDGE_PARTIAL) {
+    if (v->decision == AZM_ACKNOWLEDGE)
+        ret->outcome = CLI_TAKEN;
+    else if (v->decision == AZM_SPLIT || v->decision == AZM_QUARANTINE || v->decision == AZM_SORT ||
+             (v->decision == AZM_ACKNOWLEDGE_PARTIAL && records == 1)) /* then it is known which one */
+        ret->outcome = CLI_REFUSED;
+    else if (v->decision == AZM_ACKNOWLEDGE_PARTIAL) {
         ret->note.reason = AZM_QUARANTINE_PARTIAL;
-        ret->outcome = QUARANTINE_TAKEN_PARTLY;
+        ret->outcome = CLI_TAKEN_PARTLY;
     }
 }
 
 /* Was there SIGINT or SIGTERM? */
-static bool interrupted(struct quarantine_sender *s)
+static bool interrupted(struct cli_sender *s)
 {
     struct signalfd_siginfo si;
 
@@ -154,12 +141,12 @@ static bool interrupted(struct quarantine_sender *s)
 }
 
 /* Waits for a token: 1; 0 if there will be none soon, or a signal has come: `ret` says so. */
-static int take_token(struct quarantine_sender *s, struct azm_secret **token, struct quarantine_answer *ret)
+static int take_token(struct cli_sender *s, struct azm_secret **token, struct cli_answer *ret)
 {
     struct azm_tokens_status status;
     uint64_t number;
 
-    *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED};
+    *ret = (struct cli_answer){.outcome = CLI_STOPPED};
     while (azm_tokens_get(s->tokens, token, &number) == 0) {
         struct pollfd fds[] = {{.fd = s->token_fd, .events = POLLIN}, {.fd = s->signal_fd, .events = POLLIN}};
         uint64_t count;
@@ -181,33 +168,90 @@ static int take_token(struct quarantine_sender *s, struct azm_secret **token, st
     return 1;
 }
 
-int quarantine_send(struct quarantine_sender *s, const struct azm_batch *batch, size_t first, size_t n,
-                    struct quarantine_answer *ret, struct azm_error *err)
+/* Sends the body that is made: 1 and the answer; 0 if a signal has come; -errno. */
+static int send_once(struct cli_sender *s, const struct azm_http_call *call, struct azm_answer *ret)
 {
-    bool gzip = azm_http_request_gzip(s->request);
-    const struct azm_buf *body = gzip ? &s->compressed : &s->raw;
+    const struct azm_buf *body = azm_http_request_gzip(s->request) ? &s->compressed : &s->raw;
+    int r = azm_http_post(s->request, call, body->data, body->len);
+
+    while (r == 0 && !azm_http_next_done(s->http, ret)) {
+        if (interrupted(s))
+            return 0;
+        r = azm_http_run(s->http, s->signal_fd, AZM_USEC_PER_SEC);
+    }
+    return r < 0 ? r : 1;
+}
+
+/* Where the redirect leads; the caller frees it. */
+static char *place_of(const struct cli_sender *s, const struct azm_answer *a)
+{
+    if (s->destination->profile == AZM_PROFILE_APPINSIGHTS) /* there only the host moves */
+        return azm_answer_move(s->destination->http.url, a->redirect_url);
+    return strdup(a->redirect_url);
+}
+
+/* Sends until there is an answer that is no redirect; as send_once. */
+static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm_attempt *attempt,
+                      struct azm_answer *answer, struct azm_verdict *v)
+{
+    _cleanup_free_ char *place = NULL;
+    struct azm_http_call call = {.token = token};
+
+    for (;;) {
+        int r = send_once(s, &call, answer);
+
+        if (r <= 0)
+            return r;
+        azm_delivery_decide(answer, attempt, azm_realtime_usec(&azm_system_clock), v);
+        if (v->decision != AZM_FOLLOW)
+            return 1;
+        free(place);
+        place = place_of(s, answer);
+        if (!place)
+            return -ENOMEM;
+        call.url = place;
+        call.abroad = !v->keep_credentials;
+        attempt->redirects++;
+    }
+}
+
+static int make_body(struct cli_sender *s, const struct azm_batch *batch, size_t first, size_t n)
+{
+    int r = azm_body_make(&s->maker, batch, first, n, azm_realtime_usec(&azm_system_clock), &s->raw);
+
+    if (r < 0 || !azm_http_request_gzip(s->request))
+        return r;
+    return azm_gzip_compress(s->gzip, s->raw.data, s->raw.len, &s->compressed);
+}
+
+int cli_send(struct cli_sender *s, const struct azm_batch *batch, size_t first, size_t n, struct cli_answer *ret,
+             struct azm_error *err)
+{
     _cleanup_(azm_secret_unrefp) struct azm_secret *token = NULL;
-    struct azm_http_call call = {0};
+    /* Somebody has asked for it, and what is refused goes back to where it was: nothing has to be proven. */
+    struct azm_attempt attempt = {
+        .profile = s->destination->profile,
+        .origin = s->destination->http.url,
+        .trusted_suffix = s->destination->trusted_suffix,
+        .records = n,
+        .proven = true,
+        .truncated = true,
+        .token = s->tokens != NULL,
+    };
     struct azm_answer answer;
+    struct azm_verdict v;
     int r;
 
     if (s->tokens && take_token(s, &token, ret) == 0)
         return 0;
-    call.token = token;
-    r = azm_body_make(&s->maker, batch, first, n, azm_realtime_usec(&azm_system_clock), &s->raw);
-    if (r == 0 && gzip)
-        r = azm_gzip_compress(s->gzip, s->raw.data, s->raw.len, &s->compressed);
-    if (r == 0)
-        r = azm_http_post(s->request, &call, body->data, body->len);
-    while (r == 0 && !azm_http_next_done(s->http, &answer)) {
-        if (interrupted(s)) { /* the records are still in the quarantine, and may be at the destination, too */
-            *ret = (struct quarantine_answer){.outcome = QUARANTINE_STOPPED, .reason = "interrupted"};
-            return 0;
-        }
-        r = azm_http_run(s->http, s->signal_fd, AZM_USEC_PER_SEC);
-    }
+    r = make_body(s, batch, first, n);
+    if (r >= 0)
+        r = send_along(s, token, &attempt, &answer, &v);
     if (r < 0)
         return azm_error_set(err, r, "cannot send: %m");
-    judge(s, &answer, n, ret);
+    if (r == 0) /* the records may be at the destination, too */
+        *ret = (struct cli_answer){.outcome = CLI_STOPPED, .reason = "interrupted"};
+    else
+        describe(s, &answer, &v, n, ret);
     return 0;
 }
