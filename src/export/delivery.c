@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -7,14 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "core/cleanup.h"
 #include "core/clock.h"
+#include "core/retry_after.h"
 #include "export/answer_body.h"
 #include "export/delivery.h"
-
-#define RETRY_AFTER_MAX_USEC (3600 * AZM_USEC_PER_SEC) /* longer is an error, or as good as a hold */
 
 #define REASON_BYTES sizeof(((struct azm_verdict *)NULL)->reason)
 
@@ -109,29 +106,6 @@ static const struct transfer_rule {
 };
 
 /* --- what the answer means --- */
-
-/* Retry-After (RFC 9110, 10.2.3): seconds or a date. 0 if there is none, or none that makes sense. */
-static uint64_t parse_retry_after(const char *value, uint64_t now_realtime_usec)
-{
-    uint64_t seconds = 0;
-    time_t date;
-
-    while (isspace((unsigned char)*value))
-        value++;
-    if (isdigit((unsigned char)*value)) {
-        const char *p = value;
-
-        for (; isdigit((unsigned char)*p); p++)
-            seconds = MIN(seconds * 10 + (uint64_t)(*p - '0'), (uint64_t)INT32_MAX);
-        if (*p != '\0' && !isspace((unsigned char)*p))
-            return 0;
-        return MIN(seconds * AZM_USEC_PER_SEC, RETRY_AFTER_MAX_USEC);
-    }
-    date = curl_getdate(value, NULL);
-    if (date <= 0 || (uint64_t)date * AZM_USEC_PER_SEC <= now_realtime_usec)
-        return 0;
-    return MIN((uint64_t)date * AZM_USEC_PER_SEC - now_realtime_usec, RETRY_AFTER_MAX_USEC);
-}
 
 /* --- items --- */
 
@@ -344,7 +318,7 @@ void azm_delivery_decide(const struct azm_answer *a, const struct azm_attempt *t
         understand_status(a, t, &v);
     v.decision = decide(a, t, &v);
     if (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL)
-        v.retry_after_usec = parse_retry_after(a->retry_after, now_realtime_usec);
+        v.retry_after_usec = azm_retry_after_usec(a->retry_after, now_realtime_usec);
     *ret = v;
 }
 
