@@ -59,6 +59,7 @@ int cli_fail(int error, const struct azm_error *err);
 uint64_t cli_deadline(uint64_t span_usec);
 
 int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_flush(int argc, char **argv);

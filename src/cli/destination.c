@@ -222,6 +222,14 @@ struct azm_exporter_options cli_destination_exporter(const struct cli_destinatio
     };
 }
 
+int cli_no_destination(const char *path, struct azm_error *err)
+{
+    return azm_error_set(err, ENOENT,
+                         "no destination: set endpoint=, dce= and dcr=, or connection_string= in section [destination] "
+                         "of %s, or use --endpoint URL",
+                         path ? path : AZM_DEFAULT_CONFIG);
+}
+
 static int check(const struct azm_config *c, const char *path, struct azm_error *err)
 {
     _cleanup_(cli_destination_free) struct cli_destination d = {0};
@@ -229,10 +237,7 @@ static int check(const struct azm_config *c, const char *path, struct azm_error 
     int r;
 
     if (!azm_config_has_destination(c))
-        return azm_error_set(err, ENOENT,
-                             "no destination: set endpoint=, dce= and dcr=, or connection_string= in section "
-                             "[destination] of %s, or use --endpoint URL",
-                             path ? path : AZM_DEFAULT_CONFIG);
+        return cli_no_destination(path, err);
     r = cli_destination_init(&d, c, err);
     if (r < 0 || !d.has_credential)
         return r;

@@ -28,6 +28,9 @@ int cli_destination_tokens(const struct cli_destination *d, struct azm_tokens **
 /* What an exporter to it has to know; clock, quarantine, tokens and delays are the caller's. */
 struct azm_exporter_options cli_destination_exporter(const struct cli_destination *d, const struct azm_config *c);
 
+/* The words for a configuration without one: -ENOENT. `path`: its file; NULL: the default one. */
+int cli_no_destination(const char *path, struct azm_error *err);
+
 /* For a command that sends: prints what is wrong with the destination, or that there is none in the file at `path`
  * (NULL: the default one), and returns an exit code; 0 if all is well. */
 int cli_check_destination(const struct azm_config *c, const char *path);

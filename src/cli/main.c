@@ -12,6 +12,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "export the journal to an OTLP endpoint", cmd_run},
+    {"check", "go the way of a record and say what is in the way", cmd_check},
     {"cat", "print what would be sent, as OTLP/JSON lines", cmd_cat},
     {"status", "ask the running azmonlog how it is", cmd_status},
     {"flush", "wait until what is logged by now is acknowledged", cmd_flush},
@@ -29,7 +30,8 @@ static void print_help(FILE *f)
                "Options:\n"
                "  -h, --help     this text\n"
                "  -V, --version  the version\n\n"
-               "Exit codes: 0 success, 1 failure, 3 not running (status, flush), 64 wrong usage,\n"
+               "Exit codes: 0 success, 1 failure, 3 not running (status, flush), 10 to 19 the step\n"
+               "that failed (check), 64 wrong usage,\n"
                "75 not all delivered yet (run --once, flush, quarantine resend), 77 no permission,\n"
                "78 wrong configuration.\n\n"
                "Manual: azmonlog(1), azmonlog.conf(5)\n");

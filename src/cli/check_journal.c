@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/check.h"
+#include "cli/cli.h"
+#include "cli/control_client.h"
+#include "source/journal.h"
+#include "source/journal_access.h"
+#include "source/sigbus.h"
+#include "store/checkpoint.h"
+
+#define ANSWER_LIMIT_USEC (2 * AZM_USEC_PER_SEC)
+
+/* --- the journal --- */
+
+static void free_source(struct azm_source **s)
+{
+    if (*s)
+        (*s)->ops->free(*s);
+}
+
+/* Reads the last entry that would be exported. */
+static int read_last(const struct azm_config *config, char ret_name[static 256], uint64_t *ret_usec,
+                     struct azm_error *err)
+{
+    const struct azm_journal_options o = {.config = config, .state_dir_fd = -1, .last = 1};
+    _cleanup_(free_source) struct azm_source *source = NULL;
+    struct azm_source_status status;
+    struct azm_record record;
+    int r = azm_journal_open(&o, &source, err);
+
+    if (r >= 0)
+        r = source->ops->next(source, &record, err);
+    if (r < 0)
+        return r;
+    *ret_usec = r > 0 ? record.observed_time_unix_nano / AZM_NSEC_PER_USEC : 0;
+    r = source->ops->get_status(source, &status, err);
+    if (r >= 0)
+        snprintf(ret_name, 256, "%s", status.name);
+    return r;
+}
+
+static void check_reading(struct check *c, const struct azm_config *config)
+{
+    char name[256], time[AZM_TIME_TEXT_MAX];
+    struct azm_error err;
+    uint64_t usec = 0;
+    int r;
+
+    check_begin(c);
+    azm_sigbus_install();
+    r = azm_journal_check_access(config, &err);
+    if (r >= 0)
+        r = read_last(config, name, &usec, &err);
+    if (r < 0) {
+        check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, err.words,
+                     r == -EACCES ? "the user that azmonlog runs as has to be in the group systemd-journal" : NULL);
+        return;
+    }
+    azm_time_print(usec, time);
+    check_ok(c, CHECK_JOURNAL, AZM_USEC_INFINITY, "%s; %s%s", name,
+             usec > 0 ? "the newest entry was received at " : "there is no entry in it that would be exported", time);
+}
+
+/* --- the position --- */
+
+/* What a running azmonlog says of itself: false if none runs. */
+static bool ask_running(struct check *c, const struct azm_config *config)
+{
+    _cleanup_free_ char *path = cli_control_path(config);
+    const char *state, *received;
+    struct azm_error err;
+    json_t *answer;
+
+    if (!path || azm_control_call(path, json_pack("{s:s}", "command", "status"), cli_deadline(ANSWER_LIMIT_USEC),
+                                  &answer, &err) < 0)
+        return false;
+    state = json_string_value(json_object_get(answer, "state"));
+    received = json_string_value(json_object_get(json_object_get(answer, "acknowledged"), "received"));
+    check_ok(c, CHECK_POSITION, AZM_USEC_INFINITY, "azmonlog runs (pid %d) and is %s; acknowledged: %s%s",
+             (int)json_integer_value(json_object_get(answer, "pid")), state ? state : "there",
+             received ? "what was received up to " : "nothing yet", received ? received : "");
+    json_decref(answer);
+    return true;
+}
+
+static void check_checkpoint(struct check *c, const char *directory, int dir_fd)
+{
+    _cleanup_(azm_buf_free) struct azm_buf lines = {0};
+    const char *cursor, *usec;
+    char time[AZM_TIME_TEXT_MAX] = "";
+    struct azm_error err;
+    int r = azm_checkpoint_load(dir_fd, AZM_JOURNAL_CHECKPOINT, &lines, &err);
+
+    if (r < 0) {
+        check_failed(c, CHECK_POSITION, AZM_USEC_INFINITY, err.words,
+                     r == -EBADMSG ? "azmonlog run sets it aside and begins where [journal] start= says" : NULL);
+        return;
+    }
+    cursor = r > 0 ? strstr((const char *)lines.data, "cursor=") : NULL;
+    usec = cursor ? strstr(cursor, ";t=") : NULL;
+    if (usec)
+        azm_time_print(strtoull(usec + 3, NULL, 16), time);
+    if (*time)
+        check_ok(c, CHECK_POSITION, AZM_USEC_INFINITY, "not running; %s: acknowledged up to %s", directory, time);
+    else
+        check_ok(c, CHECK_POSITION, AZM_USEC_INFINITY, "not running; %s: nothing acknowledged yet", directory);
+}
+
+static void check_position(struct check *c, const struct azm_config *config)
+{
+    const char *directory = config->state_directory;
+    _cleanup_close_ int fd = -1;
+    struct azm_error err;
+
+    check_begin(c);
+    if (ask_running(c, config))
+        return;
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        check_ok(c, CHECK_POSITION, AZM_USEC_INFINITY, "not running; %s is not there yet, azmonlog run makes it",
+                 directory);
+    else if (fd < 0 || faccessat(fd, ".", W_OK, AT_EACCESS) < 0) {
+        azm_error_set(&err, errno, "%s: %m", directory);
+        check_failed(c, CHECK_POSITION, AZM_USEC_INFINITY, err.words,
+                     "[state] directory= has to be a directory that azmonlog may write into");
+    } else
+        check_checkpoint(c, directory, fd);
+}
+
+void check_journal(struct check *c, const struct azm_config *config)
+{
+    check_reading(c, config);
+    check_position(c, config);
+}

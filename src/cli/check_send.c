@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/check.h"
+#include "cli/cli.h"
+#include "cli/sender.h"
+#include "core/guid.h"
+
+/* --- the record --- */
+
+static int add_attribute(struct azm_attribute *list, size_t *n, const char *key, const char *value)
+{
+    list[(*n)++] = (struct azm_attribute){.key = azm_text_of(key), .type = AZM_VALUE_TEXT, .text = azm_text_of(value)};
+    return 0;
+}
+
+/* Of azmonlog itself, with what [resource] adds. */
+static int encode_resource(const struct azm_config *config, struct azm_buf *out)
+{
+    _cleanup_free_ struct azm_attribute *list = calloc(config->resource.n + 2, sizeof *list);
+    char host[256] = "";
+    size_t n = 0;
+
+    if (!list)
+        return -ENOMEM;
+    gethostname(host, sizeof host - 1);
+    if (!azm_key_values_get(&config->resource, "service.name"))
+        add_attribute(list, &n, "service.name", "azmonlog");
+    if (!azm_key_values_get(&config->resource, "host.name"))
+        add_attribute(list, &n, "host.name", host);
+    for (size_t i = 0; i < config->resource.n; i++)
+        add_attribute(list, &n, config->resource.items[i].key, config->resource.items[i].value);
+    return azm_otlp_encode_resource(&(struct azm_otlp_encoder){0}, list, n, out);
+}
+
+static void random_uid(uint8_t uid[static 16], char text[static 33])
+{
+    char guid[AZM_GUID_MAX];
+    size_t n = 0;
+
+    azm_guid_make(guid);
+    for (const char *p = guid; *p; p++)
+        if (*p != '-')
+            text[n++] = *p;
+    text[n] = '\0';
+    for (size_t i = 0; i < 16; i++) {
+        const char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
+
+        uid[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+}
+
+static int make_batch(const struct azm_config *config, char uid[static 33], struct azm_batch **ret)
+{
+    static const struct azm_batch_limits limits = {.records = 1, .bytes = SIZE_MAX};
+    _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {.limits = cli_record_limits(config)};
+    _cleanup_(azm_buf_free) struct azm_buf resource = {0}, bytes = {0};
+    uint64_t now = azm_realtime_usec(&azm_system_clock) * AZM_NSEC_PER_USEC;
+    struct azm_record record = {.time_unix_nano = now,
+                                .observed_time_unix_nano = now,
+                                .severity = 6,
+                                .has_body = true,
+                                .body = AZM_TEXT("test record of azmonlog check")};
+    int r;
+
+    random_uid(record.uid, uid);
+    r = encode_resource(config, &resource);
+    if (r >= 0)
+        r = azm_otlp_encode_record(&encoder, &record, &bytes);
+    if (r >= 0)
+        r = azm_batch_new(&limits, ret);
+    if (r >= 0)
+        r = azm_batch_add(*ret, (struct azm_text){(const char *)resource.data, resource.len}, &bytes);
+    return r < 0 ? r : 0;
+}
+
+/* The query that finds it. */
+static char *make_query(const struct cli_destination *d, const char *uid)
+{
+    char *query = NULL;
+    int r = 0;
+
+    switch (d->profile) {
+    case AZM_PROFILE_AZURE:
+        r = asprintf(&query,
+                     "OTelLogs\n| where TimeGenerated > ago(1h)\n| where tostring(Attributes[\"log.record.uid\"]) == "
+                     "\"%s\"",
+                     uid);
+        break;
+    case AZM_PROFILE_APPINSIGHTS:
+        r = asprintf(&query,
+                     "traces\n| where timestamp > ago(1h)\n| where tostring(customDimensions[\"log.record.uid\"]) == "
+                     "\"%s\"",
+                     uid);
+        break;
+    case AZM_PROFILE_OTLP:
+        break;
+    }
+    return r < 0 ? NULL : query;
+}
+
+/* --- the steps --- */
+
+static void fail(struct check *c, enum check_id id, const struct cli_answer *a)
+{
+    char reason[512];
+
+    snprintf(reason, sizeof reason, "%s%s%s", a->reason, *a->request_id ? "; x-ms-request-id " : "", a->request_id);
+    check_failed(c, id, AZM_USEC_INFINITY, reason, a->remedy);
+}
+
+/* A request without records is let in by whoever would let in others. What stands in the way of one with records, such
+ * as a missing role, is looked at before. */
+static bool check_permission(struct check *c, struct cli_sender *sender, const struct azm_config *config)
+{
+    const struct azm_batch_limits limits = {.records = 1, .bytes = config->max_request_bytes};
+    struct cli_answer a;
+    struct azm_error err;
+    struct azm_batch *none;
+    int r;
+
+    if (azm_batch_new(&limits, &none) < 0) {
+        check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, "out of memory", NULL);
+        return false;
+    }
+    check_begin(c);
+    r = cli_send(sender, none, 0, 0, &a, &err);
+    azm_batch_free(none);
+    if (r < 0)
+        check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, err.words, NULL);
+    else if (a.outcome == CLI_STOPPED)
+        fail(c, CHECK_PERMISSION, &a);
+    else {
+        check_ok(c, CHECK_PERMISSION, AZM_USEC_INFINITY,
+                 "the destination answers HTTP %ld to a request without records", a.status);
+        return true;
+    }
+    return false;
+}
+
+static void check_record(struct check *c, const struct cli_destination *d, struct cli_sender *sender,
+                         const struct azm_config *config, char **ret_query)
+{
+    struct azm_batch *batch = NULL;
+    struct azm_error err;
+    struct cli_answer a;
+    char uid[33];
+
+    check_begin(c);
+    if (make_batch(config, uid, &batch) < 0)
+        check_failed(c, CHECK_SEND, AZM_USEC_INFINITY, "out of memory", NULL);
+    else if (cli_send(sender, batch, 0, 1, &a, &err) < 0)
+        check_failed(c, CHECK_SEND, AZM_USEC_INFINITY, err.words, NULL);
+    else if (a.outcome != CLI_TAKEN)
+        fail(c, CHECK_SEND, &a);
+    else {
+        check_ok(c, CHECK_SEND, AZM_USEC_INFINITY, "one record is accepted (HTTP %ld), log.record.uid %s", a.status,
+                 uid);
+        *ret_query = make_query(d, uid);
+    }
+    azm_batch_free(batch);
+}
+
+void check_send(struct check *c, const struct cli_destination *d, const struct azm_config *config, bool send,
+                char **ret_query)
+{
+    struct cli_sender *sender;
+    struct azm_error err;
+    bool permitted;
+
+    if (cli_sender_new(d, &sender, &err) < 0) {
+        check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, err.words, NULL);
+        return;
+    }
+    permitted = check_permission(c, sender, config);
+    if (send && permitted)
+        check_record(c, d, sender, config, ret_query);
+    else if (send)
+        check_skipped(c, CHECK_SEND, "the destination does not let us in");
+    cli_sender_free(sender);
+}

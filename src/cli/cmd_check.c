@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/check.h"
+#include "cli/cli.h"
+#include "core/log.h"
+#include "export/http.h"
+
+static const struct {
+    const char *name;
+    int exit_code;
+} steps[] = {
+    [CHECK_CONFIGURATION] = {"configuration", AZM_EXIT_CONFIG},
+    [CHECK_JOURNAL] = {"journal", 10},
+    [CHECK_POSITION] = {"position", 11},
+    [CHECK_DNS] = {"dns", 12},
+    [CHECK_PROXY] = {"proxy", 13},
+    [CHECK_TCP] = {"tcp", 14},
+    [CHECK_TLS] = {"tls", 15},
+    [CHECK_CREDENTIAL] = {"credential", 16},
+    [CHECK_TOKEN] = {"token", 17},
+    [CHECK_PERMISSION] = {"permission", 18},
+    [CHECK_SEND] = {"send", 19},
+};
+
+/* --- what is printed --- */
+
+/* Further lines stand below the first one. */
+static void print_words(const char *words)
+{
+    for (const char *line = words; *line;) {
+        size_t len = strcspn(line, "\n");
+
+        printf("%s%.*s\n", line == words ? "" : "                            ", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+static void put_step(struct check *c, enum check_id id, const char *mark, const char *result, double seconds,
+                     const char *words, const char *remedy)
+{
+    if (c->json) {
+        json_array_append_new(c->steps, json_pack("{s:s, s:s, s:o, s:s, s:s?}", "step", steps[id].name, "result",
+                                                  result, "seconds", seconds >= 0 ? json_real(seconds) : json_null(),
+                                                  "detail", words, "remedy", remedy && *remedy ? remedy : NULL));
+        return;
+    }
+    printf("%-4s %-13s ", mark, steps[id].name);
+    if (seconds >= 0)
+        printf("%6.0f ms ", seconds * 1000);
+    else
+        printf("%9s ", "");
+    print_words(words);
+    if (remedy && *remedy) {
+        printf("%27s ", "what to do:");
+        print_words(remedy);
+    }
+    fflush(stdout); /* the next step may take its time */
+}
+
+static double span(const struct check *c, uint64_t usec)
+{
+    if (usec == AZM_USEC_INFINITY)
+        usec = azm_monotonic_usec(&azm_system_clock) - c->begun_usec;
+    return (double)usec / (double)AZM_USEC_PER_SEC;
+}
+
+void check_ok(struct check *c, enum check_id id, uint64_t usec, const char *format, ...)
+{
+    char words[2048];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(words, sizeof words, format, ap);
+    va_end(ap);
+    put_step(c, id, c->utf8 ? "\u2714" : "ok", "ok", span(c, usec), words, NULL);
+}
+
+void check_failed(struct check *c, enum check_id id, uint64_t usec, const char *reason, const char *remedy)
+{
+    put_step(c, id, c->utf8 ? "\u2718" : "FAIL", "failed", span(c, usec), reason, remedy);
+    if (c->exit_code == 0)
+        c->exit_code = steps[id].exit_code;
+}
+
+void check_skipped(struct check *c, enum check_id id, const char *reason)
+{
+    put_step(c, id, "-", "skipped", -1, reason, NULL);
+}
+
+/* --- the steps --- */
+
+static bool check_configuration(struct check *c, struct azm_config *config, const char *path,
+                                const struct cli_overrides *overrides, struct cli_destination *d)
+{
+    struct azm_error err = {0};
+    bool ok;
+
+    check_begin(c);
+    ok = cli_read_config(config, path, overrides, &err) == 0;
+    if (ok && !azm_config_has_destination(config)) {
+        cli_no_destination(path, &err);
+        ok = false;
+    }
+    if (ok)
+        ok = cli_destination_init(d, config, &err) >= 0;
+    if (ok)
+        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "%s, and what it leads to: %s",
+                 path ? path : AZM_DEFAULT_CONFIG, d->name);
+    else
+        check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words, "azmonlog.conf(5) lists the keys");
+    return ok;
+}
+
+static void check_destination(struct check *c, const struct cli_destination *d, const struct azm_config *config,
+                              bool send, char **ret_query)
+{
+    bool connected = check_connection(c, d), known = check_identity(c, d);
+
+    if (connected && known) {
+        check_send(c, d, config, send, ret_query);
+        return;
+    }
+    check_skipped(c, CHECK_PERMISSION, connected ? "there is no token to ask with" : "there is no connection");
+    if (send)
+        check_skipped(c, CHECK_SEND, "nothing was sent");
+}
+
+static void print_end(const struct check *c, const char *query)
+{
+    if (c->json) {
+        json_t *all = json_pack("{s:b, s:i, s:O, s:s?}", "ok", c->exit_code == 0, "exit_code", c->exit_code, "steps",
+                                c->steps, "query", query);
+
+        json_dumpf(all, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(all);
+    } else if (query)
+        printf("\nThis finds the record; it may take some minutes until it is there:\n\n%s\n", query);
+}
+
+static int check(const char *path, const struct cli_overrides *overrides, bool json, bool send)
+{
+    _cleanup_(azm_config_free) struct azm_config config = {0};
+    _cleanup_(cli_destination_free) struct cli_destination d = {0};
+    _cleanup_free_ char *query = NULL;
+    struct check c = {.json = json};
+    struct azm_error err;
+
+    setlocale(LC_CTYPE, "");
+    c.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    c.steps = json ? json_array() : NULL;
+    if (azm_http_global_init(&err) < 0)
+        return cli_fail(-1, &err);
+    if (check_configuration(&c, &config, path, overrides, &d)) {
+        check_journal(&c, &config);
+        check_destination(&c, &d, &config, send, &query);
+    }
+    print_end(&c, query);
+    json_decref(c.steps);
+    return c.exit_code;
+}
+
+static void print_help(void)
+{
+    printf("Usage: azmonlog check [OPTION...]\n\n"
+           "Goes the way of a record step by step and says what is in the way: configuration,\n"
+           "journal, position, DNS, proxy, TCP, TLS, credential, token, permission. Without\n"
+           "--send nothing is sent but a request without records. It sees what the calling\n"
+           "user sees; for the service: sudo -u azmonlog azmonlog check\n\n"
+           "      --send                  also send one test record, and print the query\n"
+           "                              that finds it\n"
+           "      --json                  one line of JSON\n"
+           "  -c, --config FILE           configuration (default\n"
+           "                              " AZM_DEFAULT_CONFIG ")\n"
+           "      --endpoint URL          [destination] endpoint=\n"
+           "      --state-directory DIR   [state] directory=\n"
+           "      --control PATH          [state] control=\n"
+           "  -h, --help                  this text\n\n"
+           "Exit codes: 0 all is well; else the first step that failed:");
+    for (size_t i = 0; i < ELEMENTSOF(steps); i++)
+        printf("%s%d %s", i == 0 ? "\n" : i % 6 == 0 ? ",\n" : ", ", steps[i].exit_code, steps[i].name);
+    printf("\n");
+}
+
+int cmd_check(int argc, char **argv)
+{
+    enum { OPT_SEND = 256, OPT_JSON, OPT_ENDPOINT, OPT_STATE_DIRECTORY, OPT_CONTROL };
+    static const struct option options[] = {
+        {"send", no_argument, NULL, OPT_SEND},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"config", required_argument, NULL, 'c'},
+        {"endpoint", required_argument, NULL, OPT_ENDPOINT},
+        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
+        {"control", required_argument, NULL, OPT_CONTROL},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct cli_overrides overrides = {0};
+    const char *path = NULL;
+    bool send = false, json = false;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
+        switch (c) {
+        case OPT_SEND:
+            send = true;
+            break;
+        case OPT_JSON:
+            json = true;
+            break;
+        case 'c':
+            path = optarg;
+            break;
+        case OPT_ENDPOINT:
+            cli_override(&overrides, "destination", "endpoint", optarg, "--endpoint");
+            break;
+        case OPT_STATE_DIRECTORY:
+            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
+            break;
+        case OPT_CONTROL:
+            cli_override(&overrides, "state", "control", optarg, "--control");
+            break;
+        case 'h':
+            print_help();
+            return AZM_EXIT_OK;
+        default: /* getopt has said what is wrong */
+            azm_log(AZM_LOG_ERROR, "azmonlog check --help lists the options");
+            return AZM_EXIT_USAGE;
+        }
+    if (optind < argc) {
+        azm_log(AZM_LOG_ERROR, "check takes no argument '%s'; azmonlog check --help", argv[optind]);
+        return AZM_EXIT_USAGE;
+    }
+    return check(path, &overrides, json, send);
+}
