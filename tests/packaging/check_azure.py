@@ -288,7 +288,8 @@ def mutations(out):
 
 def documents(_):
     """what the documents say of the templates is there"""
-    signature = arm.signature(arm.load(f"{source}/{FOLDER}/main.json"))
+    template = arm.load(f"{source}/{FOLDER}/main.json")
+    signature = arm.signature(template)
     for name in DOCUMENTS:
         with open(f"{source}/{name}", encoding="utf-8") as f:
             text = f.read()
@@ -297,6 +298,7 @@ def documents(_):
             given = command.split("--parameters", 1)[1] if "--parameters" in command else ""
             unknown |= {p for p in re.findall(r"(?<![-\w])(\w+)=", given) if p not in signature["parameters"]}
         tap.equal(f"{name} names only parameters and outputs that exist", unknown, set())
+    tap.check("the query is the same everywhere", template["outputs"]["query"]["value"] in text)
 
 
 tap.run(templates, mutations, documents)
