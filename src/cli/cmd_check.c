@@ -137,7 +137,7 @@ static void print_end(const struct check *c, const char *query)
         json_t *all = json_pack("{s:b, s:i, s:O, s:s?}", "ok", c->exit_code == 0, "exit_code", c->exit_code, "steps",
                                 c->steps, "query", query);
 
-        json_dumpf(all, stdout, JSON_COMPACT);
+        json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
         putchar('\n');
         json_decref(all);
     } else if (query)

@@ -9,7 +9,6 @@
 #include "config/azure_endpoint.h"
 #include "config/connection_string.h"
 #include "core/log.h"
-#include "export/request_body.h"
 
 /* The URL without its query, which may hold a secret. */
 static char *make_name(const char *url)
@@ -78,7 +77,6 @@ static int set_place(struct cli_destination *d, const struct azm_config *c, stru
         return azm_error_set(err, ENOMEM, "out of memory");
     d->http = (struct azm_http_options){
         .url = d->url,
-        .content_type = azm_body_content_type(d->profile),
         .headers = (const char *const *)d->headers,
         .tls_ca_file = c->tls_ca_file,
         .tls_cert_file = c->tls_cert_file,

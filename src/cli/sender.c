@@ -29,6 +29,14 @@ struct cli_sender {
     struct azm_buf raw, compressed;
 };
 
+static int make_settings(struct cli_sender *s, const struct cli_destination *destination, struct azm_error *err)
+{
+    struct azm_http_options http = destination->http;
+
+    http.content_type = azm_body_content_type(destination->profile);
+    return azm_http_settings_new(&http, &s->settings, err);
+}
+
 int cli_sender_new(const struct cli_destination *destination, struct cli_sender **ret, struct azm_error *err)
 {
     struct cli_sender *s = calloc(1, sizeof *s);
@@ -49,7 +57,7 @@ int cli_sender_new(const struct cli_destination *destination, struct cli_sender 
     else
         r = azm_http_global_init(err);
     if (r == 0)
-        r = azm_http_settings_new(&destination->http, &s->settings, err);
+        r = make_settings(s, destination, err);
     if (r == 0)
         r = azm_http_new(&s->http, err);
     if (r == 0) {

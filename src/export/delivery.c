@@ -274,7 +274,8 @@ static enum azm_decision decide_redirected(const struct azm_answer *a, const str
         return AZM_HOLD;
     }
     v->keep_credentials = azm_answer_same_origin(t->origin, a->redirect_url) ||
-                          (t->profile != AZM_PROFILE_OTLP && azm_answer_is_azure(a->redirect_url, t->trusted_suffix));
+                          (t->profile != AZM_PROFILE_OTLP &&
+                           azm_answer_is_azure(a->redirect_url, t->trusted_suffix ? t->trusted_suffix : ""));
     return AZM_FOLLOW;
 }
 

@@ -32,19 +32,19 @@ enum azm_profile {
 /* What is known about the request that was answered, and about the destination. */
 struct azm_attempt {
     enum azm_profile profile;
-    const char *origin;         /* the configured URL; only there credentials may go */
-    const char *trusted_suffix; /* and to https hosts that end so, as to Azure's own; "": none */
+    const char *origin; /* the configured URL; only there credentials may go */
     size_t records;
     /* The destination has taken other records, under this configuration, since these were first refused; or has taken
      * anything at all, if they are many and were not refused before. */
     bool proven;
-    bool truncated;     /* it is one record, which was made smaller already */
-    bool suspect;       /* part of a request that failed and failed while others were taken */
-    unsigned failures;  /* of this request so far, as the last verdict counted them */
-    bool others_passed; /* others were taken since the last of these failures */
-    unsigned redirects; /* followed so far */
-    bool renewable;     /* its credentials can be renewed */
-    bool token;         /* it had a token with it */
+    bool truncated;             /* it is one record, which was made smaller already */
+    bool suspect;               /* part of a request that failed and failed while others were taken */
+    unsigned failures;          /* of this request so far, as the last verdict counted them */
+    bool others_passed;         /* others were taken since the last of these failures */
+    unsigned redirects;         /* followed so far */
+    bool renewable;             /* its credentials can be renewed */
+    bool token;                 /* it had a token with it */
+    const char *trusted_suffix; /* credentials may also go to https hosts that end so, as to Azure's own; NULL: none */
 };
 
 enum azm_decision {

@@ -55,6 +55,7 @@ struct azm_route *azm_route_free(struct azm_route *r)
 static int route_new(const struct azm_exporter_options *o, struct azm_route **ret, struct azm_error *err)
 {
     struct azm_route *route = calloc(1, sizeof *route);
+    struct azm_http_options http = o->http;
     int r;
 
     if (route) {
@@ -67,7 +68,8 @@ static int route_new(const struct azm_exporter_options *o, struct azm_route **re
         azm_route_free(route);
         return azm_error_set(err, ENOMEM, "out of memory");
     }
-    r = azm_http_settings_new(&o->http, &route->http, err);
+    http.content_type = azm_body_content_type(o->profile);
+    r = azm_http_settings_new(&http, &route->http, err);
     if (r < 0) {
         azm_route_free(route);
         return r;

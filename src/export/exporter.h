@@ -22,7 +22,7 @@
  */
 
 struct azm_exporter_options {
-    struct azm_http_options http;
+    struct azm_http_options http; /* its content_type is the exporter's affair */
     enum azm_profile profile;
     const char *ikey;              /* of Application Insights; NULL: none */
     const char *trusted_suffix;    /* see struct azm_attempt; NULL: none */

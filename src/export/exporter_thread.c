@@ -81,8 +81,11 @@ static int isolate(struct azm_exporter *x, struct azm_part *p)
 {
     static const char words[] = "the record cannot be written in the form of this destination";
     const struct azm_verdict v = {.decision = AZM_QUARANTINE, .meaning = AZM_REFUSED};
-    const struct azm_answer a = {
-        .content_type = "text/plain", .error_code = "", .request_id = "", .body = (const uint8_t *)words, .body_len = sizeof words - 1};
+    const struct azm_answer a = {.content_type = "text/plain",
+                                 .error_code = "",
+                                 .request_id = "",
+                                 .body = (const uint8_t *)words,
+                                 .body_len = sizeof words - 1};
 
     if (p->n > 1)
         return azm_part_split(p, false);

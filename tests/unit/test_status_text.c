@@ -106,7 +106,7 @@ START_TEST(what_is_missing_or_strange_is_left_away)
     assert_text("{\"version\":\"9\"}", "Process       azmonlog 9\n");
     assert_text("{\"started\":\"long ago\"}", "Process       since long ago\n");
     assert_text("{\"started\":\"2026-01-31T12:00:00\"}", "Process       since 2026-01-31T12:00:00\n");
-    assert_text("{\"started\":\"2027-01-31T12:00:00Z\"}", "Process       since 2027-01-31 12:00:00 UTC, 0.0s ago\n");
+    assert_text("{\"started\":\"2027-01-31T12:00:00Z\"}", "Process       since 2027-01-31 12:00:00 UTC, in 365d 0h\n");
     assert_text("{\"lag\":{}}", "Waiting       number of records not known\n");
     assert_text("{\"in_flight\":{\"batches\":2}}", "Waiting       2 batches on the way\n");
     assert_text("{\"acknowledged\":{\"cursor\":\"s=1\"}}",
