@@ -339,6 +339,24 @@ START_TEST(then_the_last_ones_go)
 }
 END_TEST
 
+/* The marks take room, too: whatever the sizes are, it is found without what must stay. */
+START_TEST(room_for_the_marks)
+{
+    for (size_t pad = 0; pad < 64; pad++) {
+        _cleanup_(azm_buf_free) struct azm_buf record = sample(AZM_TEXT("m"), 1000, repeated("v", 64));
+        json_t *j;
+
+        text_attribute(&record, "azmonlog.last", repeated("p", pad));
+        j = envelope(&no_resource, &record);
+        check_dear_ones(j);
+        ck_assert_uint_eq(property(j, "azmonlog.last").len, pad);
+        ck_assert_ptr_nonnull(property(j, "azmonlog.last").s);
+        json_decref(j);
+        azm_arena_reset(&texts);
+    }
+}
+END_TEST
+
 START_TEST(more_properties_than_may_be)
 {
     _cleanup_(azm_buf_free) struct azm_buf record = sample(AZM_TEXT("m"), 5000, AZM_TEXT(""));
@@ -481,6 +499,7 @@ static void add_tests(Suite *s)
     add_test(s, "exactly_as_large_as_may_be", exactly_as_large_as_may_be);
     add_test(s, "then_the_values", then_the_values);
     add_test(s, "then_the_last_ones_go", then_the_last_ones_go);
+    add_test(s, "room_for_the_marks", room_for_the_marks);
     add_test(s, "more_properties_than_may_be", more_properties_than_may_be);
     add_test(s, "nothing_but_dear_ones", nothing_but_dear_ones);
     add_test(s, "large_exceptions", large_exceptions);
