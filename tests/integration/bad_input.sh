@@ -21,7 +21,7 @@ config() { printf '%b' "$1" >"$work/c.conf"; }
 # --- configuration ---
 config '[destination]\nendpiont=http://localhost/\n'
 check "unknown key: file, line, and the known keys" \
-  fails 78 "c.conf:2: unknown key 'endpiont' in \[destination\]; known there: endpoint, header" -c "$work/c.conf"
+  fails 78 "c.conf:2: unknown key 'endpiont' in \[destination\]; known there: endpoint, dce, dcr, connection_string, auth" -c "$work/c.conf"
 config '\n\n[destinatoin]\nendpoint=http://localhost/\n'
 check "unknown section: file, line, and the known ones" \
   fails 78 'c.conf:4: unknown section \[destinatoin\]; known are: destination, batch' -c "$work/c.conf"

@@ -104,6 +104,7 @@ form = {
     "losses": {k: count for k in ("gaps", "gap_entries", "suppressed", "missed_kernel", "unreadable", "damaged_files")},
     "quarantine": {k: count for k in ("records", "bytes", "max_bytes", "quarantined", "rejected", "truncated")},
     "throttling": {"answers": count, "batch_delay": number, "window": count},
+    "token": lambda v: v is None,
     "spool": {"active": truth, "since": lambda x: x is None or time(x), "batches": count, "records": count, "bytes": count,
               "max_bytes": count, "oldest": lambda x: x is None or time(x), "full": lambda x: x in (None, "limit", "disk"),
               "lost_batches": count},
