@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char protobuf_type[] = "application/x-protobuf";
+static const char protobuf_type[] = "application/x-protobuf", json_content[] = "application/json; charset=utf-8";
 
 static void start(struct emu_answer *answer, unsigned status, const char *content_type)
 {
@@ -78,23 +78,24 @@ static int rpc_code(unsigned status)
 
 /* Azure nests its errors in "error", except that the gateway in front of it answers a missing length with the bare
  * object. Both were seen in the wild: Azure/azure-sdk-for-net#37173 and anthropics/claude-code#72671. */
-static int set_azure_error(struct emu_answer *answer, const char *code, const char *message)
+static int set_azure_error(struct emu_answer *answer, unsigned status, const char *code, const char *message)
 {
-    _cleanup_(emu_json_decref) json_t *error = json_pack("{s:s, s:s}", "code", code, "message", message);
-    if (error && strcmp(code, "MissingContentLengthHeader") != 0) {
-        json_t *nested = json_pack("{s:O}", "error", error);
-        json_decref(error);
-        error = nested;
-    }
-    char *text = error ? json_dumps(error, JSON_COMPACT) : NULL;
-    if (!text)
-        return -ENOMEM;
-    int r = emu_buf_append(&answer->body, text, strlen(text));
-    free(text);
+    json_t *error = json_pack("{s:s, s:s}", "code", code, "message", message);
+    if (error && strcmp(code, "MissingContentLengthHeader") != 0)
+        error = json_pack("{s:o}", "error", error);
+    int r = emu_answer_json(answer, status, error);
     if (r < 0)
         return r;
     answer->error_code = strdup(code);
     return answer->error_code ? 0 : -ENOMEM;
+}
+
+/* Application Insights has one form for all: as if there had been one item, with this error. */
+static int set_track_error(struct emu_answer *answer, unsigned status, const char *message)
+{
+    return emu_answer_json(answer, status,
+                           json_pack("{s:i, s:i, s:[{s:i, s:i, s:s}]}", "itemsReceived", 0, "itemsAccepted", 0,
+                                     "errors", "index", 0, "statusCode", (int)status, "message", message));
 }
 
 static void free_text(char **text)
@@ -117,10 +118,10 @@ int emu_answer_error(struct emu_answer *answer, enum emu_dialect dialect, unsign
     }
     emu_utf8_repair(message);
 
-    if (dialect == EMU_AZURE) {
-        start(answer, status, "application/json; charset=utf-8");
-        return set_azure_error(answer, code, message);
-    }
+    if (dialect == EMU_AZURE)
+        return set_azure_error(answer, status, code, message);
+    if (dialect == EMU_TRACK)
+        return set_track_error(answer, status, message);
     Otlp__Status rpc_status = OTLP__STATUS__INIT;
     rpc_status.code = rpc_code(status);
     rpc_status.message = message;
@@ -128,9 +129,22 @@ int emu_answer_error(struct emu_answer *answer, enum emu_dialect dialect, unsign
     return set_protobuf(answer, &rpc_status.base);
 }
 
+int emu_answer_json(struct emu_answer *answer, unsigned status, json_t *value)
+{
+    _cleanup_(emu_json_decref) json_t *json = value;
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (!text)
+        return -ENOMEM;
+    start(answer, status, json_content);
+    int r = emu_buf_append(&answer->body, text, strlen(text));
+    free(text);
+    return r;
+}
+
 void emu_answer_free(struct emu_answer *answer)
 {
     free(answer->error_code);
+    free(answer->authenticate);
     emu_buf_free(&answer->body);
     *answer = (struct emu_answer){0};
 }

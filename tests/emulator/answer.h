@@ -5,6 +5,7 @@
 #include "buf.h"
 #include "emulator.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct emu_answer {
     const char *content_type; /* static, or NULL: no such header */
     char *error_code;         /* owned: for the x-ms-error-code header; NULL on success and on the plain path */
     const char *allow;        /* static: the methods a 405 names, or NULL */
+    char *authenticate;       /* owned: what a 401 asks for in WWW-Authenticate, or NULL */
     struct emu_buf body;
 };
 
@@ -29,5 +31,8 @@ int emu_answer_partial_success(struct emu_answer *answer, int64_t rejected, cons
  * sent may be formatted into the message, valid UTF-8 or not. */
 int emu_answer_error(struct emu_answer *answer, enum emu_dialect dialect, unsigned status, const char *code,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* JSON, which is released; NULL is a lack of memory. */
+int emu_answer_json(struct emu_answer *answer, unsigned status, json_t *value);
 
 void emu_answer_free(struct emu_answer *answer);

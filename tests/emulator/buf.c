@@ -41,6 +41,17 @@ int emu_buf_append(struct emu_buf *buf, const void *bytes, size_t length)
     return 0;
 }
 
+int emu_buf_set_text(struct emu_buf *buf, const char *text, size_t length)
+{
+    buf->length = 0;
+    int r = emu_buf_append(buf, text, length);
+    if (r >= 0)
+        r = emu_buf_append(buf, "", 1);
+    if (r >= 0)
+        buf->length = length;
+    return r;
+}
+
 static void close_fd(int *fd)
 {
     if (*fd >= 0)

@@ -40,7 +40,10 @@ static enum MHD_Result reply_error(const struct call *call, unsigned status, con
 
 static enum MHD_Result get_stats(const struct call *call)
 {
-    return reply_json(call, 200, emu_store_stats(call->service->store));
+    json_t *stats = emu_store_stats(call->service->store);
+    emu_identity_log_stats(call->service->identity_log, stats);
+    json_object_set_new(stats, "tokens", emu_tokens_stats(call->service->desk->tokens));
+    return reply_json(call, 200, stats);
 }
 
 /* The argument ?from=K, 1 if it is not there, 0 if it is no line number. */
@@ -88,7 +91,7 @@ static enum MHD_Result post_script(const struct call *call)
     if (r == -EINVAL)
         return reply_json(call, 400,
                           json_pack("{s:i, s:o}", "line", (int)error.line, "message", emu_json_text(error.problem)));
-    int rules = script ? (int)(script->count + script->connection_count) : 0;
+    int rules = script ? (int)(script->requests.count + script->identity.count + script->connection_count) : 0;
     if (r >= 0)
         r = emu_faults_load(call->service->faults, script);
     if (r < 0)
@@ -112,10 +115,13 @@ static enum MHD_Result post_limit(const struct call *call)
 static enum MHD_Result post_reset(const struct call *call)
 {
     int r = emu_store_reset(call->service->store);
+    if (r >= 0)
+        r = emu_identity_log_reset(call->service->identity_log);
     if (r < 0)
         return reply_error(call, 500, strerror(-r));
     emu_faults_restart(call->service->faults);
     emu_limit_restart(call->service->limit);
+    emu_tokens_reset(call->service->desk->tokens);
     return reply_json(call, 200, json_object());
 }
 

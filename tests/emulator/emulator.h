@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every part of the emulator shares: its limits and the two dialects of OTLP/HTTP it speaks. */
+/* What every part of the emulator shares: its limits and the dialects it speaks. */
 #pragma once
 
 /* Azure's limit for one request. Microsoft documents 1 MB "both compressed and uncompressed", and the gateway's own
@@ -13,6 +13,7 @@
 enum emu_dialect {
     EMU_PLAIN, /* /v1/logs: success is 200, errors are google.rpc.Status as protobuf */
     EMU_AZURE, /* /datacollectionRules/...: success is 204, errors are JSON and x-ms-error-code */
+    EMU_TRACK, /* /v2.1/track, Application Insights: success and errors are JSON that counts items */
 };
 
 /* Calls function(&variable) when the variable leaves its scope. */

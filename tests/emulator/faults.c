@@ -16,8 +16,8 @@ struct emu_shared_script {
 
 struct emu_faults {
     pthread_mutex_t lock;
-    uint64_t requests, connections;    /* under the lock */
-    struct emu_shared_script *running; /* under the lock; NULL = no script */
+    uint64_t requests, identity, connections; /* under the lock */
+    struct emu_shared_script *running;        /* under the lock; NULL = no script */
 };
 
 static void let_go(struct emu_shared_script *shared)
@@ -51,7 +51,7 @@ int emu_faults_load(struct emu_faults *faults, struct emu_script *script)
     pthread_mutex_lock(&faults->lock);
     struct emu_shared_script *old = faults->running;
     faults->running = shared;
-    faults->requests = faults->connections = 0;
+    faults->requests = faults->identity = faults->connections = 0;
     pthread_mutex_unlock(&faults->lock);
     let_go(old);
     return 0;
@@ -60,24 +60,38 @@ int emu_faults_load(struct emu_faults *faults, struct emu_script *script)
 void emu_faults_restart(struct emu_faults *faults)
 {
     pthread_mutex_lock(&faults->lock);
-    faults->requests = faults->connections = 0;
+    faults->requests = faults->identity = faults->connections = 0;
     pthread_mutex_unlock(&faults->lock);
+}
+
+/* Counts one more, and holds the running script. */
+static struct emu_shared_script *count(struct emu_faults *faults, uint64_t *counter, uint64_t *ret_number)
+{
+    pthread_mutex_lock(&faults->lock);
+    *ret_number = ++*counter;
+    struct emu_shared_script *running = faults->running;
+    if (running)
+        atomic_fetch_add(&running->holders, 1);
+    pthread_mutex_unlock(&faults->lock);
+    return running;
 }
 
 struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const struct emu_request_facts *facts)
 {
-    struct emu_drawn_rule drawn = {0};
-
-    pthread_mutex_lock(&faults->lock);
-    uint64_t number = ++faults->requests;
-    if (faults->running) {
-        drawn.owner = faults->running;
-        atomic_fetch_add(&drawn.owner->holders, 1);
-    }
-    pthread_mutex_unlock(&faults->lock);
-
+    uint64_t number;
+    struct emu_drawn_rule drawn = {.owner = count(faults, &faults->requests, &number)};
     if (drawn.owner) /* the search may be long, and the script cannot change or go away */
-        drawn.rule = emu_script_find(drawn.owner->script, number, facts);
+        drawn.rule = emu_rules_find(&drawn.owner->script->requests, number, facts);
+    return drawn;
+}
+
+struct emu_drawn_rule emu_faults_draw_identity(struct emu_faults *faults)
+{
+    const struct emu_request_facts nothing = {0};
+    uint64_t number;
+    struct emu_drawn_rule drawn = {.owner = count(faults, &faults->identity, &number)};
+    if (drawn.owner)
+        drawn.rule = emu_rules_find(&drawn.owner->script->identity, number, &nothing);
     return drawn;
 }
 

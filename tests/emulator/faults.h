@@ -12,7 +12,7 @@ struct emu_faults;
 /* Starts without a script, which means without faults. 0 or -ENOMEM. */
 int emu_faults_new(struct emu_faults **ret);
 
-/* Takes over the script and counts requests and connections from 1 again. 0 or -ENOMEM (and then the old script goes
+/* Takes over the script and counts everything from 1 again. 0 or -ENOMEM (and then the old script goes
  * on). Requests under way keep the rule they have. */
 int emu_faults_load(struct emu_faults *faults, struct emu_script *script);
 
@@ -27,6 +27,9 @@ struct emu_drawn_rule {
 
 /* Counts one request and finds its rule. */
 struct emu_drawn_rule emu_faults_draw(struct emu_faults *faults, const struct emu_request_facts *facts);
+
+/* The same for a request for a token. */
+struct emu_drawn_rule emu_faults_draw_identity(struct emu_faults *faults);
 
 /* Counts one connection and finds its rule; without one it is normal. */
 struct emu_connection_rule emu_faults_draw_connection(struct emu_faults *faults);

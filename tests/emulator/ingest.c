@@ -22,6 +22,10 @@ enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialec
     *ret_dialect = EMU_PLAIN;
     if (strcmp(path, "/v1/logs") == 0)
         return EMU_TARGET_LOGS;
+    if (strcmp(path, "/v2.1/track") == 0) {
+        *ret_dialect = EMU_TRACK;
+        return EMU_TARGET_LOGS;
+    }
     if (strncasecmp(path, azure_root, root_length) != 0)
         return EMU_TARGET_UNKNOWN;
     *ret_dialect = EMU_AZURE;
@@ -42,6 +46,7 @@ struct context {
     const struct emu_request *request;
     uint64_t number;
     enum emu_depth depth;
+    const struct emu_admission *admission;
     enum emu_dialect dialect;
     struct emu_verdict *verdict;
 };
@@ -73,6 +78,21 @@ static int check_target(struct context *context)
     return r;
 }
 
+static int check_token(struct context *context)
+{
+    char problem[EMU_PROBLEM_BYTES];
+    const char *code;
+
+    if (!context->admission->tokens || context->dialect == EMU_PLAIN)
+        return 0;
+    int r = emu_tokens_check(context->admission->tokens, context->request->authorization, &code, problem);
+    if (r != -EACCES)
+        return r;
+    r = refuse(context, 401, code, "%s", problem);
+    context->verdict->answer.authenticate = strdup("Bearer error=\"invalid_token\"");
+    return r < 0 || !context->verdict->answer.authenticate ? -ENOMEM : 1;
+}
+
 static int check_length(struct context *context)
 {
     const struct emu_request *request = context->request;
@@ -94,18 +114,30 @@ static bool has_encoding(const struct emu_request *request, const char *encoding
     return request->content_encoding && strcasecmp(request->content_encoding, encoding) == 0;
 }
 
+static bool has_type(const struct emu_request *request, const char *type)
+{
+    return request->content_type && strcasecmp(request->content_type, type) == 0;
+}
+
+static int check_encoding(struct context *context)
+{
+    const struct emu_request *request = context->request;
+
+    if (request->content_encoding && !has_encoding(request, "identity") && !has_encoding(request, "gzip"))
+        return refuse(context, 415, "UnsupportedContentEncoding",
+                      "The Content-Encoding must be gzip, identity or absent, not '%s'", request->content_encoding);
+    return 0;
+}
+
 static int check_headers(struct context *context)
 {
     const struct emu_request *request = context->request;
 
     if (!request->user_agent || !request->user_agent[0])
         return refuse(context, 400, "MissingUserAgent", "OTLP exporters send a User-Agent with their name");
-    if (!request->content_type || strcasecmp(request->content_type, "application/x-protobuf") != 0)
+    if (!has_type(request, "application/x-protobuf"))
         return refuse(context, 415, "UnsupportedMediaType", "The Content-Type must be application/x-protobuf, not '%s'",
                       request->content_type ? request->content_type : "");
-    if (request->content_encoding && !has_encoding(request, "identity") && !has_encoding(request, "gzip"))
-        return refuse(context, 415, "UnsupportedContentEncoding",
-                      "The Content-Encoding must be gzip, identity or absent, not '%s'", request->content_encoding);
     return 0;
 }
 
@@ -121,12 +153,13 @@ static int unpack_gzip(struct context *context)
     }
     int (*const gunzip)(const void *, size_t, size_t, struct emu_buf *) =
         context->depth == EMU_COUNT_ONLY ? emu_gunzip_fast : emu_gunzip;
-    int r = gunzip(request->body, request->kept_bytes, EMU_LIMIT_BYTES, &verdict->unpacked);
+    const size_t limit = context->dialect == EMU_TRACK ? EMU_TRACK_PLAIN_BYTES : EMU_LIMIT_BYTES;
+    int r = gunzip(request->body, request->kept_bytes, limit, &verdict->unpacked);
     if (r == -EFBIG)
         return refuse(context, 413, "ContentLengthLimitExceeded",
-                      "Maximum allowed content length: %zu bytes (1 MB). Provided content length: %zu bytes, and"
+                      "Maximum allowed content length: %zu bytes (%zu MB). Provided content length: %zu bytes, and"
                       " more than the maximum after decompression.",
-                      EMU_LIMIT_BYTES, request->kept_bytes);
+                      limit, limit >> 20, request->kept_bytes);
     if (r == -EBADMSG)
         return refuse(context, 400, "InvalidGzip", "The body is not one complete gzip member and nothing else");
     if (r < 0)
@@ -218,27 +251,77 @@ static int render(struct context *context)
     return r;
 }
 
-int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_depth depth, struct emu_verdict *verdict)
+static int success(struct context *context)
 {
-    typedef int (*check)(struct context *);
-    static const check fully[] = {check_target,    check_length,  check_headers, unpack_gzip,
-                                  unpack_protobuf, check_records, render,        NULL};
-    static const check count_only[] = {check_target, check_length, check_headers, unpack_gzip, count_records, NULL};
-    struct context context = {.request = request, .number = number, .depth = depth, .verdict = verdict};
+    context->verdict->accepted = true;
+    context->verdict->storable = context->verdict->records;
+    return emu_answer_success(&context->verdict->answer, context->dialect);
+}
 
-    for (const check *next = depth == EMU_COUNT_ONLY ? count_only : fully; *next; next++) {
-        int r = (*next)(&context);
-        if (r != 0)
-            return r < 0 ? r : 0;
-    }
-    verdict->accepted = true;
-    return emu_answer_success(&verdict->answer, context.dialect);
+static int judge_items(struct context *context)
+{
+    const struct emu_request *request = context->request;
+    struct emu_verdict *verdict = context->verdict;
+    struct emu_track *track = &verdict->track;
+    const bool stream = has_type(request, "application/x-json-stream");
+    char problem[EMU_PROBLEM_BYTES];
+
+    if (!stream && !has_type(request, "application/json"))
+        return refuse(context, 415, "UnsupportedMediaType",
+                      "The Content-Type must be application/x-json-stream or application/json, not '%s'",
+                      request->content_type ? request->content_type : "");
+    int r = emu_track_parse(track, verdict->plain, verdict->plain_bytes, stream, problem);
+    if (r == -EINVAL)
+        return refuse(context, 400, "InvalidJson", "%s", problem);
+    if (r == -E2BIG)
+        return refuse(context, 413, "TooManyItems", "At most %d items are allowed in one request", EMU_TRACK_ITEMS);
+    if (r >= 0)
+        r = emu_track_judge(track, context->admission->ikey, context->number, &verdict->lines);
+    if (r < 0)
+        return r;
+    verdict->records = track->count;
+    verdict->storable = track->accepted;
+    verdict->accepted = track->accepted > 0;
+    return emu_track_answer(track, emu_track_status(track), &verdict->answer);
+}
+
+typedef int (*check)(struct context *);
+
+static int run(struct context *context, const check *checks)
+{
+    int r = 0;
+    while (r == 0 && *checks)
+        r = (*checks++)(context);
+    return r;
+}
+
+int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_depth depth,
+               const struct emu_admission *admission, struct emu_verdict *verdict)
+{
+    static const check before[] = {check_target, check_token, check_length, NULL};
+    static const check fully[] = {check_headers, check_encoding, unpack_gzip, unpack_protobuf,
+                                  check_records, render,         success,     NULL};
+    static const check count_only[] = {check_headers, check_encoding, unpack_gzip, count_records, success, NULL};
+    static const check items[] = {check_encoding, unpack_gzip, judge_items, NULL};
+    struct context context = {
+        .request = request,
+        .number = number,
+        .depth = depth,
+        .admission = admission,
+        .verdict = verdict,
+    };
+
+    int r = run(&context, before);
+    if (r == 0)
+        r = run(&context, context.dialect == EMU_TRACK ? items : depth == EMU_COUNT_ONLY ? count_only : fully);
+    return r < 0 ? r : 0;
 }
 
 void emu_verdict_free(struct emu_verdict *verdict)
 {
     emu_answer_free(&verdict->answer);
     emu_lines_free(&verdict->lines);
+    emu_track_free(&verdict->track);
     if (verdict->message)
         emu_message_free(verdict->message);
     emu_buf_free(&verdict->unpacked);

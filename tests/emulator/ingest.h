@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The judgement of one request: a pure function of what HTTP delivered. Nothing is stored or sent here. */
+/* The judgement of one request: a function of what HTTP delivered, and of the time. Nothing is stored or sent here. */
 #pragma once
 
 #include "answer.h"
@@ -7,6 +7,8 @@
 #include "emulator.h"
 #include "json.h"
 #include "message.h"
+#include "tokens.h"
+#include "track.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +25,8 @@ enum emu_target {
 /* Tells which endpoint a path names. Azure's has the form
  *   /datacollectionRules/dcr-<32 lowercase hex>/streams/Microsoft-OTLP-Logs/otlp/v1/logs
  * where only the first segment was seen in several spellings. The dialect is Azure's for whatever is below
- * that first segment, so that a client with a wrong path gets errors in the form it expects. */
+ * that first segment, so that a client with a wrong path gets errors in the form it expects. Application Insights'
+ * is /v2.1/track. */
 enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialect);
 
 /* One request as it came in. Everything is borrowed; a header that was not sent is NULL. */
@@ -36,9 +39,16 @@ struct emu_request {
     const char *transfer_encoding;
     const char *expect;
     const char *user_agent;
+    const char *authorization;
     const char *body;    /* what was kept of it: at most EMU_LIMIT_BYTES + 1 bytes */
     size_t kept_bytes;   /* the length of body */
     uint64_t wire_bytes; /* how long the body really was, after chunked decoding, still compressed */
+};
+
+/* Who is let in. */
+struct emu_admission {
+    const struct emu_tokens *tokens; /* what Azure's endpoints ask for; NULL = nothing */
+    const char *ikey;                /* the instrumentation key of the resource in Application Insights */
 };
 
 /* Zero-initialise it; free it with emu_verdict_free. */
@@ -49,8 +59,10 @@ struct emu_verdict {
     const char *plain;        /* the decompressed body, in `unpacked` or in the request; NULL = never got there */
     size_t plain_bytes;
     Otlp__ExportLogsServiceRequest *message; /* NULL unless it could be unpacked */
-    struct emu_lines lines;                  /* one per record, if accepted and fully looked at */
+    struct emu_track track;                  /* the items, of a request to Application Insights */
+    struct emu_lines lines;                  /* one per record that may be stored, if accepted and fully looked at */
     size_t records;
+    size_t storable; /* how many of them, if accepted */
     size_t resources;
 };
 
@@ -61,6 +73,7 @@ enum emu_depth {
 };
 
 /* Judges the request with this number. 0 with a verdict, which may well be a refusal, or -ENOMEM. */
-int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_depth depth, struct emu_verdict *verdict);
+int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_depth depth,
+               const struct emu_admission *admission, struct emu_verdict *verdict);
 
 void emu_verdict_free(struct emu_verdict *verdict);

@@ -2,29 +2,12 @@
 #include "config.h"
 
 #include "reply.h"
+#include "uuid.h"
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-
-enum { UUID_BYTES = 37 };
-
-/* A random UUID (version 4). */
-static bool new_request_id(char text[static UUID_BYTES])
-{
-    uint8_t id[16];
-    if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
-        return false;
-    id[6] = (uint8_t)((id[6] & 0x0F) | 0x40);
-    id[8] = (uint8_t)((id[8] & 0x3F) | 0x80);
-    char *out = text;
-    for (size_t i = 0; i < sizeof(id); i++)
-        out += sprintf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
-    return true;
-}
 
 /* Where a header goes. */
 typedef bool (*taker)(void *to, const char *name, const char *value);
@@ -51,17 +34,19 @@ static bool give_expanded(const struct emu_header *header, const char *base_url,
 static bool give_headers(const struct emu_reply *reply, taker take, void *to)
 {
     const struct emu_answer *answer = reply->answer;
-    char request_id[UUID_BYTES];
+    char request_id[EMU_UUID_BYTES];
     bool good = true;
 
     if (answer->content_type)
         good &= take(to, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     if (answer->allow)
         good &= take(to, MHD_HTTP_HEADER_ALLOW, answer->allow);
+    if (answer->authenticate)
+        good &= take(to, MHD_HTTP_HEADER_WWW_AUTHENTICATE, answer->authenticate);
     if (answer->error_code)
         good &= take(to, "x-ms-error-code", answer->error_code);
     if (reply->dialect == EMU_AZURE)
-        good &= new_request_id(request_id) && take(to, "x-ms-request-id", request_id);
+        good &= emu_uuid(request_id) && take(to, "x-ms-request-id", request_id);
     if (reply->last)
         good &= take(to, MHD_HTTP_HEADER_CONNECTION, "close");
     for (size_t i = 0; i < reply->header_count; i++)

@@ -25,6 +25,7 @@ enum emu_action {
     EMU_ACTION_TRICKLE,           /* store as usual; the answer comes a byte at a time, every pause_msec */
     EMU_ACTION_GARBAGE,           /* send `body`, which is no HTTP, and close, store nothing */
     EMU_ACTION_REJECT_RECORDS,    /* reject the records with the bytes of `reject` in them, with `body` as the reason */
+    EMU_ACTION_ITEMS, /* answer the items with `reject` in them with `status` and `body`, store the others */
 };
 
 struct emu_header {
@@ -63,10 +64,15 @@ struct emu_connection_rule {
     unsigned pause_msec;
 };
 
+struct emu_rules {
+    struct emu_rule *items;
+    size_t count;
+};
+
 /* Never changes once it is parsed, so any number of threads may read it. */
 struct emu_script {
-    struct emu_rule *rules;
-    size_t count;
+    struct emu_rules requests; /* to the endpoints that take records */
+    struct emu_rules identity; /* for tokens */
     struct emu_connection_rule *connection_rules;
     size_t connection_count;
 };
@@ -89,8 +95,8 @@ struct emu_request_facts {
 };
 
 /* The first rule for the request with this number, or NULL. */
-const struct emu_rule *emu_script_find(const struct emu_script *script, uint64_t number,
-                                       const struct emu_request_facts *facts);
+const struct emu_rule *emu_rules_find(const struct emu_rules *rules, uint64_t number,
+                                      const struct emu_request_facts *facts);
 
 /* The first rule for the connection with this number, or NULL. */
 const struct emu_connection_rule *emu_script_find_connection(const struct emu_script *script, uint64_t number);

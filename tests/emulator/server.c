@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "control.h"
+#include "identity.h"
 #include "raw.h"
 #include "server.h"
 #include "treat.h"
@@ -43,9 +44,16 @@ struct emu_server {
     struct generation *old; /* NULL = none */
 };
 
+/* Whom a request is for. */
+enum owner {
+    RECORDS,  /* the endpoints that take records, and unknown paths */
+    IDENTITY, /* those that issue tokens: counted on their own */
+    CONTROL,  /* the emulator itself: not counted */
+};
+
 /* One request from its headers to its end. */
 struct exchange {
-    bool control;        /* for the emulator itself: not counted */
+    enum owner owner;
     bool in_flight;      /* the store waits to hear what becomes of it */
     struct emu_buf body; /* at most EMU_LIMIT_BYTES + 1; the rest is read, counted and dropped */
     uint64_t wire_bytes;
@@ -56,9 +64,16 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result treat(const struct generation *generation, struct MHD_Connection *connection, const char *method,
-                             const char *path, struct exchange *exchange)
+/* Answers a complete request, or one that is to be answered before its body. */
+static enum MHD_Result answer(const struct generation *generation, struct MHD_Connection *connection,
+                              const char *method, const char *path, struct exchange *exchange)
 {
+    const struct emu_service *service = &generation->service;
+    if (exchange->owner == CONTROL)
+        return emu_control(service, connection, method, path, &exchange->body);
+    if (exchange->owner == IDENTITY)
+        return emu_identity(service, connection, method, path, &exchange->body, exchange->wire_bytes);
+
     struct emu_request request = {
         .method = method,
         .path = path,
@@ -68,13 +83,14 @@ static enum MHD_Result treat(const struct generation *generation, struct MHD_Con
         .transfer_encoding = header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING),
         .expect = header(connection, MHD_HTTP_HEADER_EXPECT),
         .user_agent = header(connection, MHD_HTTP_HEADER_USER_AGENT),
+        .authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION),
         .body = exchange->body.data,
         .kept_bytes = exchange->body.length,
         .wire_bytes = exchange->wire_bytes,
     };
 
     exchange->in_flight = false; /* from here on emu_treat answers for it */
-    return emu_treat(&generation->service, connection, &request);
+    return emu_treat(service, connection, &request);
 }
 
 /* The script sees each connection before anything is read from it. */
@@ -132,14 +148,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
             return MHD_NO;
         *state = exchange;
         atomic_fetch_add(&generation->exchanges, 1);
-        exchange->control = emu_control_owns(path);
-        exchange->in_flight = !exchange->control;
+        exchange->owner = emu_control_owns(path) ? CONTROL : emu_identity_owns(path) ? IDENTITY : RECORDS;
+        exchange->in_flight = exchange->owner == RECORDS;
         if (exchange->in_flight)
             emu_store_begin(generation->service.store);
         /* A client that sends Expect waits for a word before it sends the body; libmicrohttpd would say 100 after this
          * call, unless it has an answer by then. */
-        if (!exchange->control && header(connection, MHD_HTTP_HEADER_EXPECT))
-            return treat(generation, connection, method, path, exchange);
+        if (exchange->owner != CONTROL && header(connection, MHD_HTTP_HEADER_EXPECT))
+            return answer(generation, connection, method, path, exchange);
         return MHD_YES;
     }
     if (*piece_length > 0) {
@@ -151,9 +167,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         *piece_length = 0;
         return emu_buf_append(&exchange->body, piece, keep) < 0 ? MHD_NO : MHD_YES;
     }
-    if (exchange->control)
-        return emu_control(&generation->service, connection, method, path, &exchange->body);
-    return treat(generation, connection, method, path, exchange);
+    return answer(generation, connection, method, path, exchange);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state,

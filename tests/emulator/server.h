@@ -4,9 +4,9 @@
  * Threads. libmicrohttpd accepts on one thread and runs each connection on a thread of its own, so a request
  * that sleeps because the script says so holds up its own connection only. What belongs to one request
  * (struct exchange in server.c, and everything treat.c has on its stack) is touched by its connection's
- * thread alone. What is shared guards itself: struct emu_store, emu_faults and emu_limit with a lock each, never
- * one inside the other, and a loaded script does not change. The main thread waits for signals, starts, replaces
- * and stops.
+ * thread alone. What is shared guards itself: struct emu_store, emu_faults, emu_limit, emu_identity_log and
+ * what a struct emu_desk has, with a lock each, never one inside the other; a loaded script does not change. The main
+ * thread waits for signals, starts, replaces and stops.
  *
  * Certificates. libmicrohttpd keeps the one it was started with. A new one is a new daemon on the same socket; the old
  * daemon accepts no more, finishes what it has begun, and goes. */
@@ -14,6 +14,8 @@
 
 #include "buf.h"
 #include "faults.h"
+#include "identity_log.h"
+#include "ingest.h"
 #include "limit.h"
 #include "store.h"
 
@@ -26,6 +28,9 @@ struct emu_service {
     struct emu_store *store;
     struct emu_faults *faults;
     struct emu_limit *limit;
+    struct emu_desk *desk;
+    struct emu_identity_log *identity_log;
+    struct emu_admission admission;
     bool fast; /* count the records and keep none */
 
     /* The server writes these. */

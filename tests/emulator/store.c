@@ -3,7 +3,9 @@
 
 #include "emulator.h"
 #include "line_file.h"
+#include "rfc3339.h"
 #include "store.h"
+#include "tokens.h"
 #include "uid_set.h"
 #include "utf8.h"
 
@@ -183,20 +185,18 @@ void emu_store_count(struct emu_store *store, size_t count)
     store->counters.not_kept += count;
 }
 
-/* RFC 3339 with milliseconds. */
-static void time_to_text(const struct timespec *time, char text[static 32])
-{
-    struct tm utc;
-    char seconds[24];
-
-    gmtime_r(&time->tv_sec, &utc);
-    strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text, 32, "%s.%03dZ", seconds, (int)(time->tv_nsec / 1000000));
-}
-
 static int set_uid(json_t *json, const char *key, const struct emu_line *line)
 {
     return line->uid ? json_object_set_new(json, key, json_stringn(line->uid, line->uid_length)) : 0;
+}
+
+/* A token is known by its hash. */
+static int set_token(json_t *json, const char *token)
+{
+    char hash[EMU_TOKEN_HASH_BYTES];
+    if (token)
+        emu_token_hash(token, hash);
+    return json_object_set_new(json, "token", token ? json_string(hash) : json_null());
 }
 
 static int set_headers(json_t *json, const struct emu_receipt *receipt)
@@ -212,8 +212,8 @@ static int set_headers(json_t *json, const struct emu_receipt *receipt)
 /* The request's line for the log of requests. */
 static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *line)
 {
-    char received[32];
-    time_to_text(&receipt->received, received);
+    char received[EMU_RFC3339_BYTES];
+    emu_rfc3339_format(&receipt->received, received);
     _cleanup_(emu_json_decref) json_t *json =
         json_pack("{s:I, s:s, s:o, s:i, s:I, s:I, s:I, s:I, s:I}", "request", (json_int_t)receipt->number, "time",
                   received, "path", emu_json_text(receipt->path), "status", (int)receipt->status, "bytes_wire",
@@ -227,6 +227,11 @@ static int receipt_to_line(const struct emu_receipt *receipt, struct emu_buf *li
     if (receipt->user_agent && json_object_set_new(json, "user_agent", emu_json_text(receipt->user_agent)) < 0)
         return -ENOMEM;
     if (set_headers(json, receipt) < 0)
+        return -ENOMEM;
+    if (set_token(json, receipt->token) < 0)
+        return -ENOMEM;
+    const char *id = receipt->client_request_id;
+    if (json_object_set_new(json, "client_request_id", id ? emu_json_text(id) : json_null()) < 0)
         return -ENOMEM;
     if (receipt->fault && json_object_set_new(json, "fault", json_string(receipt->fault)) < 0)
         return -ENOMEM;

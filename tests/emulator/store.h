@@ -50,6 +50,8 @@ struct emu_receipt {
     const char *path;
     const char *user_agent;                  /* NULL = none */
     bool authorization;                      /* there was one; nobody wants its value in a log */
+    const char *token;                       /* the bearer token in it, for its hash; NULL = none */
+    const char *client_request_id;           /* NULL = none */
     const char *headers[EMU_HEADERS_LOGGED]; /* the names of further ones, up to the first NULL */
     const char *fault;                       /* the rule's label; NULL = no rule */
     unsigned status;                         /* 0 = no answer */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "hurt.h"
-#include "raw.h"
-#include "reply.h"
+#include "deliver.h"
 #include "treat.h"
 #include "wait.h"
 #include "wire.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,19 +15,11 @@
 #include <time.h>
 
 struct treatment {
-    const struct emu_service *service;
-    struct MHD_Connection *connection;
+    struct emu_delivery delivery;
     const struct emu_request *request;
-    const struct emu_rule *rule; /* NULL = none */
-    enum emu_dialect dialect;
     struct emu_verdict verdict;
     struct emu_receipt receipt;
 };
-
-static struct emu_raw raw_connection(const struct treatment *treatment)
-{
-    return emu_raw_open(treatment->connection, treatment->service->stop_fd);
-}
 
 /* Counts the request, with the status that is about to be sent (0 = none). */
 static void account(struct treatment *treatment, enum emu_outcome outcome, unsigned status)
@@ -40,49 +31,33 @@ static void account(struct treatment *treatment, enum emu_outcome outcome, unsig
     receipt->status = status;
     receipt->path = treatment->request->path;
     receipt->user_agent = treatment->request->user_agent;
-    receipt->fault = treatment->rule ? treatment->rule->label : NULL;
+    receipt->fault = treatment->delivery.rule ? treatment->delivery.rule->label : NULL;
     receipt->wire_bytes = treatment->request->wire_bytes;
     receipt->plain_bytes = verdict->plain_bytes;
     receipt->records = verdict->records;
     receipt->resources = verdict->resources;
-    emu_store_account(treatment->service->store, receipt);
-}
-
-static struct emu_reply reply_of(const struct treatment *treatment, const struct emu_answer *answer)
-{
-    const struct emu_rule *rule = treatment->rule;
-    return (struct emu_reply){
-        .dialect = treatment->dialect,
-        .answer = answer,
-        .headers = rule ? rule->headers : NULL,
-        .header_count = rule ? rule->header_count : 0,
-        .last = atomic_load(treatment->service->ending),
-        .base_url = treatment->service->base_url,
-    };
+    emu_store_account(treatment->delivery.service->store, receipt);
 }
 
 static enum MHD_Result send_answer(struct treatment *treatment, enum emu_outcome outcome,
                                    const struct emu_answer *answer)
 {
-    const struct emu_reply reply = reply_of(treatment, answer);
     account(treatment, outcome, answer->status);
-    return emu_reply(treatment->connection, &reply);
+    return emu_deliver(&treatment->delivery, answer);
 }
 
-/* The end of a request that is not answered. */
-static enum MHD_Result hang_up(struct treatment *treatment, bool reset)
+/* The answer of a request whose records the verdict, and what became of them, decides about. */
+static enum MHD_Result send_verdict(struct treatment *treatment)
 {
-    account(treatment, EMU_SCRIPTED, 0);
-    if (reset)
-        emu_raw_reset(raw_connection(treatment).fd);
-    return MHD_NO;
+    const struct emu_verdict *verdict = &treatment->verdict;
+    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
 }
 
 static enum MHD_Result out_of_memory(struct treatment *treatment)
 {
     fprintf(stderr, "azmonlog-emulator: out of memory, request %" PRIu64 " is not answered\n",
             treatment->receipt.number);
-    emu_store_forget(treatment->service->store);
+    emu_store_forget(treatment->delivery.service->store);
     return MHD_NO;
 }
 
@@ -95,46 +70,48 @@ static int store(struct treatment *treatment, size_t count)
         return 0;
 
     int r = 0;
-    if (treatment->service->fast)
-        emu_store_count(treatment->service->store, count);
+    if (treatment->delivery.service->fast)
+        emu_store_count(treatment->delivery.service->store, count);
     else
-        r = emu_store_append(treatment->service->store, &verdict->lines, count);
+        r = emu_store_append(treatment->delivery.service->store, &verdict->lines, count);
     if (r >= 0) {
         treatment->receipt.stored = count;
         return 0;
     }
     verdict->accepted = false;
-    return emu_answer_error(&verdict->answer, treatment->dialect, 503, "ServiceUnavailable",
+    return emu_answer_error(&verdict->answer, treatment->delivery.dialect, 503, "ServiceUnavailable",
                             "The records could not be stored: %s", strerror(-r));
 }
 
 static enum MHD_Result answer_normally(struct treatment *treatment)
 {
     struct emu_verdict *verdict = &treatment->verdict;
-    if (store(treatment, verdict->records) < 0)
+    if (store(treatment, verdict->storable) < 0)
         return out_of_memory(treatment);
-    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+    return send_verdict(treatment);
 }
 
 static enum MHD_Result answer_status(struct treatment *treatment)
 {
-    const struct emu_rule *rule = treatment->rule;
-    const struct emu_answer answer = {.status = rule->status, .body = rule->body}; /* borrowed, not freed */
-    return send_answer(treatment, EMU_SCRIPTED, &answer);
+    account(treatment, EMU_SCRIPTED, treatment->delivery.rule->status);
+    return emu_deliver_status(&treatment->delivery);
 }
 
 static enum MHD_Result answer_refusal(struct treatment *treatment)
 {
-    const struct emu_rule *rule = treatment->rule;
+    const struct emu_rule *rule = treatment->delivery.rule;
     struct emu_answer *answer = &treatment->verdict.answer;
-    if (emu_answer_error(answer, treatment->dialect, rule->status, rule->code, "%s", rule->body.data) < 0)
+    if (emu_answer_error(answer, treatment->delivery.dialect, rule->status, rule->code, "%s", rule->body.data) < 0)
         return out_of_memory(treatment);
     return send_answer(treatment, EMU_SCRIPTED, answer);
 }
 
 static enum MHD_Result answer_partial_success(struct treatment *treatment)
 {
-    const struct emu_rule *rule = treatment->rule;
+    if (treatment->delivery.dialect == EMU_TRACK) /* which has no such answer */
+        return answer_normally(treatment);
+
+    const struct emu_rule *rule = treatment->delivery.rule;
     struct emu_verdict *verdict = &treatment->verdict;
     uint64_t rejected = (uint64_t)rule->rejected;
     size_t kept = rejected < verdict->records ? verdict->records - (size_t)rejected : 0;
@@ -142,9 +119,7 @@ static enum MHD_Result answer_partial_success(struct treatment *treatment)
     int r = store(treatment, kept);
     if (r >= 0 && verdict->accepted)
         r = emu_answer_partial_success(&verdict->answer, rule->rejected, rule->body.data);
-    if (r < 0)
-        return out_of_memory(treatment);
-    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+    return r < 0 ? out_of_memory(treatment) : send_verdict(treatment);
 }
 
 /* Which records of a request have the text of a rule in their encoded bytes. */
@@ -170,11 +145,11 @@ static void free_sieve(struct sieve *sieve)
 
 static enum MHD_Result answer_rejected_records(struct treatment *treatment)
 {
-    const struct emu_rule *rule = treatment->rule;
+    const struct emu_rule *rule = treatment->delivery.rule;
     struct emu_verdict *verdict = &treatment->verdict;
     struct emu_wire_counts counts;
 
-    if (!verdict->accepted)
+    if (!verdict->accepted || treatment->delivery.dialect == EMU_TRACK)
         return answer_normally(treatment);
     _cleanup_(free_sieve) struct sieve sieve = {.text = &rule->reject, .keep = calloc(verdict->records + 1, 1)};
     if (!sieve.keep)
@@ -188,64 +163,68 @@ static enum MHD_Result answer_rejected_records(struct treatment *treatment)
     int r = store(treatment, sieve.kept);
     if (r >= 0 && verdict->accepted)
         r = emu_answer_partial_success(&verdict->answer, (int64_t)rejected, rule->body.data);
-    if (r < 0)
+    return r < 0 ? out_of_memory(treatment) : send_verdict(treatment);
+}
+
+static void free_flags(bool **flags)
+{
+    free(*flags);
+}
+
+/* Rejects the items of a request to Application Insights that have the text of the rule in them. */
+static enum MHD_Result answer_items(struct treatment *treatment)
+{
+    const struct emu_rule *rule = treatment->delivery.rule;
+    struct emu_verdict *verdict = &treatment->verdict;
+
+    if (!verdict->accepted || treatment->delivery.dialect != EMU_TRACK)
+        return answer_normally(treatment);
+    _cleanup_(free_flags) bool *keep = calloc(verdict->lines.count + 1, 1);
+    ssize_t rejected =
+        keep ? emu_track_reject(&verdict->track, &rule->reject, rule->status, rule->body.data, keep) : -ENOMEM;
+    if (rejected == 0)
+        return answer_normally(treatment);
+    if (rejected < 0)
         return out_of_memory(treatment);
-    return send_answer(treatment, verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED, &verdict->answer);
+
+    emu_lines_keep(&verdict->lines, keep);
+    int r = store(treatment, verdict->track.accepted);
+    if (r >= 0 && verdict->accepted)
+        r = emu_track_answer(&verdict->track, 206, &verdict->answer);
+    return r < 0 ? out_of_memory(treatment) : send_verdict(treatment);
 }
 
 /* Stores as usual, and then answers in a way that hurts. A request that is not accepted is refused as usual. */
 static enum MHD_Result hurt(struct treatment *treatment)
 {
-    const struct emu_rule *rule = treatment->rule;
     struct emu_verdict *verdict = &treatment->verdict;
-    const struct emu_answer success = {.status = 200, .content_type = "application/x-protobuf"};
-    const bool own_answer = rule->action == EMU_ACTION_TRICKLE || rule->action == EMU_ACTION_CLOSE_UNSAID;
+    const struct emu_answer success = {
+        .status = 200,
+        .content_type = treatment->delivery.dialect == EMU_TRACK ? "application/json" : "application/x-protobuf",
+    };
+    const bool own_answer = emu_deliver_is_own(treatment->delivery.rule->action);
+    const struct emu_answer *answer = own_answer ? &verdict->answer : &success;
     enum emu_outcome outcome = EMU_SCRIPTED;
 
-    if (store(treatment, verdict->records) < 0)
+    if (store(treatment, verdict->storable) < 0)
         return out_of_memory(treatment);
     if (!verdict->accepted && !own_answer)
         return send_answer(treatment, EMU_REFUSED, &verdict->answer);
     if (own_answer)
         outcome = verdict->accepted ? EMU_ACCEPTED : EMU_REFUSED;
-
-    const struct emu_raw raw = raw_connection(treatment);
-    const struct emu_reply reply = reply_of(treatment, own_answer ? &verdict->answer : &success);
-    account(treatment, outcome, reply.answer->status);
-    int r = 0;
-    if (rule->action == EMU_ACTION_ENDLESS)
-        r = emu_hurt_endless(&raw, &reply);
-    else if (rule->action == EMU_ACTION_GZIP_BOMB)
-        r = emu_hurt_gzip_bomb(&raw, &reply);
-    else if (rule->action == EMU_ACTION_TRUNCATED)
-        r = emu_hurt_truncated(&raw, &reply);
-    else
-        r = emu_hurt_trickle(&raw, &reply, rule->pause_msec); /* without a pause it does not hurt */
-    if (r < 0)
-        fprintf(stderr, "azmonlog-emulator: out of memory, an answer is not sent\n");
-    return MHD_NO;
+    account(treatment, outcome, answer->status);
+    return emu_deliver_hurting(&treatment->delivery, answer);
 }
 
-static enum MHD_Result send_garbage(struct treatment *treatment)
+static enum MHD_Result answer_nothing(struct treatment *treatment)
 {
-    const struct emu_raw raw = raw_connection(treatment);
     account(treatment, EMU_SCRIPTED, 0);
-    emu_raw_send(&raw, treatment->rule->body.data, treatment->rule->body.length);
-    return MHD_NO;
-}
-
-static void send_interim(const struct treatment *treatment)
-{
-    const struct emu_raw raw = raw_connection(treatment);
-    const unsigned status = treatment->rule->interim;
-    char text[128];
-    int n = snprintf(text, sizeof(text), "HTTP/1.1 %u %s\r\n\r\n", status, MHD_get_reason_phrase_for(status));
-    emu_raw_send(&raw, text, (size_t)n);
+    return emu_deliver_nothing(&treatment->delivery);
 }
 
 static enum MHD_Result act(struct treatment *treatment)
 {
-    switch (treatment->rule ? treatment->rule->action : EMU_ACTION_NORMAL) {
+    switch (treatment->delivery.rule ? treatment->delivery.rule->action : EMU_ACTION_NORMAL) {
     case EMU_ACTION_STATUS:
         return answer_status(treatment);
     case EMU_ACTION_REFUSE:
@@ -254,17 +233,18 @@ static enum MHD_Result act(struct treatment *treatment)
         return answer_partial_success(treatment);
     case EMU_ACTION_REJECT_RECORDS:
         return answer_rejected_records(treatment);
-    case EMU_ACTION_RESET:
-        return hang_up(treatment, true);
-    case EMU_ACTION_CLOSE:
-        return hang_up(treatment, false);
-    case EMU_ACTION_STALL:
-        emu_sleep(treatment->service->stop_fd, raw_connection(treatment).fd, treatment->rule->pause_msec);
-        return hang_up(treatment, false);
+    case EMU_ACTION_ITEMS:
+        return answer_items(treatment);
     case EMU_ACTION_STORED_THEN_RESET:
-        if (store(treatment, treatment->verdict.records) < 0)
+        if (store(treatment, treatment->verdict.storable) < 0)
             return out_of_memory(treatment);
-        return hang_up(treatment, true);
+        return answer_nothing(treatment);
+    case EMU_ACTION_RESET:
+    case EMU_ACTION_CLOSE:
+        return answer_nothing(treatment);
+    case EMU_ACTION_STALL: /* in flight all the time */
+        emu_deliver_stall(&treatment->delivery);
+        return answer_nothing(treatment);
     case EMU_ACTION_CLOSE_UNSAID:
     case EMU_ACTION_ENDLESS:
     case EMU_ACTION_GZIP_BOMB:
@@ -272,7 +252,8 @@ static enum MHD_Result act(struct treatment *treatment)
     case EMU_ACTION_TRICKLE:
         return hurt(treatment);
     case EMU_ACTION_GARBAGE:
-        return send_garbage(treatment);
+        account(treatment, EMU_SCRIPTED, 0);
+        return emu_deliver_garbage(&treatment->delivery);
     case EMU_ACTION_NORMAL:
         break;
     }
@@ -286,14 +267,11 @@ static enum MHD_Result throttle(struct treatment *treatment, unsigned wait_msec)
     const struct emu_header retry_after = {(char *)"Retry-After", seconds};
 
     snprintf(seconds, sizeof(seconds), "%u", (wait_msec + 999) / 1000);
-    if (emu_answer_error(answer, treatment->dialect, 429, "TooManyRequests",
+    if (emu_answer_error(answer, treatment->delivery.dialect, 429, "TooManyRequests",
                          "The limit of requests is reached. Try again in %s seconds.", seconds) < 0)
         return out_of_memory(treatment);
-    struct emu_reply reply = reply_of(treatment, answer);
-    reply.headers = &retry_after;
-    reply.header_count = 1;
     account(treatment, EMU_THROTTLED, answer->status);
-    return emu_reply(treatment->connection, &reply);
+    return emu_deliver_with(&treatment->delivery, answer, &retry_after, 1);
 }
 
 /* Notes the headers that a request to a log endpoint does not always have. */
@@ -305,11 +283,13 @@ static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const cha
     size_t count = 0;
 
     (void)kind;
-    (void)value;
     if (strcasecmp(name, "Authorization") == 0) {
         receipt->authorization = true;
+        receipt->token = emu_token_in(value);
         return MHD_YES;
     }
+    if (strcasecmp(name, "x-ms-client-request-id") == 0)
+        receipt->client_request_id = value;
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         if (strcasecmp(name, usual[i]) == 0)
             return MHD_YES;
@@ -329,8 +309,7 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
                           const struct emu_request *request)
 {
     _cleanup_(free_treatment) struct treatment treatment = {
-        .service = service,
-        .connection = connection,
+        .delivery = {.service = service, .connection = connection},
         .request = request,
         .receipt.number = emu_store_next_number(service->store),
     };
@@ -338,14 +317,14 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &treatment.receipt);
     _cleanup_(emu_drawn_rule_release) struct emu_drawn_rule drawn = {0};
 
-    enum emu_target target = emu_ingest_target(request->path, &treatment.dialect);
+    enum emu_target target = emu_ingest_target(request->path, &treatment.delivery.dialect);
     const bool counts = target != EMU_TARGET_UNKNOWN && strcmp(request->method, "POST") == 0;
     unsigned wait_msec = counts ? emu_limit_take(service->limit, emu_now_msec()) : 0;
     if (wait_msec > 0)
         return throttle(&treatment, wait_msec);
 
     const enum emu_depth depth = service->fast ? EMU_COUNT_ONLY : EMU_FULLY;
-    if (emu_ingest(request, treatment.receipt.number, depth, &treatment.verdict) < 0)
+    if (emu_ingest(request, treatment.receipt.number, depth, &service->admission, &treatment.verdict) < 0)
         return out_of_memory(&treatment);
     const struct emu_lines *lines = &treatment.verdict.lines;
     if (lines->count > 0) {
@@ -360,14 +339,11 @@ enum MHD_Result emu_treat(const struct emu_service *service, struct MHD_Connecti
     };
     if (counts)
         drawn = emu_faults_draw(service->faults, &facts);
-    treatment.rule = drawn.rule;
+    treatment.delivery.rule = drawn.rule;
 
-    /* A client that gives up while its request is delayed is not noticed: a slow server stores what it has read. */
-    if (treatment.rule && !emu_sleep(service->stop_fd, -1, treatment.rule->delay_msec)) {
+    if (!emu_deliver_prelude(&treatment.delivery)) {
         emu_store_forget(service->store);
         return MHD_NO;
     }
-    if (treatment.rule && treatment.rule->interim)
-        send_interim(&treatment);
     return act(&treatment);
 }

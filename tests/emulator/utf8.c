@@ -54,3 +54,14 @@ void emu_utf8_repair(char *text)
         length -= size;
     }
 }
+
+size_t emu_utf8_utf16_length(const char *text, size_t length)
+{
+    size_t units = 0;
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        units += (byte & 0xC0) != 0x80; /* the first byte of a character */
+        units += byte >= 0xF0;          /* which needs a surrogate pair */
+    }
+    return units;
+}

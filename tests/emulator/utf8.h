@@ -10,3 +10,6 @@ bool emu_utf8_valid(const void *text, size_t length);
 /* Replaces every byte that is not part of a valid sequence by '?', so that words a client sent can be quoted in an
  * answer or a log line. */
 void emu_utf8_repair(char *text);
+
+/* How many UTF-16 code units the valid UTF-8 would have. */
+size_t emu_utf8_utf16_length(const char *text, size_t length);
