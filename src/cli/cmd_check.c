@@ -152,6 +152,7 @@ static int check(const char *path, const struct cli_overrides *overrides, bool j
     struct check c = {.json = json};
     struct azm_error err;
 
+    azm_log_init(AZM_LOG_WARNING); /* the steps say what there is to say */
     setlocale(LC_CTYPE, "");
     c.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     c.steps = json ? json_array() : NULL;
