@@ -183,7 +183,7 @@ entra_refused() {
   shift 4
   is "$description: $status $error $number" "$(entra "$@") $(body_error)" "$status $error [$number]"
 }
-form=(grant_type=client_credentials client_id=$app "$scope")
+form=(grant_type=client_credentials "client_id=$app" "$scope")
 is 'Entra: a secret' "$(entra "${form[@]}" 'client_secret=pass&word+ /=')" 200
 is '... its numbers are numbers' "$(body '[line[k] for k in ("token_type", "expires_in", "refresh_in")]')" "['Bearer', 1800, 600]"
 is '... and the claims say whose it is' "$(claims '[line[k] for k in ("oid", "appid", "azm_how")]')" \
