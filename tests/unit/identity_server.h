@@ -64,6 +64,8 @@ static inline void identity_server_read(struct identity_server *s, int fd, char 
             return;
         len += (size_t)n;
         request[len] = '\0';
+        if (*request == 0x16) /* the first byte of TLS */
+            return;
         end = strstr(request, "\r\n\r\n");
         if (!end)
             continue;
