@@ -42,7 +42,8 @@ struct azm_tokens *azm_tokens_unref(struct azm_tokens *t);
 
 const char *azm_tokens_credential_name(const struct azm_tokens *t);
 
-/* This eventfd is written to whenever the token or the status changes; -1: none any more. One at a time. */
+/* This eventfd is written to at once, and whenever the token or the status changes; -1: none any more. One at a time.
+ */
 void azm_tokens_notify(struct azm_tokens *t, int event_fd);
 
 /* The header line with a token that is valid now: 1, with a reference that the caller releases and the number of this
