@@ -8,7 +8,6 @@
 
 #include "cli/daemon.h"
 #include "core/log.h"
-#include "export/destination.h"
 #include "pipeline/service.h"
 #include "source/journal.h"
 #include "source/sigbus.h"
@@ -22,8 +21,6 @@ struct daemon {
     const struct cli_overrides *overrides;
     struct azm_config *config;
     int state_dir_fd, lock_fd;
-    char *destination;                 /* how messages name it */
-    char *identity;                    /* whose tokens they are, see struct azm_destination; NULL: nobody's */
     struct azm_quarantine *quarantine; /* the exporter's thread's */
     struct azm_service service;        /* what it consists of */
     struct azm_control *control;
@@ -39,8 +36,6 @@ static void daemon_free(struct daemon *d)
     azm_control_free(d->control);
     azm_outbox_free(d->service.outbox);
     azm_exporter_free(d->service.exporter);
-    azm_tokens_unref(d->service.tokens);
-    free(d->identity);
     azm_quarantine_free(d->quarantine);
     azm_quarantine_free(d->service.quarantine);
     if (d->service.source)
@@ -48,8 +43,7 @@ static void daemon_free(struct daemon *d)
     sd_event_source_unref(d->status_timer);
     sd_event_source_unref(d->watchdog_timer);
     sd_event_unref(d->event);
-    free(d->destination);
-    free(d->service.reload_error);
+    azm_service_clear(&d->service);
     azm_closep(&d->lock_fd);
     azm_closep(&d->state_dir_fd);
     azm_config_free(d->config);
@@ -66,13 +60,15 @@ static void notify_status(const struct daemon *d)
     switch (s.state) {
     case AZM_EXPORTER_DELIVERING:
         sd_notifyf(0, "STATUS=%" PRIu64 " records read, %" PRIu64 " delivered to %s",
-                   azm_pipeline_records_read(d->service.pipeline), s.records, d->destination);
+                   azm_pipeline_records_read(d->service.pipeline), s.records, d->service.destination);
         break;
     case AZM_EXPORTER_RETRYING:
-        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; retrying %s: %s", s.records, d->destination, s.reason);
+        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; retrying %s: %s", s.records, d->service.destination,
+                   s.reason);
         break;
     case AZM_EXPORTER_HELD:
-        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; held by %s: %s", s.records, d->destination, s.reason);
+        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; held by %s: %s", s.records, d->service.destination,
+                   s.reason);
         break;
     }
 }
@@ -110,53 +106,6 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
 
 /* --- setting up --- */
 
-/* Tokens for this destination: those that are there, if they are for the same identity. */
-static int take_tokens(const struct daemon *d, const struct azm_destination *destination, struct azm_tokens **ret,
-                       struct azm_error *err)
-{
-    if (!d->service.tokens || !destination->identity || strcmp(d->identity, destination->identity) != 0)
-        return azm_destination_tokens(destination, ret, err);
-    *ret = azm_tokens_ref(d->service.tokens);
-    return 0;
-}
-
-static void swap_strings(char **a, char **b)
-{
-    char *c = *a;
-
-    *a = *b;
-    *b = c;
-}
-
-/* Starts the exporter, or makes a running one go by this configuration: 0 or -errno. */
-static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struct azm_error *err)
-{
-    _cleanup_(azm_destination_free) struct azm_destination destination = {0};
-    struct azm_exporter_options o;
-    struct azm_tokens *tokens;
-    int r = azm_destination_init(&destination, c, err);
-
-    if (r >= 0)
-        r = take_tokens(d, &destination, &tokens, err);
-    if (r < 0)
-        return r;
-    o = azm_destination_exporter(&destination, c);
-    o.quarantine = d->quarantine;
-    o.tokens = tokens;
-    r = d->service.exporter ? azm_exporter_configure(d->service.exporter, &o, err)
-                            : azm_exporter_new(&o, &d->service.exporter, err);
-    if (r < 0) {
-        azm_tokens_unref(tokens);
-        return r;
-    }
-    azm_tokens_unref(d->service.tokens);
-    d->service.tokens = tokens;
-    swap_strings(&d->identity, &destination.identity);
-    swap_strings(&d->destination, &destination.name);
-    d->service.destination = d->destination;
-    return 0;
-}
-
 /* The server has refused the credentials: perhaps there are others in headers_file= by now. The configuration is read
  * anew, but only for its headers. */
 static void renew_credentials(struct daemon *d)
@@ -171,7 +120,7 @@ static void renew_credentials(struct daemon *d)
     if (azm_key_values_equal(&new->headers, &d->config->headers))
         return;
     azm_key_values_swap(&new->headers, &d->config->headers);
-    if (apply_to_exporter(d, d->config, &err) < 0) {
+    if (azm_service_connect(&d->service, d->config, d->quarantine, &err) < 0) {
         azm_key_values_swap(&new->headers, &d->config->headers);
         azm_log(AZM_LOG_ERROR, "%s; the credentials stay as they were", err.words);
         return;
@@ -286,7 +235,7 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
 
     r = check_unchanged(d->config, new, err);
     if (r >= 0)
-        r = apply_to_exporter(d, new, err);
+        r = azm_service_connect(&d->service, new, d->quarantine, err);
     if (r < 0)
         return r;
     r = azm_pipeline_configure(d->service.pipeline, &o);
@@ -297,7 +246,7 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
     if (r < 0) { /* back to where it was */
         o = pipeline_options(d, d->config, false);
         azm_pipeline_configure(d->service.pipeline, &o);
-        apply_to_exporter(d, d->config, NULL);
+        azm_service_connect(&d->service, d->config, d->quarantine, NULL);
         return r;
     }
     azm_outbox_configure(d->service.outbox, &outbox);
@@ -333,14 +282,14 @@ static int on_reload_signal(sd_event_source *s, const struct signalfd_siginfo *s
     (void)s;
     (void)si;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, azm_monotonic_usec(&azm_system_clock));
-    free(d->service.reload_error);
+    azm_service_clear(&d->service);
     d->service.reload_error = NULL;
     if (reload(d, &err) < 0) {
         d->service.reload_error = strdup(err.words);
         azm_log(AZM_LOG_ERROR, "%s; the configuration stays as it was", err.words);
     } else {
         d->service.reloads++;
-        azm_log(AZM_LOG_NOTICE, "the configuration was read anew; exporting to %s", d->destination);
+        azm_log(AZM_LOG_NOTICE, "the configuration was read anew; exporting to %s", d->service.destination);
     }
     sd_notify(0, "READY=1");
     notify_status(d);
@@ -412,7 +361,7 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     if (r >= 0)
         r = open_quarantine(d, err);
     if (r >= 0)
-        r = apply_to_exporter(d, d->config, err);
+        r = azm_service_connect(&d->service, d->config, d->quarantine, err);
     if (r >= 0)
         r = open_outbox(d, err);
     if (r < 0)
@@ -435,7 +384,7 @@ static int run(struct daemon *d, bool once)
     r = set_up(d, once, &err);
     if (r < 0)
         return cli_fail(r, &err);
-    azm_log(AZM_LOG_INFO, "version %s, exporting to %s", PACKAGE_VERSION, d->destination);
+    azm_log(AZM_LOG_INFO, "version %s, exporting to %s", PACKAGE_VERSION, d->service.destination);
     sd_notify(0, "READY=1");
     notify_status(d);
     r = sd_event_loop(d->event);

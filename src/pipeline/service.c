@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "export/destination.h"
 #include "pipeline/service.h"
 
 static const char *name_state(const struct azm_service *v, const struct azm_exporter_status *s)
@@ -18,6 +20,61 @@ static const char *name_state(const struct azm_service *v, const struct azm_expo
         break;
     }
     return "delivering";
+}
+
+/* --- the destination --- */
+
+/* Tokens for this destination: those that are there, if they are for the same identity. */
+static int take_tokens(const struct azm_service *v, const struct azm_destination *destination, struct azm_tokens **ret,
+                       struct azm_error *err)
+{
+    if (!v->tokens || !destination->identity || strcmp(v->identity, destination->identity) != 0)
+        return azm_destination_tokens(destination, ret, err);
+    *ret = azm_tokens_ref(v->tokens);
+    return 0;
+}
+
+static void swap_strings(char **a, char **b)
+{
+    char *c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+int azm_service_connect(struct azm_service *v, const struct azm_config *c, struct azm_quarantine *quarantine,
+                        struct azm_error *err)
+{
+    _cleanup_(azm_destination_free) struct azm_destination destination = {0};
+    struct azm_exporter_options o;
+    struct azm_tokens *tokens;
+    int r = azm_destination_init(&destination, c, err);
+
+    if (r >= 0)
+        r = take_tokens(v, &destination, &tokens, err);
+    if (r < 0)
+        return r;
+    o = azm_destination_exporter(&destination, c);
+    o.quarantine = quarantine;
+    o.tokens = tokens;
+    r = v->exporter ? azm_exporter_configure(v->exporter, &o, err) : azm_exporter_new(&o, &v->exporter, err);
+    if (r < 0) {
+        azm_tokens_unref(tokens);
+        return r;
+    }
+    azm_tokens_unref(v->tokens);
+    v->tokens = tokens;
+    swap_strings(&v->identity, &destination.identity);
+    swap_strings(&v->destination, &destination.name);
+    return 0;
+}
+
+void azm_service_clear(struct azm_service *v)
+{
+    azm_tokens_unref(v->tokens);
+    free(v->destination);
+    free(v->identity);
+    free(v->reload_error);
 }
 
 /* --- rates --- */

@@ -17,8 +17,9 @@ struct azm_service_sample {
 };
 
 struct azm_service {
-    const char *destination;   /* how messages name it */
+    char *destination;         /* how messages name it; owned, as the next two */
     struct azm_tokens *tokens; /* NULL: it needs none */
+    char *identity;            /* whose they are, see struct azm_destination; NULL: nobody's */
     struct azm_source *source;
     struct azm_quarantine *quarantine; /* to count what is in there; not the exporter's */
     struct azm_exporter *exporter;
@@ -33,6 +34,14 @@ struct azm_service {
     char *reload_error;                                          /* of the last reload; NULL: it went well */
     struct azm_service_sample samples[AZM_SERVICE_RATE_SAMPLES]; /* the newest first */
 };
+
+/* Starts the exporter, or makes a running one go by this configuration, with the tokens that are there if they are for
+ * the same identity: 0 or -errno. The quarantine must outlive the exporter. */
+int azm_service_connect(struct azm_service *v, const struct azm_config *c, struct azm_quarantine *quarantine,
+                        struct azm_error *err);
+
+/* Frees what it owns; the exporter must be gone. */
+void azm_service_clear(struct azm_service *v);
 
 /* Answers requests of the control socket: status, flush, journal; `userdata` is the service. */
 void azm_service_answer(struct azm_control_request *rq, const json_t *message, void *userdata);

@@ -70,6 +70,16 @@ int azm_spool_shared_append(struct azm_spool_shared *s, struct azm_spool_row *ro
     return r;
 }
 
+int azm_spool_shared_check_room(struct azm_spool_shared *s, size_t bytes, struct azm_error *err)
+{
+    int r;
+
+    pthread_mutex_lock(&s->mutex);
+    r = azm_spool_check_room(s->spool, bytes, err);
+    pthread_mutex_unlock(&s->mutex);
+    return r;
+}
+
 int azm_spool_shared_read(struct azm_spool_shared *s, uint64_t after, struct azm_spool_row *ret, uint64_t *lost_rows,
                           struct azm_error *err)
 {

@@ -18,6 +18,7 @@ void azm_spool_shared_seen(struct azm_spool_shared *s);
 
 /* As the functions of store/spool.h. */
 int azm_spool_shared_append(struct azm_spool_shared *s, struct azm_spool_row *rows, size_t n, struct azm_error *err);
+int azm_spool_shared_check_room(struct azm_spool_shared *s, size_t bytes, struct azm_error *err);
 int azm_spool_shared_read(struct azm_spool_shared *s, uint64_t after, struct azm_spool_row *ret, uint64_t *lost_rows,
                           struct azm_error *err);
 int azm_spool_shared_acknowledge(struct azm_spool_shared *s, uint64_t id, struct azm_error *err);
