@@ -13,7 +13,7 @@
 #define RS_INTERFACE_VERSION 6
 
 typedef int rs_ret;
-typedef rs_ret (*rs_function)(void);
+typedef void (*rs_function)(void); /* any of them: called by its own type only */
 
 enum { /* rsRetVal */
        RS_OK = 0,
