@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/trace_context.h"
 #include "source/entry.h"
 
 #define FIELD_NAME_MAX 64 /* journald's own limit */
@@ -336,53 +337,24 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Reads an id of exactly n bytes; all zeros means "no id" (W3C Trace Context) and counts as not valid. */
-static bool parse_hex(struct azm_text t, uint8_t *ret, size_t n)
-{
-    uint8_t any = 0;
-
-    if (t.len != 2 * n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        int high = hex_digit(t.s[2 * i]), low = hex_digit(t.s[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        ret[i] = (uint8_t)(high << 4 | low);
-        any |= ret[i];
-    }
-    return any != 0;
-}
-
 /* What does not make a trace context stays an attribute, so that nothing is lost. */
 static int take_trace_context(struct azm_entry_reader *e, struct azm_record *r)
 {
     const struct special *s = &e->special;
-    uint8_t flags;
     int k = 0;
 
     if (s->trace_id.s) {
-        r->has_trace_id = parse_hex(s->trace_id, r->trace_id, sizeof r->trace_id);
+        r->has_trace_id = azm_trace_parse_id(s->trace_id, r->trace_id, sizeof r->trace_id);
         if (!r->has_trace_id)
             k = add_other(e, "TRACE_ID", 8, s->trace_id);
     }
     if (s->span_id.s && k == 0) {
-        r->has_span_id = parse_hex(s->span_id, r->span_id, sizeof r->span_id);
+        r->has_span_id = azm_trace_parse_id(s->span_id, r->span_id, sizeof r->span_id);
         if (!r->has_span_id)
             k = add_other(e, "SPAN_ID", 7, s->span_id);
     }
     if (s->trace_flags.s && k == 0) {
-        if (parse_hex(s->trace_flags, &flags, 1))
-            r->trace_flags = flags;
-        else if (!azm_text_equal(s->trace_flags, AZM_TEXT("00")))
+        if (!azm_trace_parse_flags(s->trace_flags, &r->trace_flags))
             k = add_other(e, "TRACE_FLAGS", 11, s->trace_flags);
     }
     return k;

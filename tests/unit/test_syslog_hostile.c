@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "plugin/attributes.h"
+#include "tests/unit/prng.h"
+#include "tests/unit/syslog_help.h"
+#include "tests/unit/test.h"
+
+/* Whatever comes in becomes a record, within bounds, and nothing of the text is lost. */
+
+static const char good[] = "<165>1 2003-08-24T05:14:15.000003-07:00 host.example app/x 8710 ID47 "
+                           "[ex@32473 iut=\"3\" source=\"App\\\"l\\]\" ip=\"1\" ip=\"2\"][opentelemetry "
+                           "trace_id=\"5b8efff798038103d269b633813fc60c\"] \xEF\xBB\xBFText with \xC3\xA4.\n";
+static const char good_meta[] = "1795629105.789124 127.0.0.1 imudp";
+static const char good_json[] = " {\"a\":\"b\\n\",\"c\":[1,\"x\",null],\"d\":{\"e\":1.5,\"f\":true},\"span_id\":"
+                                "\"eee19b7ec3c1b174\",\"g\":-7}";
+
+#define GOOD(t) ((struct azm_text){t, sizeof(t) - 1})
+
+/* The end of the line is in the body; all of it if it was no such line. */
+static void check_body(struct azm_text line)
+{
+    struct azm_text body = message.record.body;
+
+    if (line.len > 0 && line.s[line.len - 1] == '\n')
+        line.len--;
+    ck_assert_uint_le(body.len, line.len);
+    if (body.len > 0)
+        ck_assert_mem_eq(body.s, line.s + line.len - body.len, body.len);
+    if (message.host.len == 0 && message.app.len == 0 && attribute("syslog.malformed") && !attribute("syslog.pri") &&
+        !attribute("syslog.facility"))
+        ck_assert_uint_eq(body.len, line.len);
+}
+
+START_TEST(every_truncation)
+{
+    begin();
+    for (size_t len = 0; len < sizeof good; len++) {
+        struct azm_text line = {good, len};
+
+        read_texts(line, (struct azm_text){good_meta, len % sizeof good_meta},
+                   (struct azm_text){good_json, len % sizeof good_json});
+        check_record();
+        check_body(line);
+    }
+    assert_text(message.record.body, "Text with \xC3\xA4.");
+    end();
+}
+END_TEST
+
+static void mutate(struct azm_text original, size_t which)
+{
+    const struct azm_text texts[] = {GOOD(good), GOOD(good_meta), GOOD(good_json)};
+    char *copy = malloc(original.len);
+
+    for (size_t at = 0; at < original.len; at++)
+        for (int byte = 0; byte < 256; byte++) {
+            struct azm_text t = {copy, original.len};
+
+            memcpy(copy, original.s, original.len);
+            copy[at] = (char)byte;
+            read_texts(which == 0 ? t : texts[0], which == 1 ? t : texts[1], which == 2 ? t : texts[2]);
+            check_record();
+            check_body(which == 0 ? t : texts[0]);
+        }
+    free(copy);
+}
+
+START_TEST(every_byte_of_the_line_changed)
+{
+    begin();
+    mutate(GOOD(good), 0);
+    end();
+}
+END_TEST
+
+START_TEST(every_byte_of_meta_and_json_changed)
+{
+    begin();
+    mutate(GOOD(good_meta), 1);
+    mutate(GOOD(good_json), 2);
+    end();
+}
+END_TEST
+
+/* Pieces of good lines, in any order, with any bytes between. */
+static struct azm_text random_text(struct prng *prng, char *out, size_t size, const char *const *pieces,
+                                   size_t n_pieces)
+{
+    size_t n = 0, parts = prng_below(prng, 24);
+
+    for (size_t i = 0; i < parts; i++) {
+        const char *piece = pieces[prng_below(prng, n_pieces)];
+        size_t len = prng_below(prng, 4) ? strlen(piece) : prng_below(prng, 6);
+
+        if (n + len > size)
+            break;
+        if (len == strlen(piece) && len > 0)
+            memcpy(out + n, piece, len);
+        else
+            prng_bytes(prng, out + n, len);
+        n += len;
+    }
+    return (struct azm_text){out, n};
+}
+
+START_TEST(random_bytes)
+{
+    static const char *const line_pieces[] = {"<14>1 ",
+                                              "- ",
+                                              "-",
+                                              " ",
+                                              "2003-08-24T05:14:15.",
+                                              "Z ",
+                                              "[a",
+                                              "]",
+                                              "\"",
+                                              " b=\"",
+                                              "\\",
+                                              "\n",
+                                              "x",
+                                              "\xEF\xBB\xBF",
+                                              "=",
+                                              "[opentelemetry trace_id=\"",
+                                              "<14>1 - h a - - [",
+                                              "<14>1 - h a 1 - - ",
+                                              "\xC3"};
+    static const char *const json_pieces[] = {
+        "{",    "}",   "[",    "]", "\"",      "\"a\":",  "\"b\":", ",",
+        "1",    "1.5", "null", " ", "{\"a\":", "\\u0000", "\xFF",   "\"traceparent\":\"00-",
+        "true", "\\"};
+    static char line[4096], json[4096], meta[64];
+    struct prng prng = {20261125};
+
+    begin();
+    for (size_t round = 0; round < 30000; round++) {
+        struct azm_text l = random_text(&prng, line, sizeof line, line_pieces, ELEMENTSOF(line_pieces));
+        struct azm_text j = random_text(&prng, json, sizeof json, json_pieces, ELEMENTSOF(json_pieces));
+        struct azm_text m = {meta, prng_below(&prng, sizeof meta)};
+
+        prng_bytes(&prng, meta, m.len);
+        read_texts(l, m, j);
+        check_record();
+        check_body(l);
+    }
+    for (size_t round = 0; round < 3000; round++) { /* and nothing but noise */
+        struct azm_text l = {line, prng_below(&prng, 300)}, j = {json, prng_below(&prng, 300)};
+
+        prng_bytes(&prng, line, l.len);
+        prng_bytes(&prng, json, j.len);
+        read_texts(l, (struct azm_text){0}, j);
+        check_record();
+        check_body(l);
+    }
+    end();
+}
+END_TEST
+
+START_TEST(large_message)
+{
+    static char line[150000];
+    size_t start = (size_t)sprintf(line, "<14>1 2003-10-11T22:14:15Z h a - - - ");
+
+    begin();
+    for (size_t i = start; i < sizeof line - 1; i++)
+        line[i] = (char)(i % 251); /* NUL and invalid UTF-8 as well */
+    line[start] = 'x';
+    line[sizeof line - 1] = '\n';
+    read_texts((struct azm_text){line, sizeof line}, (struct azm_text){0}, (struct azm_text){0});
+    ck_assert_uint_eq(message.record.body.len, sizeof line - 1 - start);
+    ck_assert_mem_eq(message.record.body.s, line + start, sizeof line - 1 - start);
+    check_record();
+    end();
+}
+END_TEST
+
+/* A line with n parameters; names repeat after `names`. */
+static struct azm_text many_parameters(size_t n, size_t names, const char *value)
+{
+    static char line[1 << 20];
+    size_t len = (size_t)sprintf(line, "<14>1 2003-10-11T22:14:15Z h a - - [x");
+
+    for (size_t i = 0; i < n; i++)
+        len += (size_t)sprintf(line + len, " n%zu=\"%s\"", i % names, value);
+    len += (size_t)sprintf(line + len, "] text\n");
+    return (struct azm_text){line, len};
+}
+
+/* The bounds, and that every parameter is either there or counted. */
+START_TEST(ten_thousand_parameters)
+{
+    static const size_t names[] = {1, 7, AZM_SENT_ATTRIBUTES_MAX, AZM_SENT_ATTRIBUTES_MAX + 1, 10000};
+
+    begin();
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        for (size_t escaped = 0; escaped < 2; escaped++) {
+            size_t n = 0;
+
+            read_texts(many_parameters(10000, names[i], escaped ? "\\\"" : "v"), (struct azm_text){0},
+                       AZM_TEXT("{\"a\":1}"));
+            for (size_t k = 0; k < message.record.n_attributes; k++) {
+                const struct azm_attribute *a = &message.record.attributes[k];
+
+                if (a->key.s[a->key.len - 1] >= '0' && a->key.s[a->key.len - 1] <= '9')
+                    n += a->type == AZM_VALUE_TEXTS ? a->texts.n : 1;
+            }
+            ck_assert_uint_ge(n, AZM_SENT_ATTRIBUTES_MAX);
+            ck_assert_uint_le(n, AZM_SENT_VALUES_MAX);
+            ck_assert_int_eq(int_of("syslog.dropped_attributes"), (int64_t)(10001 - n));
+            ck_assert_int_eq(int_of("syslog.facility"), 1);
+            assert_text(message.record.body, "text");
+            check_record();
+        }
+    end();
+}
+END_TEST
+
+START_TEST(many_bytes_of_parameters)
+{
+    static char value[40001];
+    int64_t n;
+
+    begin();
+    memset(value, 'x', sizeof value - 1);
+    read_texts(many_parameters(20, 20, value), (struct azm_text){0}, (struct azm_text){0});
+    n = (int64_t)message.record.n_attributes - 2;
+    ck_assert_int_eq(n, (int64_t)(AZM_SENT_BYTES_MAX / (sizeof value + 9)));
+    ck_assert_int_eq(int_of("syslog.dropped_attributes"), 20 - n);
+    check_record();
+    end();
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "every_truncation", every_truncation);
+    add_test(s, "every_byte_of_the_line_changed", every_byte_of_the_line_changed);
+    add_test(s, "every_byte_of_meta_and_json_changed", every_byte_of_meta_and_json_changed);
+    add_test(s, "random_bytes", random_bytes);
+    add_test(s, "large_message", large_message);
+    add_test(s, "ten_thousand_parameters", ten_thousand_parameters);
+    add_test(s, "many_bytes_of_parameters", many_bytes_of_parameters);
+}
+
+TEST_MAIN("syslog_hostile", add_tests)
