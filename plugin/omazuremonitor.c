@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -18,6 +19,7 @@
 
 #define NAME "omazuremonitor"
 #define TEMPLATES_MAX 4
+#define QUEUE_TIMEOUT_MIN_MSEC 5000
 
 /* The actions of the configuration that is being loaded, and that of the running rsyslogd: there is one. */
 static struct instance {
@@ -112,21 +114,26 @@ static rs_ret activate(void *data)
     return RS_OK;
 }
 
+/* rsyslogd -N1 shows errors only, and then fails. */
+static void warn(const struct action *a, const char *words)
+{
+    if (&iConfigVerify && iConfigVerify)
+        fprintf(stderr, "rsyslogd: " NAME "[%s]: warning: %s\n", action_name(a), words);
+    else
+        LogMsg(0, RS_OK, LOG_WARNING, NAME "[%s]: %s", action_name(a), words);
+}
+
 /* What rsyslog does by default with messages that an action cannot take loses them. */
 static void warn_of_losses(const struct action *a)
 {
     const struct parameters *p = action_parameters(a);
 
     if (p->resume_retry_count != -1)
-        LogMsg(0, RS_OK, LOG_WARNING,
-               NAME "[%s]: rsyslog gives messages up while the spool is full or its disk fails; add to this action: "
-                    "action.resumeRetryCount=\"-1\"",
-               action_name(a));
-    if (p->has_queue && p->queue_timeout_shutdown_msec < 5000)
-        LogMsg(0, RS_OK, LOG_WARNING,
-               NAME "[%s]: rsyslog drops what is in this action's queue when it stops; add to this action: "
-                    "queue.timeoutShutdown=\"10000\"",
-               action_name(a));
+        warn(a, "rsyslog gives messages up while the spool is full or its disk fails; add to this action: "
+                "action.resumeRetryCount=\"-1\"");
+    if (p->has_queue && p->queue_timeout_shutdown_msec < QUEUE_TIMEOUT_MIN_MSEC)
+        warn(a, "rsyslog drops what is in this action's queue when it stops; add to this action: "
+                "queue.timeoutShutdown=\"10000\"");
 }
 
 /* Asks for one more template: its place among the texts, or -1 if there is no such template. */

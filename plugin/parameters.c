@@ -80,7 +80,7 @@ int parameters_init(void)
 
 static char *to_text(const struct rs_value *v)
 {
-    return v->used ? es_str2cstr(v->value.string, NULL) : strdup("");
+    return v->used ? es_str2cstr(v->value.d.string, NULL) : strdup("");
 }
 
 static long long to_number(const struct rs_value *v)
@@ -105,13 +105,13 @@ static int add_value(struct parameters *p, size_t i, es_str_t *text)
 
 static int add_values(struct parameters *p, size_t i, const struct rs_value *v)
 {
-    const struct rs_array *a = v->value.array;
+    const struct rs_array *a = v->value.d.array;
     int r = 0;
 
     if (!v->used)
         return 0;
     if (items[i].type != RS_PARAM_ARRAY)
-        return add_value(p, i, v->value.string);
+        return add_value(p, i, v->value.d.string);
     for (int k = 0; k < a->n && r >= 0; k++)
         r = add_value(p, i, a->items[k]);
     return r;

@@ -62,15 +62,21 @@ struct rs_array { /* struct cnfarray */
     es_str_t **items;
 };
 
-struct rs_value { /* struct cnfparamvals: a svar, and whether it is there */
+struct rs_svar { /* struct svar */
     union {
         es_str_t *string;
         struct rs_array *array;
         long long number;
-    } value;
+    } d;
     char type;
+};
+
+struct rs_value { /* struct cnfparamvals */
+    struct rs_svar value;
     unsigned char used;
 };
+
+_Static_assert(sizeof(struct rs_value) == 3 * sizeof(void *) || sizeof(void *) != 8, "as rsyslog's compiler has it");
 
 struct nvlst;
 struct rs_value *nvlstGetParams(struct nvlst *lst, struct rs_parameters *p, struct rs_value *values);
@@ -85,6 +91,9 @@ rs_ret OMSRsetEntry(struct rs_templates *t, int i, unsigned char *name, int opti
 /* --- messages of the module itself --- */
 
 void LogMsg(int error_number, int code, int severity, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* rsyslogd -N1: the configuration is only looked at. Not part of any interface, so it may not be there. */
+extern int iConfigVerify __attribute__((weak));
 
 /* --- interfaces of objects --- */
 
