@@ -23,7 +23,9 @@ static const struct transfer_rule {
     {CURLE_SSL_CONNECT_ERROR, false, "TLS 1.2 or later must come through to the identity endpoint"},
     {CURLE_COULDNT_RESOLVE_PROXY, false, "check the proxy in the environment (https_proxy)"},
     {CURLE_URL_MALFORMAT, true, "check the URL of the identity endpoint"},
-    {CURLE_UNSUPPORTED_PROTOCOL, true, "the URL of an identity endpoint begins with http:// or https://"},
+    /* The URL was looked at before; libcurl also says so of an answer that is not HTTP. */
+    {CURLE_UNSUPPORTED_PROTOCOL, false, "what answers there does not speak HTTP: is it the identity endpoint?"},
+    {CURLE_WEIRD_SERVER_REPLY, false, "what answers there does not speak HTTP: is it the identity endpoint?"},
     {0, false, NULL},
 };
 
