@@ -232,10 +232,8 @@ class Azmonlog:
         self.configure(lines, more)
 
     def configure(self, lines, more=""):
-        with open(f"{self.conf}.new", "w") as f:
-            f.write(f"[destination]\n{lines}{self.FAST}[journal]\ndirectory={self.journal}\nstart=oldest\n"
-                    f"[state]\ndirectory={self.state}\n{more}")
-        os.rename(f"{self.conf}.new", self.conf)
+        write_secret(self.conf, f"[destination]\n{lines}{self.FAST}[journal]\ndirectory={self.journal}\nstart=oldest\n"
+                                f"[state]\ndirectory={self.state}\n{more}")
 
     def write(self, n, ago=0):
         """n more entries, `ago` seconds old; returns their texts."""
