@@ -108,7 +108,8 @@ static void fail(struct check *c, enum check_id id, const struct cli_answer *a)
 {
     char reason[512];
 
-    snprintf(reason, sizeof reason, "%s%s%s", a->reason, *a->request_id ? "; x-ms-request-id " : "", a->request_id);
+    snprintf(reason, sizeof reason, "%s%s%s%s%s", a->reason, *a->request_id ? "; x-ms-request-id " : "", a->request_id,
+             *a->client_request_id ? "; x-ms-client-request-id " : "", a->client_request_id);
     check_failed(c, id, AZM_USEC_INFINITY, reason, a->remedy);
 }
 

@@ -110,8 +110,8 @@ static bool check_configuration(struct check *c, struct azm_config *config, cons
     if (ok)
         ok = cli_destination_init(d, config, &err) >= 0;
     if (ok)
-        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "%s, and what it leads to: %s",
-                 path ? path : AZM_DEFAULT_CONFIG, d->name);
+        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "%s: records go to %s", path ? path : AZM_DEFAULT_CONFIG,
+                 d->name);
     else
         check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words, "azmonlog.conf(5) lists the keys");
     return ok;
@@ -152,6 +152,7 @@ static int check(const char *path, const struct cli_overrides *overrides, bool j
     struct check c = {.json = json};
     struct azm_error err;
 
+    azm_log_init(AZM_LOG_WARNING); /* the steps say what there is to say */
     setlocale(LC_CTYPE, "");
     c.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     c.steps = json ? json_array() : NULL;

@@ -117,6 +117,7 @@ static void describe(const struct cli_sender *s, const struct azm_answer *a, con
     *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status};
     print_remedy(s, v->remedy, ret->remedy);
     snprintf(ret->reason, sizeof ret->reason, "%s", v->reason);
+    snprintf(ret->client_request_id, sizeof ret->client_request_id, "%s", azm_http_request_id(s->request));
     snprintf(ret->code, sizeof ret->code, "%s", v->code);
     snprintf(ret->request_id, sizeof ret->request_id, "%s", a->request_id);
     azm_delivery_words(a, ret->words);
@@ -203,11 +204,17 @@ static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm
                       struct azm_answer *answer, struct azm_verdict *v)
 {
     _cleanup_free_ char *place = NULL;
+    char id[AZM_GUID_MAX];
     struct azm_http_call call = {.token = token};
 
     for (;;) {
-        int r = send_once(s, &call, answer);
+        int r;
 
+        if (s->destination->profile != AZM_PROFILE_OTLP) {
+            azm_guid_make(id);
+            call.id = id;
+        }
+        r = send_once(s, &call, answer);
         if (r <= 0)
             return r;
         azm_delivery_decide(answer, attempt, azm_realtime_usec(&azm_system_clock), v);

@@ -17,11 +17,12 @@ enum cli_outcome {
 
 struct cli_answer {
     enum cli_outcome outcome;
-    long status;                     /* HTTP status; 0: none came */
-    struct azm_quarantine_note note; /* with TAKEN_PARTLY and REFUSED; its strings are below */
-    char reason[256];                /* for people, one line; never contents or secrets */
-    char remedy[AZM_REMEDY_MAX];     /* what to do, or "" */
-    char code[72], words[1024], request_id[128];
+    long status;                                 /* HTTP status; 0: none came */
+    struct azm_quarantine_note note;             /* with TAKEN_PARTLY and REFUSED; its strings are below */
+    char reason[256];                            /* for people, one line; never contents or secrets */
+    char remedy[AZM_REMEDY_MAX];                 /* what to do, or "" */
+    char code[72], words[1024], request_id[128]; /* the server's */
+    char client_request_id[AZM_GUID_MAX];        /* of the request; "": it had none */
 };
 
 struct cli_sender;

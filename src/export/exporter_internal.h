@@ -9,8 +9,8 @@
 #include "export/request_body.h"
 #include "export/transit.h"
 
-/* What exporter.c (the owner's side) and the files of the thread share: exporter_thread.c (sending, answers, the loop),
- * exporter_state.c (what the owner and the log are told), exporter_keep.c (what goes into quarantine),
+/* What exporter.c (the owner's side) and the files of the thread share: exporter_thread.c (answers, the loop),
+ * exporter_send.c, exporter_state.c (what the owner and the log are told), exporter_keep.c (what goes into quarantine),
  * exporter_token.c.
  */
 
@@ -25,7 +25,6 @@ struct azm_route {
     struct azm_tokens *tokens;      /* NULL: none */
     bool tokenless;                 /* there was none, and that was said */
     uint64_t refused_token;         /* the number of the first one that was refused since the last success; 0: none */
-    bool refused_again;             /* and so was a later one: the reason is not the token's age */
     char *elsewhere;                /* where a redirect has led with success; NULL: nowhere */
     struct azm_pace pace, suspect_pace;
 };
@@ -115,6 +114,15 @@ void azm_exporter_on_failed(struct azm_exporter *x, struct azm_part *p, const st
 
 /* exporter_thread.c: it was in a request that was taken. */
 void azm_exporter_on_passed(struct azm_exporter *x, const struct azm_part *p);
+
+#define AZM_REFUSALS_MAX 32 /* in a row, before it is held */
+
+/* exporter_send.c: sends a part: 0 or -errno. Also 0 if it had to be split instead; then its first half is the next
+ * one. */
+int azm_exporter_send_part(struct azm_exporter *x, struct azm_part *p);
+
+/* Sends what the paces allow. Returns how long the thread may sleep, or -errno. */
+int64_t azm_exporter_send_all(struct azm_exporter *x);
 
 /* exporter_keep.c: its records go into the quarantine. */
 void azm_exporter_on_quarantined(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v,
