@@ -93,12 +93,14 @@ int azm_status_failed(const struct azm_identity_answer *a, const struct azm_iden
 {
     const struct azm_identity_rule *rule = e->rules;
     struct azm_token_error said;
+    const char *remedy;
 
     while (a->status < rule->first || a->status > rule->last)
         rule++;
     azm_keep_retry_after(a, f);
     azm_token_error_parse(a->body, &said);
-    return azm_token_fail(f, rule->permanent, rule->remedy, "%s answers HTTP %ld%s%s%s", e->who, a->status,
+    remedy = strcmp(said.error, "invalid_resource") == 0 ? "check audience= in [destination]" : rule->remedy;
+    return azm_token_fail(f, rule->permanent, remedy, "%s answers HTTP %ld%s%s%s", e->who, a->status,
                           *said.error ? " (" : "", said.error, *said.error ? ")" : "");
 }
 
