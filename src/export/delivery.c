@@ -35,6 +35,10 @@ static const struct status_rule {
      "the stream is wrong: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs; dce= and dcr= build it"},
     {400, 400, CLOUD, "MissingContentLengthHeader", AZM_MISCONFIGURED,
      "a proxy between here and Azure takes the Content-Length away; check the proxy (https_proxy)"},
+    {400, 400, INSIGHTS, NULL, AZM_REFUSED,
+     "if nothing at all is taken: is the instrumentation key in connection_string= that of the resource? az "
+     "monitor app-insights component show --query '[].connectionString' prints the string; what only one record is "
+     "refused for goes into quarantine as soon as others are taken"},
     {400, 400, ALL, NULL, AZM_REFUSED,
      "if the server takes nothing at all, check [destination] endpoint= and the proxy; what only it refuses goes into "
      "quarantine as soon as it takes something else"},

@@ -240,21 +240,22 @@ def permission(out):
     x = azmonlog(out, to["dce= and dcr="] + IMDS, azure)
     try:
         azure.script('request * refuse 403 OperationFailed "The authentication token provided does not have access"\n')
-        said = check_failure("no role", x, "permission", r"403 \(OperationFailed\).*x-ms-request-id", "az role assignment create")
+        said = check_failure("no role", x, "permission", r"403 \(OperationFailed\).*does not have access.*x-ms-request-id", "az role assignment create")
         remedy = next(s["remedy"] for s in said["steps"] if s["step"] == "permission")
         check("the remedy has the ids of the identity and of the rule", MACHINE_OBJECT in remedy and DCR in remedy, remedy)
         azure.script('request * refuse 404 ResourceNotFound "No such rule"\n')
         check_failure("a rule that is not there", x, "permission", "404", "az monitor data-collection rule list")
         azure.script('request * refuse 400 InvalidStream "no such stream"\n')
         check_failure("another stream", x, "permission", "InvalidStream", "Microsoft-OTLP-Logs")
-        azure.script('request 2 refuse 400 InvalidRecord "odd"\nrequest 4 refuse 400 InvalidRecord "odd"\n')
-        check_failure("a record that is not taken", x, "send", "400", None, "--send")
+        azure.script('request 2 refuse 400 InvalidRecord "odd\\x1b[1m"\nrequest 4 refuse 400 InvalidRecord "odd\\x1b[1m"\n')
+        check_failure("a record that is not taken", x, "send", r"400.*: odd \[1m", None, "--send")
         azure.script("# no rule\n")
         check_failure("another audience", azmonlog(out, to["dce= and dcr="] + IMDS + "audience=https://management.azure.com\n", azure),
                       "permission", r"401 \(InvalidAudience\)", "audience=")
         check_failure("no token", azmonlog(out, to["dce= and dcr="] + "auth=none\n", azure), "permission", r"401 \(MissingToken\)", "auth=")
         check_failure("another instrumentation key",
-                      azmonlog(out, f"connection_string={azure.connection_string(NOBODY)}\n{IMDS}", azure), "send", "", None, "--send")
+                      azmonlog(out, f"connection_string={azure.connection_string(NOBODY)}\n{IMDS}", azure), "send",
+                      "Invalid instrumentation key", "instrumentation key", "--send")
         check_failure("no OTLP receiver", azmonlog(out, f"endpoint={azure.url}/logs\n", azure), "permission", "404", "endpoint=")
     finally:
         azure.close()

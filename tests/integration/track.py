@@ -169,7 +169,7 @@ def unknown_key(out):
         x.start()
         wait_for(lambda: x.status().get("state") == "held", "it is held")
         s = x.status()
-        check("there is something to do", s["error"]["remedy"], s["error"])
+        check("and says what to look at", "instrumentation key" in s["error"]["remedy"], s["error"])
         equal("nothing is in quarantine", quarantine(x), [])
         x.configure(azure.destinations()["connection_string="])
         x.reload()
