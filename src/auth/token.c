@@ -64,6 +64,7 @@ static void keep_token(struct azm_tokens *t, struct azm_token *token)
     t->header = azm_secret_ref(token->header);
     t->number++;
     t->status.acquired++;
+    t->status.refused = false;
     memset(&t->status.failure, 0, sizeof t->status.failure);
     t->status.expires_realtime_usec = token->expires_realtime_usec;
     memcpy(t->status.object_id, token->object_id, sizeof t->status.object_id);
@@ -75,6 +76,7 @@ static void keep_token(struct azm_tokens *t, struct azm_token *token)
 static void keep_failure(struct azm_tokens *t, const struct azm_token_failure *f)
 {
     t->status.failure = *f;
+    t->status.refused = false;
     azm_token_schedule_failure(&t->schedule, t->clock, f->permanent, f->retry_after_usec);
     notify(t);
 }
@@ -269,8 +271,19 @@ void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
         if (!*t->status.failure.reason)
             snprintf(t->status.failure.reason, sizeof t->status.failure.reason,
                      "the destination has refused the token, and another one is asked for");
+        t->status.refused = true;
         azm_token_schedule_refused(&t->schedule, now_usec(t));
         forget(t);
+        pthread_cond_signal(&t->changed);
+    }
+    pthread_mutex_unlock(&t->mutex);
+}
+
+void azm_tokens_mended(struct azm_tokens *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    if (*t->status.failure.reason) {
+        azm_token_schedule_mended(&t->schedule, now_usec(t));
         pthread_cond_signal(&t->changed);
     }
     pthread_mutex_unlock(&t->mutex);

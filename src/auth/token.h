@@ -28,6 +28,7 @@ struct azm_tokens_status {
     struct azm_token_failure failure; /* of the last attempt; reason "" if it succeeded */
     uint64_t expires_realtime_usec;   /* 0: there is none */
     uint64_t acquired;                /* tokens, since the start */
+    bool refused;                     /* the last token, by the destination, and nothing has come since */
     char object_id[40], app_id[40];   /* of the last token */
 };
 
@@ -52,5 +53,8 @@ int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_
 /* The server has refused the token with this number: if it is still the one, it is forgotten and another one asked for,
  * though not more often than every 30 seconds. */
 void azm_tokens_refused(struct azm_tokens *t, uint64_t number);
+
+/* A person may have mended what was wrong: asks at once, if the last attempt has failed. */
+void azm_tokens_mended(struct azm_tokens *t);
 
 void azm_tokens_get_status(struct azm_tokens *t, struct azm_tokens_status *ret);

@@ -81,6 +81,7 @@ static int take_tokens(const struct daemon *d, const struct cli_destination *des
     if (!d->tokens || !destination->identity || strcmp(d->identity, destination->identity) != 0)
         return cli_destination_tokens(destination, ret, err);
     *ret = azm_tokens_ref(d->tokens);
+    azm_tokens_mended(*ret); /* a secret's file, or an identity: the configuration need not show it */
     return 0;
 }
 
