@@ -25,6 +25,7 @@ struct azm_route {
     struct azm_tokens *tokens;      /* NULL: none */
     bool tokenless;                 /* there was none, and that was said */
     uint64_t refused_token;         /* the number of the first one that was refused since the last success; 0: none */
+    bool refused_again;             /* and so was a later one: the reason is not the token's age */
     char *elsewhere;                /* where a redirect has led with success; NULL: nowhere */
     struct azm_pace pace, suspect_pace;
 };

@@ -197,8 +197,10 @@ void azm_exporter_on_passed(struct azm_exporter *x, const struct azm_part *p)
         x->refusals = 0;
         azm_pace_success(p->suspect ? &route->suspect_pace : &route->pace, p->sent_usec, now);
         route->renewal_wanted = false;
-        if (p->token_number != route->refused_token)
+        if (p->token_number != route->refused_token) {
             route->refused_token = 0;
+            route->refused_again = false;
+        }
         remember_elsewhere(x, p);
     }
     azm_exporter_share(x);

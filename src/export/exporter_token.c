@@ -12,6 +12,8 @@ static void say_none(struct azm_exporter *x)
     azm_tokens_get_status(x->route->tokens, &s);
     if (s.state != AZM_TOKENS_RETRYING && s.state != AZM_TOKENS_HELD)
         return; /* it is on its way */
+    if (s.refused && x->route->refused_again)
+        return; /* that it was refused, and what to do, has been said */
     x->route->tokenless = true;
     snprintf(reason, sizeof reason, "no token: %s", s.failure.reason);
     azm_exporter_set_failing(x, s.state == AZM_TOKENS_HELD ? AZM_EXPORTER_HELD : AZM_EXPORTER_RETRYING, reason,
@@ -47,5 +49,8 @@ bool azm_exporter_token_refused(struct azm_exporter *x, const struct azm_part *p
     azm_tokens_refused(route->tokens, p->token_number);
     if (route->refused_token == 0)
         route->refused_token = p->token_number;
-    return p->token_number == route->refused_token; /* others that went along with it, too */
+    if (p->token_number == route->refused_token)
+        return true; /* others that went along with it, too */
+    route->refused_again = true;
+    return false;
 }
