@@ -266,13 +266,16 @@ int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_
 
 void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
 {
+    uint64_t now;
+
     pthread_mutex_lock(&t->mutex);
+    now = now_usec(t);
     if (t->header && t->number == number) {
-        if (!*t->status.failure.reason)
+        t->status.refused = true;
+        azm_token_schedule_refused(&t->schedule, now);
+        if (t->schedule.next_usec > now && !*t->status.failure.reason)
             snprintf(t->status.failure.reason, sizeof t->status.failure.reason,
                      "the destination has refused the token, and another one is asked for");
-        t->status.refused = true;
-        azm_token_schedule_refused(&t->schedule, now_usec(t));
         forget(t);
         pthread_cond_signal(&t->changed);
     }
