@@ -43,7 +43,8 @@ static inline void forward(uint64_t usec)
     for (size_t i = 0; i < ELEMENTSOF(all_tokens); i++)
         if (all_tokens[i])
             azm_tokens_look_again(all_tokens[i]);
-    azm_exporter_alive(x);
+    if (x)
+        azm_exporter_alive(x);
 }
 
 /* --- the identity --- */
