@@ -264,10 +264,7 @@ int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_
 
 void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
 {
-    uint64_t now;
-
     pthread_mutex_lock(&t->mutex);
-    now = now_usec(t);
     if (t->header && t->number == number) {
         azm_token_schedule_refused(&t->schedule, now_usec(t));
         forget(t);

@@ -75,12 +75,6 @@ void azm_token_schedule_mended(struct azm_token_schedule *s, uint64_t now_usec)
     s->next_usec = MAX(now_usec, s->not_before_usec);
 }
 
-void azm_token_schedule_mended(struct azm_token_schedule *s, uint64_t now_usec)
-{
-    s->failures = 0;
-    s->next_usec = MAX(now_usec, s->not_before_usec);
-}
-
 uint64_t azm_token_schedule_wait_usec(const struct azm_token_schedule *s, uint64_t now_usec)
 {
     uint64_t until = s->next_usec;
