@@ -157,7 +157,8 @@ static int append_signature(struct azm_secret *out, EVP_PKEY *key)
     if (!digest || EVP_DigestSignInit(digest, &how, EVP_sha256(), NULL, key) != 1 ||
         EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) != 1 ||
         EVP_PKEY_CTX_set_rsa_pss_saltlen(how, 32) != 1 || EVP_PKEY_CTX_set_rsa_mgf1_md(how, EVP_sha256()) != 1 ||
-        EVP_DigestSign(digest, signature, &len, (const unsigned char *)azm_secret_text(out), azm_secret_len(out)) != 1)
+        EVP_DigestSignUpdate(digest, azm_secret_text(out), azm_secret_len(out)) != 1 ||
+        EVP_DigestSignFinal(digest, signature, &len) != 1)
         return -EIO;
     return azm_secret_printf(out, ".") < 0 ? -E2BIG : azm_base64url_append(out, signature, len);
 }

@@ -11,7 +11,7 @@
  * azm_credential_acquire blocks: it belongs on a thread of its own (auth/token.h), or into a command for people. One
  * thread at a time uses a credential; azm_credential_cancel may be called by any other one. */
 
-/* Strings are borrowed, and "" means not set. */
+/* Strings and secrets are borrowed until azm_credential_new has returned. A string that is "" is not set. */
 struct azm_credential_options {
     enum azm_auth auth;    /* not AZM_AUTH_AUTO, not AZM_AUTH_NONE */
     const char *authority; /* "https://login.microsoftonline.com" */

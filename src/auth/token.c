@@ -266,9 +266,6 @@ void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
 {
     pthread_mutex_lock(&t->mutex);
     if (t->header && t->number == number) {
-        if (!*t->status.failure.reason)
-            snprintf(t->status.failure.reason, sizeof t->status.failure.reason,
-                     "the destination has refused the token, and another one is asked for");
         azm_token_schedule_refused(&t->schedule, now_usec(t));
         forget(t);
         pthread_cond_signal(&t->changed);

@@ -42,15 +42,16 @@ struct azm_tokens *azm_tokens_unref(struct azm_tokens *t);
 
 const char *azm_tokens_credential_name(const struct azm_tokens *t);
 
-/* This eventfd is written to whenever the token or the status changes; -1: none any more. One at a time. */
+/* This eventfd is written to at once, and whenever the token or the status changes; -1: none any more. One at a time.
+ */
 void azm_tokens_notify(struct azm_tokens *t, int event_fd);
 
 /* The header line with a token that is valid now: 1, with a reference that the caller releases and the number of this
  * token; 0 if there is none. */
 int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_t *ret_number);
 
-/* The server has refused the token with this number: if it is still the one, it is forgotten and another one asked for,
- * though not more often than every 30 seconds. */
+/* The server has refused the token with this number: if it is still the one, it is forgotten and another one asked for;
+ * at once, and then not again within 30 seconds. */
 void azm_tokens_refused(struct azm_tokens *t, uint64_t number);
 
 void azm_tokens_get_status(struct azm_tokens *t, struct azm_tokens_status *ret);

@@ -64,8 +64,9 @@ void azm_token_schedule_failure(struct azm_token_schedule *s, const struct azm_c
 void azm_token_schedule_refused(struct azm_token_schedule *s, uint64_t now_usec)
 {
     s->expires_usec = 0;
-    s->next_usec = MAX(now_usec, s->asked_usec + REFUSED_USEC);
+    s->next_usec = MAX(now_usec, s->renewal_usec > 0 ? s->renewal_usec + REFUSED_USEC : 0);
     s->next_usec = MAX(s->next_usec, s->not_before_usec);
+    s->renewal_usec = s->next_usec;
 }
 
 uint64_t azm_token_schedule_wait_usec(const struct azm_token_schedule *s, uint64_t now_usec)

@@ -16,6 +16,7 @@ struct azm_token_schedule {
     uint64_t expires_usec;    /* the token's end; 0: there is none */
     uint64_t asked_usec;      /* when the last attempt began */
     uint64_t not_before_usec; /* by Retry-After */
+    uint64_t renewal_usec;    /* when the last attempt was, or will be, that a refused token has caused; 0: none was */
     unsigned failures;        /* in a row, of one sort */
     bool permanent;           /* the sort */
 };

@@ -3,8 +3,8 @@
 
 #include <jansson.h>
 
-#include "cli/destination.h"
 #include "core/clock.h"
+#include "export/destination.h"
 
 /* azmonlog check: steps that are tried one after the other, each with a line. */
 
@@ -46,12 +46,12 @@ void check_skipped(struct check *c, enum check_id id, const char *reason);
 void check_journal(struct check *c, const struct azm_config *config);
 
 /* check_connection.c: from the name to TLS. True if it can be sent there. */
-bool check_connection(struct check *c, const struct cli_destination *d);
+bool check_connection(struct check *c, const struct azm_destination *d);
 
 /* check_identity.c: the credential and a token. True if there is one, or none is needed. */
-bool check_identity(struct check *c, const struct cli_destination *d);
+bool check_identity(struct check *c, const struct azm_destination *d);
 
 /* check_send.c: whether the destination lets us in; with `send` also a record that can be found by its uid. Then
  * `ret_query` is the query that finds it, to be freed; NULL if there is none. */
-void check_send(struct check *c, const struct cli_destination *d, const struct azm_config *config, bool send,
+void check_send(struct check *c, const struct azm_destination *d, const struct azm_config *config, bool send,
                 char **ret_query);

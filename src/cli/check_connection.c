@@ -221,7 +221,7 @@ static void report(struct check *c, const struct probe *p)
     }
 }
 
-bool check_connection(struct check *c, const struct cli_destination *d)
+bool check_connection(struct check *c, const struct azm_destination *d)
 {
     struct probe p = {.easy = curl_easy_init(), .address = (char *)""};
     bool ok;

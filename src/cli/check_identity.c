@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/check.h"
 
-static bool check_token(struct check *c, const struct cli_destination *d, struct azm_credential *credential)
+static bool check_token(struct check *c, const struct azm_destination *d, struct azm_credential *credential)
 {
     struct azm_token_failure failure;
     struct azm_token token = {0};
@@ -22,7 +22,7 @@ static bool check_token(struct check *c, const struct cli_destination *d, struct
     return true;
 }
 
-bool check_identity(struct check *c, const struct cli_destination *d)
+bool check_identity(struct check *c, const struct azm_destination *d)
 {
     _cleanup_(azm_buf_free) struct azm_buf others = {0};
     struct azm_credential *credential;

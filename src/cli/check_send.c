@@ -78,7 +78,7 @@ static int make_batch(const struct azm_config *config, char uid[static 33], stru
 }
 
 /* The query that finds it. */
-static char *make_query(const struct cli_destination *d, const char *uid)
+static char *make_query(const struct azm_destination *d, const char *uid)
 {
     char *query = NULL;
     int r = 0;
@@ -142,7 +142,7 @@ static bool check_permission(struct check *c, struct cli_sender *sender, const s
     return false;
 }
 
-static void check_record(struct check *c, const struct cli_destination *d, struct cli_sender *sender,
+static void check_record(struct check *c, const struct azm_destination *d, struct cli_sender *sender,
                          const struct azm_config *config, char **ret_query)
 {
     struct azm_batch *batch = NULL;
@@ -165,7 +165,7 @@ static void check_record(struct check *c, const struct cli_destination *d, struc
     azm_batch_free(batch);
 }
 
-void check_send(struct check *c, const struct cli_destination *d, const struct azm_config *config, bool send,
+void check_send(struct check *c, const struct azm_destination *d, const struct azm_config *config, bool send,
                 char **ret_query)
 {
     struct cli_sender *sender;

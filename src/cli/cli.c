@@ -10,6 +10,7 @@
 #include "config/otel_env.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "export/destination.h"
 
 void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option)
 {
@@ -147,4 +148,39 @@ struct azm_otlp_limits cli_record_limits(const struct azm_config *c)
         .value_bytes = text_bytes,
         .attributes_bytes = c->max_request_bytes / 4,
     };
+}
+
+int cli_no_destination(const char *path, struct azm_error *err)
+{
+    return azm_error_set(err, ENOENT,
+                         "no destination: set endpoint=, dce= and dcr=, or connection_string= in section [destination] "
+                         "of %s, or use --endpoint URL",
+                         path ? path : AZM_DEFAULT_CONFIG);
+}
+
+static int check_destination(const struct azm_config *c, const char *path, struct azm_error *err)
+{
+    _cleanup_(azm_destination_free) struct azm_destination d = {0};
+    struct azm_credential *credential;
+    int r;
+
+    if (!azm_config_has_destination(c))
+        return cli_no_destination(path, err);
+    r = azm_destination_init(&d, c, err);
+    if (r < 0 || !d.has_credential)
+        return r;
+    r = azm_credential_new(&d.credential, &credential, err);
+    if (r >= 0)
+        azm_credential_free(credential);
+    return r;
+}
+
+int cli_check_destination(const struct azm_config *c, const char *path)
+{
+    struct azm_error err;
+
+    if (check_destination(c, path, &err) >= 0)
+        return 0;
+    azm_log(AZM_LOG_ERROR, "%s", err.words);
+    return AZM_EXIT_CONFIG;
 }

@@ -52,6 +52,13 @@ char *cli_control_path(const struct azm_config *c);
 /* The bounds of one record: it never takes more than about three quarters of a request. */
 struct azm_otlp_limits cli_record_limits(const struct azm_config *c);
 
+/* The words for a configuration without one: -ENOENT. `path`: its file; NULL: the default one. */
+int cli_no_destination(const char *path, struct azm_error *err);
+
+/* For a command that sends: prints what is wrong with the destination, or that there is none in the file at `path`
+ * (NULL: the default one), and returns an exit code; 0 if all is well. */
+int cli_check_destination(const struct azm_config *c, const char *path);
+
 /* Prints the words of an error and returns the exit code that goes with it. */
 int cli_fail(int error, const struct azm_error *err);
 

@@ -96,7 +96,7 @@ void check_skipped(struct check *c, enum check_id id, const char *reason)
 /* --- the steps --- */
 
 static bool check_configuration(struct check *c, struct azm_config *config, const char *path,
-                                const struct cli_overrides *overrides, struct cli_destination *d)
+                                const struct cli_overrides *overrides, struct azm_destination *d)
 {
     struct azm_error err = {0};
     bool ok;
@@ -108,16 +108,16 @@ static bool check_configuration(struct check *c, struct azm_config *config, cons
         ok = false;
     }
     if (ok)
-        ok = cli_destination_init(d, config, &err) >= 0;
+        ok = azm_destination_init(d, config, &err) >= 0;
     if (ok)
-        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "%s: records go to %s",
-                 path ? path : AZM_DEFAULT_CONFIG, d->name);
+        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "%s: records go to %s", path ? path : AZM_DEFAULT_CONFIG,
+                 d->name);
     else
         check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words, "azmonlog.conf(5) lists the keys");
     return ok;
 }
 
-static void check_destination(struct check *c, const struct cli_destination *d, const struct azm_config *config,
+static void check_destination(struct check *c, const struct azm_destination *d, const struct azm_config *config,
                               bool send, char **ret_query)
 {
     bool connected = check_connection(c, d), known = check_identity(c, d);
@@ -147,7 +147,7 @@ static void print_end(const struct check *c, const char *query)
 static int check(const char *path, const struct cli_overrides *overrides, bool json, bool send)
 {
     _cleanup_(azm_config_free) struct azm_config config = {0};
-    _cleanup_(cli_destination_free) struct cli_destination d = {0};
+    _cleanup_(azm_destination_free) struct azm_destination d = {0};
     _cleanup_free_ char *query = NULL;
     struct check c = {.json = json};
     struct azm_error err;

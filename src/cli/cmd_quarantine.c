@@ -7,7 +7,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "cli/destination.h"
 #include "cli/quarantine.h"
 #include "core/log.h"
 #include "export/quarantine_note.h"

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "cli/daemon.h"
-#include "cli/destination.h"
 #include "cli/journal_options.h"
 #include "core/log.h"
 

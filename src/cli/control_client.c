@@ -6,7 +6,7 @@
 
 #include "cli/control_client.h"
 #include "cli/json_call.h"
-#include "cli/unix_socket.h"
+#include "pipeline/unix_socket.h"
 
 /* Whose socket it is, as far as can be seen from here: where its folder may not be entered, that tells. */
 static int no_permission(int error, const char *path, struct azm_error *err)

@@ -6,8 +6,8 @@
 
 #include "core/error.h"
 
-/* The other end of cli/control.h: asks the azmonlog that listens on `path`. Owns `message`; NULL stands for "out of
- * memory". Waits until `deadline_usec` (monotonic clock). 0 and the answer, which the caller releases; or
+/* The other end of pipeline/control.h: asks the azmonlog that listens on `path`. Owns `message`; NULL stands for "out
+ * of memory". Waits until `deadline_usec` (monotonic clock). 0 and the answer, which the caller releases; or
  *   -ECONNREFUSED  no azmonlog runs there
  *   -EACCES        the socket is not for this user
  *   -ETIMEDOUT     no answer in time

@@ -7,32 +7,43 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
-#include "cli/destination.h"
 #include "core/log.h"
+#include "pipeline/service.h"
 #include "source/journal.h"
 #include "source/sigbus.h"
 #include "store/state_dir.h"
 
 #define STATUS_INTERVAL_USEC AZM_USEC_PER_SEC
 
+/* Everything here belongs to the main thread. */
+struct daemon {
+    const char *config_path; /* NULL: the default one */
+    const struct cli_overrides *overrides;
+    struct azm_config *config;
+    int state_dir_fd, lock_fd;
+    struct azm_quarantine *quarantine; /* the exporter's thread's */
+    struct azm_service service;        /* what it consists of */
+    struct azm_control *control;
+    sd_event *event;
+    sd_event_source *status_timer, *watchdog_timer;
+    uint64_t watchdog_usec; /* 0: none */
+};
+
 /* From the top down. */
 static void daemon_free(struct daemon *d)
 {
-    azm_pipeline_free(d->pipeline); /* answers flushes that wait */
+    azm_pipeline_free(d->service.pipeline); /* answers flushes that wait */
     azm_control_free(d->control);
-    azm_outbox_free(d->outbox);
-    azm_exporter_free(d->exporter);
-    azm_tokens_unref(d->tokens);
-    free(d->identity);
+    azm_outbox_free(d->service.outbox);
+    azm_exporter_free(d->service.exporter);
     azm_quarantine_free(d->quarantine);
-    azm_quarantine_free(d->quarantine_view);
-    if (d->source)
-        d->source->ops->free(d->source);
+    azm_quarantine_free(d->service.quarantine);
+    if (d->service.source)
+        d->service.source->ops->free(d->service.source);
     sd_event_source_unref(d->status_timer);
     sd_event_source_unref(d->watchdog_timer);
     sd_event_unref(d->event);
-    free(d->destination);
-    free(d->reload_error);
+    azm_service_clear(&d->service);
     azm_closep(&d->lock_fd);
     azm_closep(&d->state_dir_fd);
     azm_config_free(d->config);
@@ -41,11 +52,32 @@ static void daemon_free(struct daemon *d)
 
 /* --- status for systemd --- */
 
+static void notify_status(const struct daemon *d)
+{
+    struct azm_exporter_status s;
+
+    azm_exporter_get_status(d->service.exporter, &s);
+    switch (s.state) {
+    case AZM_EXPORTER_DELIVERING:
+        sd_notifyf(0, "STATUS=%" PRIu64 " records read, %" PRIu64 " delivered to %s",
+                   azm_pipeline_records_read(d->service.pipeline), s.records, d->service.destination);
+        break;
+    case AZM_EXPORTER_RETRYING:
+        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; retrying %s: %s", s.records, d->service.destination,
+                   s.reason);
+        break;
+    case AZM_EXPORTER_HELD:
+        sd_notifyf(0, "STATUS=%" PRIu64 " records delivered; held by %s: %s", s.records, d->service.destination,
+                   s.reason);
+        break;
+    }
+}
+
 static int on_status_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
     (void)s;
     (void)usec;
-    daemon_notify_status(userdata);
+    notify_status(userdata);
     return 0;
 }
 
@@ -54,7 +86,7 @@ static int on_watchdog_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
     struct daemon *d = userdata;
 
-    if (azm_exporter_alive(d->exporter))
+    if (azm_exporter_alive(d->service.exporter))
         sd_notify(0, "WATCHDOG=1");
     sd_event_source_set_time(s, usec + d->watchdog_usec / 4);
     return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -65,59 +97,14 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
     struct daemon *d = userdata;
 
     (void)s;
-    d->stopping = true;
+    d->service.stopping = true;
     azm_log(AZM_LOG_INFO, "%s: delivering what is read, then ending", strsignal((int)si->ssi_signo));
     sd_notify(0, "STOPPING=1\nSTATUS=delivering what is read");
-    azm_pipeline_stop(d->pipeline);
+    azm_pipeline_stop(d->service.pipeline);
     return 0;
 }
 
 /* --- setting up --- */
-
-/* Tokens for this destination: those that are there, if they are for the same identity. */
-static int take_tokens(const struct daemon *d, const struct cli_destination *destination, struct azm_tokens **ret,
-                       struct azm_error *err)
-{
-    if (!d->tokens || !destination->identity || strcmp(d->identity, destination->identity) != 0)
-        return cli_destination_tokens(destination, ret, err);
-    *ret = azm_tokens_ref(d->tokens);
-    return 0;
-}
-
-static void swap_strings(char **a, char **b)
-{
-    char *c = *a;
-
-    *a = *b;
-    *b = c;
-}
-
-/* Starts the exporter, or makes a running one go by this configuration: 0 or -errno. */
-static int apply_to_exporter(struct daemon *d, const struct azm_config *c, struct azm_error *err)
-{
-    _cleanup_(cli_destination_free) struct cli_destination destination = {0};
-    struct azm_exporter_options o;
-    struct azm_tokens *tokens;
-    int r = cli_destination_init(&destination, c, err);
-
-    if (r >= 0)
-        r = take_tokens(d, &destination, &tokens, err);
-    if (r < 0)
-        return r;
-    o = cli_destination_exporter(&destination, c);
-    o.quarantine = d->quarantine;
-    o.tokens = tokens;
-    r = d->exporter ? azm_exporter_configure(d->exporter, &o, err) : azm_exporter_new(&o, &d->exporter, err);
-    if (r < 0) {
-        azm_tokens_unref(tokens);
-        return r;
-    }
-    azm_tokens_unref(d->tokens);
-    d->tokens = tokens;
-    swap_strings(&d->identity, &destination.identity);
-    swap_strings(&d->destination, &destination.name);
-    return 0;
-}
 
 /* The server has refused the credentials: perhaps there are others in headers_file= by now. The configuration is read
  * anew, but only for its headers. */
@@ -133,7 +120,7 @@ static void renew_credentials(struct daemon *d)
     if (azm_key_values_equal(&new->headers, &d->config->headers))
         return;
     azm_key_values_swap(&new->headers, &d->config->headers);
-    if (apply_to_exporter(d, d->config, &err) < 0) {
+    if (azm_service_connect(&d->service, d->config, d->quarantine, &err) < 0) {
         azm_key_values_swap(&new->headers, &d->config->headers);
         azm_log(AZM_LOG_ERROR, "%s; the credentials stay as they were", err.words);
         return;
@@ -149,9 +136,9 @@ static void on_change(void *userdata)
     int enabled;
     uint64_t now;
 
-    if (azm_exporter_wants_renewal(d->exporter))
+    if (azm_exporter_wants_renewal(d->service.exporter))
         renew_credentials(d);
-    daemon_sample(d);
+    azm_service_sample(&d->service);
     if (sd_event_source_get_enabled(d->status_timer, &enabled) < 0 || enabled != SD_EVENT_OFF)
         return;
     sd_event_now(d->event, CLOCK_MONOTONIC, &now);
@@ -163,7 +150,7 @@ static struct azm_outbox_options outbox_options(const struct daemon *d, const st
                                                 const char *spool_path)
 {
     return (struct azm_outbox_options){
-        .exporter = d->exporter,
+        .exporter = d->service.exporter,
         .clock = &azm_system_clock,
         .spool_path = spool_path,
         .spool = c->spool,
@@ -181,7 +168,7 @@ static int open_quarantine(struct daemon *d, struct azm_error *err)
 
     int r = azm_quarantine_open(&o, &d->quarantine, err);
 
-    return r < 0 ? r : azm_quarantine_open(&o, &d->quarantine_view, err);
+    return r < 0 ? r : azm_quarantine_open(&o, &d->service.quarantine, err);
 }
 
 static int open_outbox(struct daemon *d, struct azm_error *err)
@@ -194,16 +181,16 @@ static int open_outbox(struct daemon *d, struct azm_error *err)
         return azm_error_set(err, ENOMEM, "out of memory");
     }
     o = outbox_options(d, d->config, path);
-    return azm_outbox_new(&o, &d->outbox, err);
+    return azm_outbox_new(&o, &d->service.outbox, err);
 }
 
 static struct azm_pipeline_options pipeline_options(struct daemon *d, const struct azm_config *c, bool once)
 {
     return (struct azm_pipeline_options){
         .event = d->event,
-        .source = d->source,
-        .outbox = d->outbox,
-        .exporter = d->exporter,
+        .source = d->service.source,
+        .outbox = d->service.outbox,
+        .exporter = d->service.exporter,
         .clock = &azm_system_clock,
         .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
         .record = cli_record_limits(c),
@@ -248,21 +235,21 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
 
     r = check_unchanged(d->config, new, err);
     if (r >= 0)
-        r = apply_to_exporter(d, new, err);
+        r = azm_service_connect(&d->service, new, d->quarantine, err);
     if (r < 0)
         return r;
-    r = azm_pipeline_configure(d->pipeline, &o);
+    r = azm_pipeline_configure(d->service.pipeline, &o);
     if (r < 0)
         azm_error_set(err, r, "out of memory");
     else
-        r = d->source->ops->configure(d->source, new, err);
+        r = d->service.source->ops->configure(d->service.source, new, err);
     if (r < 0) { /* back to where it was */
         o = pipeline_options(d, d->config, false);
-        azm_pipeline_configure(d->pipeline, &o);
-        apply_to_exporter(d, d->config, NULL);
+        azm_pipeline_configure(d->service.pipeline, &o);
+        azm_service_connect(&d->service, d->config, d->quarantine, NULL);
         return r;
     }
-    azm_outbox_configure(d->outbox, &outbox);
+    azm_outbox_configure(d->service.outbox, &outbox);
     return 0;
 }
 
@@ -281,6 +268,7 @@ static int reload(struct daemon *d, struct azm_error *err)
         struct azm_config *old = d->config;
 
         d->config = new;
+        d->service.journal_namespace = new->journal_namespace;
         new = old;
     }
     return r;
@@ -294,17 +282,17 @@ static int on_reload_signal(sd_event_source *s, const struct signalfd_siginfo *s
     (void)s;
     (void)si;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, azm_monotonic_usec(&azm_system_clock));
-    free(d->reload_error);
-    d->reload_error = NULL;
+    azm_service_clear(&d->service);
+    d->service.reload_error = NULL;
     if (reload(d, &err) < 0) {
-        d->reload_error = strdup(err.words);
+        d->service.reload_error = strdup(err.words);
         azm_log(AZM_LOG_ERROR, "%s; the configuration stays as it was", err.words);
     } else {
-        d->reloads++;
-        azm_log(AZM_LOG_NOTICE, "the configuration was read anew; exporting to %s", d->destination);
+        d->service.reloads++;
+        azm_log(AZM_LOG_NOTICE, "the configuration was read anew; exporting to %s", d->service.destination);
     }
     sd_notify(0, "READY=1");
-    daemon_notify_status(d);
+    notify_status(d);
     return 0;
 }
 
@@ -345,7 +333,7 @@ static int open_control(struct daemon *d, struct azm_error *err)
 
     if (!path)
         return azm_error_set(err, ENOMEM, "out of memory");
-    r = azm_control_new(d->event, path, daemon_answer, d, &d->control, err);
+    r = azm_control_new(d->event, path, azm_service_answer, &d->service, &d->control, err);
     if (r < 0 && r != -ENOMEM) {
         azm_log(AZM_LOG_WARNING, "%s; azmonlog status and flush cannot reach this azmonlog", err->words);
         return 0;
@@ -359,7 +347,9 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     struct azm_pipeline_options o;
     int r;
 
-    d->started_usec = azm_realtime_usec(&azm_system_clock);
+    d->service.started_usec = azm_realtime_usec(&azm_system_clock);
+    d->service.journald = !*d->config->journal_directory && d->config->journal_files.n == 0;
+    d->service.journal_namespace = d->config->journal_namespace;
     r = start_event_loop(d, err); /* first, so that a signal is never the end without order */
     if (r >= 0)
         r = azm_http_global_init(err);
@@ -367,20 +357,20 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
         r = azm_state_dir_open(d->config->state_directory, &d->state_dir_fd, &d->lock_fd, err);
     journal.state_dir_fd = d->state_dir_fd;
     if (r >= 0)
-        r = azm_journal_open(&journal, &d->source, err);
+        r = azm_journal_open(&journal, &d->service.source, err);
     if (r >= 0)
         r = open_quarantine(d, err);
     if (r >= 0)
-        r = apply_to_exporter(d, d->config, err);
+        r = azm_service_connect(&d->service, d->config, d->quarantine, err);
     if (r >= 0)
         r = open_outbox(d, err);
     if (r < 0)
         return r;
     o = pipeline_options(d, d->config, once);
-    r = azm_pipeline_new(&o, &d->pipeline, err);
+    r = azm_pipeline_new(&o, &d->service.pipeline, err);
     if (r < 0)
         return r;
-    daemon_sample(d);
+    azm_service_sample(&d->service);
     return open_control(d, err);
 }
 
@@ -394,15 +384,15 @@ static int run(struct daemon *d, bool once)
     r = set_up(d, once, &err);
     if (r < 0)
         return cli_fail(r, &err);
-    azm_log(AZM_LOG_INFO, "version %s, exporting to %s", PACKAGE_VERSION, d->destination);
+    azm_log(AZM_LOG_INFO, "version %s, exporting to %s", PACKAGE_VERSION, d->service.destination);
     sd_notify(0, "READY=1");
-    daemon_notify_status(d);
+    notify_status(d);
     r = sd_event_loop(d->event);
     if (r >= 0)
-        r = azm_pipeline_result(d->pipeline, &err);
+        r = azm_pipeline_result(d->service.pipeline, &err);
     else
         azm_error_set(&err, r, "the event loop has failed: %m");
-    azm_exporter_get_status(d->exporter, &s);
+    azm_exporter_get_status(d->service.exporter, &s);
     azm_log(AZM_LOG_INFO, "%" PRIu64 " record%s delivered in %" PRIu64 " request%s%s", s.records,
             s.records == 1 ? "" : "s", s.requests, s.requests == 1 ? "" : "s",
             r > 0 ? "; the next start goes on with the rest" : "");

@@ -7,7 +7,7 @@
 
 #include "cli/journald_sync.h"
 #include "cli/json_call.h"
-#include "cli/unix_socket.h"
+#include "pipeline/unix_socket.h"
 
 char *azm_journald_folder(const char *journal_namespace)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/json_call.h"
-#include "cli/unix_socket.h"
+#include "pipeline/unix_socket.h"
 
 static int ask(int fd, const char *text, char end, uint64_t deadline_usec, struct azm_buf *ret)
 {

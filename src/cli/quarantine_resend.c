@@ -20,7 +20,7 @@ struct resend {
     int lock_fd;
     bool *chosen;
     size_t n_chosen, delivered, refused, partial, unreadable;
-    struct cli_destination destination;
+    struct azm_destination destination;
     struct cli_sender *sender;
     struct azm_batch_limits limits;
     struct azm_batch *batch;
@@ -36,7 +36,7 @@ static void resend_free(struct resend *r)
     azm_closep(&r->lock_fd);
     free(r->chosen);
     cli_sender_free(r->sender);
-    cli_destination_free(&r->destination);
+    azm_destination_free(&r->destination);
     azm_batch_free(r->batch);
     free(r->members);
     azm_buf_free(&r->resource);
@@ -168,7 +168,7 @@ static int prepare(struct resend *r, const struct azm_config *c, struct azm_erro
     r->members = calloc(r->lines.n + 1, sizeof(struct azm_quarantine_line *));
     if (!r->members || azm_batch_new(&r->limits, &r->batch) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
-    k = cli_destination_init(&r->destination, c, err);
+    k = azm_destination_init(&r->destination, c, err);
     if (k < 0)
         return k;
     return cli_sender_new(&r->destination, &r->sender, err);

@@ -18,7 +18,7 @@
 
 struct cli_sender {
     int signal_fd;
-    const struct cli_destination *destination;
+    const struct azm_destination *destination;
     struct azm_tokens *tokens; /* NULL: it needs none */
     int token_fd;              /* readable when there is news of the token */
     struct azm_body_maker maker;
@@ -29,7 +29,7 @@ struct cli_sender {
     struct azm_buf raw, compressed;
 };
 
-static int make_settings(struct cli_sender *s, const struct cli_destination *destination, struct azm_error *err)
+static int make_settings(struct cli_sender *s, const struct azm_destination *destination, struct azm_error *err)
 {
     struct azm_http_options http = destination->http;
 
@@ -37,7 +37,7 @@ static int make_settings(struct cli_sender *s, const struct cli_destination *des
     return azm_http_settings_new(&http, &s->settings, err);
 }
 
-int cli_sender_new(const struct cli_destination *destination, struct cli_sender **ret, struct azm_error *err)
+int cli_sender_new(const struct azm_destination *destination, struct cli_sender **ret, struct azm_error *err)
 {
     struct cli_sender *s = calloc(1, sizeof *s);
     sigset_t mask;
@@ -67,7 +67,7 @@ int cli_sender_new(const struct cli_destination *destination, struct cli_sender 
             r = azm_error_set(err, ENOMEM, "out of memory");
     }
     if (r == 0)
-        r = cli_destination_tokens(destination, &s->tokens, err);
+        r = azm_destination_tokens(destination, &s->tokens, err);
     if (r == 0 && s->tokens)
         azm_tokens_notify(s->tokens, s->token_fd);
     if (r < 0) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "batch/batch.h"
-#include "cli/destination.h"
+#include "export/destination.h"
 #include "export/quarantine.h"
 
 /* For commands that send: one request after the other. Follows redirects, keeps a token, and says what the answer to
@@ -28,7 +28,7 @@ struct cli_answer {
 struct cli_sender;
 
 /* `destination` must outlive it. SIGINT and SIGTERM no longer end the process but stop the sending. 0 or -errno. */
-int cli_sender_new(const struct cli_destination *destination, struct cli_sender **ret, struct azm_error *err);
+int cli_sender_new(const struct azm_destination *destination, struct cli_sender **ret, struct azm_error *err);
 struct cli_sender *cli_sender_free(struct cli_sender *s);
 
 /* Posts the records first .. first + n - 1 of the batch and waits for the answer: 0 or -errno. */

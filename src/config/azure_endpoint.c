@@ -48,18 +48,27 @@ void azm_azure_endpoint_dcr(const char *url, char ret[static 40])
 {
     const char *rule = behind_rules(url);
 
-    snprintf(ret, 40, "%.*s", rule ? (int)MIN(strcspn(rule, "/"), (size_t)36) : 0, rule ? rule : "");
+    snprintf(ret, 40, "%.*s", rule ? (int)MIN(strcspn(rule, "/?#"), (size_t)39) : 0, rule ? rule : "");
     if (!azm_is_dcr_id(ret))
         *ret = '\0';
 }
 
+/* A part of a host's name, up to a dot or its end: RFC 1123, 2.1. */
+static bool is_label(const char *s, size_t len)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+
+    return len > 0 && len <= 63 && strspn(s, letters) >= len && s[0] != '-' && s[len - 1] != '-';
+}
+
 bool azm_is_host_name(const char *s)
 {
-    size_t len = strlen(s);
+    const char *label = s;
 
-    if (len == 0 || len > 253 || !strcmp(s, ".") || *s == '.' || *s == '-' || s[len - 1] == '.' || strstr(s, ".."))
-        return false;
-    return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.") == len;
+    for (; label[strcspn(label, ".")]; label += strcspn(label, ".") + 1)
+        if (!is_label(label, strcspn(label, ".")))
+            return false;
+    return is_label(label, strlen(label)) && strlen(s) <= 253;
 }
 
 char *azm_azure_logs_url(const char *dce, const char *dcr, const char *suffix)
@@ -89,7 +98,6 @@ static bool is_loopback(const char *host)
 /* Takes a URL apart: false if it is none. */
 static bool look_at(const char *url, bool *ret_private, bool *ret_base)
 {
-    static const CURLUPart extras[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT};
     char *scheme = NULL, *host = NULL, *path = NULL;
     bool ok = false;
     CURLU *u = curl_url();
@@ -99,13 +107,7 @@ static bool look_at(const char *url, bool *ret_private, bool *ret_base)
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK) {
         *ret_private = strcasecmp(scheme, "https") == 0 || (strcasecmp(scheme, "http") == 0 && is_loopback(host));
-        *ret_base = strcmp(path, "/") == 0;
-        for (size_t i = 0; i < ELEMENTSOF(extras); i++) {
-            char *extra = NULL;
-
-            *ret_base &= curl_url_get(u, extras[i], &extra, 0) != CURLUE_OK;
-            curl_free(extra);
-        }
+        *ret_base = strcmp(path, "/") == 0 && !strpbrk(url, "?#@"); /* also empty ones: a path is put behind it */
         ok = true;
     }
     curl_free(scheme);

@@ -93,6 +93,16 @@ static const struct key *find_key(const char *section, const char *key)
     return NULL;
 }
 
+bool azm_config_key(size_t i, const char **ret_section, const char **ret_key, bool *ret_list)
+{
+    if (i >= ELEMENTSOF(keys))
+        return false;
+    *ret_section = keys[i].section;
+    *ret_key = keys[i].key;
+    *ret_list = !keys[i].preset;
+    return true;
+}
+
 static int unknown_key(const char *section, const char *key, const char *where, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf known = {0};

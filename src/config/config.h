@@ -144,6 +144,10 @@ int azm_config_forget_destination(struct azm_config *c);
 /* Does it say where records go to? */
 bool azm_config_has_destination(const struct azm_config *c);
 
+/* The i-th of all keys that azm_config_set knows, for those who offer them in another form; false behind the last one.
+ * `list`: several values can be given. The key of a section where any name is a key is "*". */
+bool azm_config_key(size_t i, const char **ret_section, const char **ret_key, bool *ret_list);
+
 /* Checks what cannot be seen key by key: 0 or -EINVAL. */
 int azm_config_check(const struct azm_config *c, struct azm_error *err);
 

@@ -15,6 +15,7 @@
 
 static enum azm_log_level max_level = AZM_LOG_INFO;
 static bool to_journal;
+static void (*sink)(enum azm_log_level level, const char *line);
 
 /* systemd tells its services in $JOURNAL_STREAM ("device:inode", systemd.exec(5)); for others, as under systemd-cat,
  * the other end of the socket tells. */
@@ -39,6 +40,11 @@ void azm_log_init(enum azm_log_level level)
     to_journal = stderr_is_journal();
 }
 
+void azm_log_to(void (*s)(enum azm_log_level level, const char *line))
+{
+    sink = s;
+}
+
 void azm_log(enum azm_log_level level, const char *format, ...)
 {
     char line[1280];
@@ -49,7 +55,9 @@ void azm_log(enum azm_log_level level, const char *format, ...)
 
     if (level > max_level)
         return;
-    if (to_journal)
+    if (sink)
+        n = 0;
+    else if (to_journal)
         n = snprintf(line, sizeof line, "<%d>", level);
     else
         n = snprintf(line, sizeof line, "azmonlog: ");
@@ -65,8 +73,11 @@ void azm_log(enum azm_log_level level, const char *format, ...)
                 *p = ' ';
         used += (size_t)n;
     }
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0) {
+    line[used] = sink ? '\0' : '\n';
+    used++;
+    if (sink)
+        sink(level, line);
+    else if (write(STDERR_FILENO, line, used) < 0) {
         /* Nobody is left to tell. */
     }
     errno = saved;

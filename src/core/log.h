@@ -17,5 +17,9 @@ enum azm_log_level {
  * under systemd-cat) each line starts with the `<N>` prefix of sd-daemon(3), else with "azmonlog: ". */
 void azm_log_init(enum azm_log_level level);
 
+/* From now on lines go to `sink` instead of standard error: NUL-terminated, without prefix and newline. It is called on
+ * whatever thread has something to say. NULL: standard error again. Set it before the first thread starts. */
+void azm_log_to(void (*sink)(enum azm_log_level level, const char *line));
+
 /* Writes one line with one write(2), so that lines of two threads never mix. */
 void azm_log(enum azm_log_level level, const char *format, ...) _printf_(2, 3);

@@ -46,6 +46,7 @@ struct azm_attribute {
 /* One log record on its way from a source to the encoder. Every pointer is borrowed from the
  * source and valid until the source is asked for the next record. */
 struct azm_record {
+    struct azm_text encoded;          /* an OTLP LogRecord: then this and `resource` are all there is; else empty */
     uint64_t time_unix_nano;          /* when it happened; never 0 */
     uint64_t observed_time_unix_nano; /* when journald (rsyslog) received it */
     int severity;                     /* syslog severity 0..7; -1: none was given */

@@ -49,7 +49,8 @@ int azm_secret_append(struct azm_secret *s, const void *data, size_t len)
 {
     if (len > s->max - s->len)
         return -E2BIG;
-    memcpy(s->text + s->len, data, len);
+    if (len > 0)
+        memcpy(s->text + s->len, data, len);
     s->len += len;
     s->text[s->len] = '\0';
     return 0;

@@ -121,8 +121,13 @@ static bool batch_has_records(const struct azm_pipeline *p)
 
 static int encode(struct azm_pipeline *p, const struct azm_record *rec)
 {
-    int r = azm_otlp_encode_record(&p->encoder, rec, &p->record);
+    int r;
 
+    if (rec->encoded.len > 0) {
+        azm_buf_clear(&p->record);
+        r = azm_buf_append(&p->record, rec->encoded.s, rec->encoded.len);
+    } else
+        r = azm_otlp_encode_record(&p->encoder, rec, &p->record);
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
     p->resource = rec->resource;

@@ -57,6 +57,16 @@ int azm_spool_append(struct azm_spool *s, struct azm_spool_row *rows, size_t n, 
     return r < 0 ? r : append(s, rows, n, err);
 }
 
+int azm_spool_check_room(struct azm_spool *s, size_t bytes, struct azm_error *err)
+{
+    const struct azm_spool_row row = {.data = {.len = bytes}};
+    int r = ready(s, err);
+
+    if (r >= 0)
+        r = azm_spool_has_room(s, &row, 1, err);
+    return r < 0 ? r : azm_spool_disk_has_room(s, err);
+}
+
 int azm_spool_read(struct azm_spool *s, uint64_t after, struct azm_spool_row *ret, uint64_t *lost_rows,
                    struct azm_error *err)
 {

@@ -83,6 +83,9 @@ bool azm_spool_exists(const char *path);
  * a moment, and 1/8 or 8 MiB more); another -errno. */
 int azm_spool_append(struct azm_spool *s, struct azm_spool_row *rows, size_t n, struct azm_error *err);
 
+/* Would a row of so many bytes find room now? 0, or what azm_spool_append would say. Appends nothing. */
+int azm_spool_check_room(struct azm_spool *s, size_t bytes, struct azm_error *err);
+
 /* The first row after the one with this id (0: the first of all): 1 and *ret, whose buffer is reused; 0 if there is
  * none. A row that does not have the checksum that it was written with, is passed over. What is lost is added to
  * *lost_rows, once: also what a repair did not find, which any call may have to make when it meets damage (see

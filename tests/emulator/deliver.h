@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How an answer leaves, or does not: the faults of a script that are the same for every kind of request. Each function
- * returns what libmicrohttpd's handler is to return: MHD_YES when an answer is queued, MHD_NO when the connection is to
- * end. */
+/* How an answer leaves, or does not: the faults of a script that are the same for every kind of request. Those that
+ * return an MHD_Result return what libmicrohttpd's handler is to return: MHD_YES when an answer is queued, MHD_NO when
+ * the connection is to end. */
 #pragma once
 
 #include "reply.h"

@@ -275,6 +275,8 @@ static int judge_items(struct context *context)
         return refuse(context, 400, "InvalidJson", "%s", problem);
     if (r == -E2BIG)
         return refuse(context, 413, "TooManyItems", "At most %d items are allowed in one request", EMU_TRACK_ITEMS);
+    if (r >= 0 && track->count == 0)
+        return refuse(context, 400, "EmptyRequest", "The request has no item");
     if (r >= 0)
         r = emu_track_judge(track, context->admission->ikey, context->number, &verdict->lines);
     if (r < 0)

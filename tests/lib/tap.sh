@@ -15,8 +15,8 @@ builddir=$(cd "${builddir:-.}" && pwd)
 : "${AZMONLOG:=$builddir/azmonlog}" "${EMULATOR:=$builddir/azmonlog-emulator}"
 export srcdir builddir AZMONLOG EMULATOR
 # The tests say what they want; the caller's settings must not.
-unset "${!OTEL_@}" "${!AZURE_@}" APPLICATIONINSIGHTS_CONNECTION_STRING NOTIFY_SOCKET WATCHDOG_USEC INVOCATION_ID \
-  JOURNAL_STREAM http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY 2>/dev/null || true
+unset "${!OTEL_@}" "${!AZURE_@}" "${!APPLICATIONINSIGHTS_@}" "${!IDENTITY_@}" IMDS_ENDPOINT CREDENTIALS_DIRECTORY \
+  NOTIFY_SOCKET WATCHDOG_USEC INVOCATION_ID JOURNAL_STREAM http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY 2>/dev/null || true
 
 tap_count=0
 tap_failed=0

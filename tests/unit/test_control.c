@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "cli/control.h"
-#include "cli/unix_socket.h"
+#include "pipeline/control.h"
+#include "pipeline/unix_socket.h"
 #include "core/clock.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/control_client.h"
-#include "cli/unix_socket.h"
+#include "pipeline/unix_socket.h"
 #include "core/clock.h"
 #include "tests/unit/fake_server.h"
 #include "tests/unit/test.h"

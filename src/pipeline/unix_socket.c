@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/time.h>
 
-#include "cli/unix_socket.h"
 #include "core/clock.h"
+#include "pipeline/unix_socket.h"
 
 #define RECEIVE_MAX ((size_t)1 << 20)
 #define RECEIVE_STEP 4096

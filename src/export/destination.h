@@ -6,7 +6,7 @@
 #include "export/exporter.h"
 
 /* The destination of a configuration, for those who send: where, in which form, and who this is. */
-struct cli_destination {
+struct azm_destination {
     char *name;                  /* how messages name it: without secrets */
     char *url, *ikey, *audience; /* ikey: NULL if it is not Application Insights by a connection string */
     enum azm_profile profile;
@@ -19,18 +19,11 @@ struct cli_destination {
 };
 
 /* 0, -ENOMEM, or -EINVAL if the configuration does not make sense. The configuration must outlive it. */
-int cli_destination_init(struct cli_destination *d, const struct azm_config *c, struct azm_error *err);
-void cli_destination_free(struct cli_destination *d);
+int azm_destination_init(struct azm_destination *d, const struct azm_config *c, struct azm_error *err);
+void azm_destination_free(struct azm_destination *d);
 
 /* A thread that keeps a token for it, or NULL if it needs none: 0 or -errno. */
-int cli_destination_tokens(const struct cli_destination *d, struct azm_tokens **ret, struct azm_error *err);
+int azm_destination_tokens(const struct azm_destination *d, struct azm_tokens **ret, struct azm_error *err);
 
 /* What an exporter to it has to know; clock, quarantine, tokens and delays are the caller's. */
-struct azm_exporter_options cli_destination_exporter(const struct cli_destination *d, const struct azm_config *c);
-
-/* The words for a configuration without one: -ENOENT. `path`: its file; NULL: the default one. */
-int cli_no_destination(const char *path, struct azm_error *err);
-
-/* For a command that sends: prints what is wrong with the destination, or that there is none in the file at `path`
- * (NULL: the default one), and returns an exit code; 0 if all is well. */
-int cli_check_destination(const struct azm_config *c, const char *path);
+struct azm_exporter_options azm_destination_exporter(const struct azm_destination *d, const struct azm_config *c);

@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/control.h"
-#include "cli/unix_socket.h"
 #include "core/buf.h"
 #include "core/clock.h"
+#include "pipeline/control.h"
+#include "pipeline/unix_socket.h"
 
 #define SOCKET_MODE 0660
 #define CLIENT_LIMIT_USEC (10 * AZM_USEC_PER_SEC) /* for the client's part: to take an answer and send a request */

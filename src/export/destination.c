@@ -4,11 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/cli.h"
-#include "cli/destination.h"
 #include "config/azure_endpoint.h"
 #include "config/connection_string.h"
-#include "core/log.h"
+#include "export/destination.h"
 
 /* The URL without its query, which may hold a secret. */
 static char *make_name(const char *url)
@@ -41,7 +39,7 @@ static const char *or_cloud(const char *configured, const char *of_cloud)
 
 /* --- where --- */
 
-static int set_application_insights(struct cli_destination *d, const struct azm_config *c, struct azm_error *err)
+static int set_application_insights(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
 {
     const struct azm_cloud_names *cloud = azm_cloud_names(c->cloud);
     struct azm_connection_string s;
@@ -58,7 +56,7 @@ static int set_application_insights(struct cli_destination *d, const struct azm_
     return 0;
 }
 
-static int set_place(struct cli_destination *d, const struct azm_config *c, struct azm_error *err)
+static int set_place(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
 {
     int r = 0;
 
@@ -98,7 +96,7 @@ static bool has_authorization(const struct azm_config *c)
     return false;
 }
 
-static enum azm_auth resolve_auth(const struct cli_destination *d, const struct azm_config *c)
+static enum azm_auth resolve_auth(const struct azm_destination *d, const struct azm_config *c)
 {
     if (c->auth != AZM_AUTH_AUTO)
         return c->auth;
@@ -112,7 +110,7 @@ static const char *or_empty(const char *s)
     return s ? s : "";
 }
 
-static int set_identity(struct cli_destination *d, const struct azm_config *c, struct azm_error *err)
+static int set_identity(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
 {
     const struct azm_cloud_names *cloud = azm_cloud_names(c->cloud);
     struct azm_credential_options *o = &d->credential;
@@ -158,20 +156,20 @@ static int set_identity(struct cli_destination *d, const struct azm_config *c, s
     return 0;
 }
 
-int cli_destination_init(struct cli_destination *d, const struct azm_config *c, struct azm_error *err)
+int azm_destination_init(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
 {
     int r;
 
-    *d = (struct cli_destination){0};
+    *d = (struct azm_destination){0};
     r = set_place(d, c, err);
     if (r >= 0)
         r = set_identity(d, c, err);
     if (r < 0)
-        cli_destination_free(d);
+        azm_destination_free(d);
     return r;
 }
 
-void cli_destination_free(struct cli_destination *d)
+void azm_destination_free(struct azm_destination *d)
 {
     for (char **h = d->headers; h && *h; h++) {
         explicit_bzero(*h, strlen(*h));
@@ -183,10 +181,10 @@ void cli_destination_free(struct cli_destination *d)
     free(d->ikey);
     free(d->audience);
     free(d->identity);
-    *d = (struct cli_destination){0};
+    *d = (struct azm_destination){0};
 }
 
-int cli_destination_tokens(const struct cli_destination *d, struct azm_tokens **ret, struct azm_error *err)
+int azm_destination_tokens(const struct azm_destination *d, struct azm_tokens **ret, struct azm_error *err)
 {
     struct azm_credential *credential;
     int r;
@@ -203,7 +201,7 @@ int cli_destination_tokens(const struct cli_destination *d, struct azm_tokens **
     return r;
 }
 
-struct azm_exporter_options cli_destination_exporter(const struct cli_destination *d, const struct azm_config *c)
+struct azm_exporter_options azm_destination_exporter(const struct azm_destination *d, const struct azm_config *c)
 {
     return (struct azm_exporter_options){
         .http = d->http,
@@ -218,39 +216,4 @@ struct azm_exporter_options cli_destination_exporter(const struct cli_destinatio
         .retry_max_delay_usec = c->retry_max_delay_usec,
         .hold_max_delay_usec = c->hold_max_delay_usec,
     };
-}
-
-int cli_no_destination(const char *path, struct azm_error *err)
-{
-    return azm_error_set(err, ENOENT,
-                         "no destination: set endpoint=, dce= and dcr=, or connection_string= in section [destination] "
-                         "of %s, or use --endpoint URL",
-                         path ? path : AZM_DEFAULT_CONFIG);
-}
-
-static int check(const struct azm_config *c, const char *path, struct azm_error *err)
-{
-    _cleanup_(cli_destination_free) struct cli_destination d = {0};
-    struct azm_credential *credential;
-    int r;
-
-    if (!azm_config_has_destination(c))
-        return cli_no_destination(path, err);
-    r = cli_destination_init(&d, c, err);
-    if (r < 0 || !d.has_credential)
-        return r;
-    r = azm_credential_new(&d.credential, &credential, err);
-    if (r >= 0)
-        azm_credential_free(credential);
-    return r;
-}
-
-int cli_check_destination(const struct azm_config *c, const char *path)
-{
-    struct azm_error err;
-
-    if (check(c, path, &err) >= 0)
-        return 0;
-    azm_log(AZM_LOG_ERROR, "%s", err.words);
-    return AZM_EXIT_CONFIG;
 }

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "auth/credential.h"
+#include "core/log.h"
+#include "export/destination.h"
+#include "plugin/action.h"
+#include "plugin/pump.h"
+#include "plugin/statistics.h"
+#include "store/state_dir.h"
+
+#define BALLAST_BYTES ((size_t)16 * 1024 * 1024)
+
+struct action {
+    struct parameters parameters;
+    struct azm_config config;
+    char *name;
+
+    pthread_mutex_t mutex;
+    int dir_fd, lock_fd;
+    struct azm_spool_shared *spool; /* NULL: it could not be opened yet; set once */
+    struct pump *pump;
+    atomic_bool down;
+    bool told_down;      /* that it is */
+    size_t wanted_bytes; /* of the row that did not fit */
+
+    void *statistics;
+    struct pump_counters counters;
+    uint64_t submitted, spooled, refused; /* records: handed over, on disk, not taken for now */
+};
+
+/* --- the log --- */
+
+static _Thread_local const char *log_name = "";
+
+void action_log_as(const char *name)
+{
+    log_name = name;
+}
+
+static void to_rsyslog(enum azm_log_level level, const char *line)
+{
+    LogMsg(0, level <= AZM_LOG_ERROR ? RS_SUSPENDED : RS_OK, (int)level, "omazuremonitor[%s]: %s", log_name, line);
+}
+
+/* --- before rsyslogd runs --- */
+
+/* A file name, and what status and metrics show. */
+static char *make_name(const char *name)
+{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+    if (!*name)
+        return strdup("default");
+    return strspn(name, good) == strlen(name) && *name != '.' && strlen(name) < 128 ? strdup(name) : NULL;
+}
+
+static int check_destination(const struct azm_config *c, struct azm_error *err)
+{
+    _cleanup_(azm_destination_free) struct azm_destination d = {0};
+    struct azm_credential *credential;
+    int r = azm_destination_init(&d, c, err);
+
+    if (r < 0 || !d.has_credential)
+        return r;
+    r = azm_credential_new(&d.credential, &credential, err);
+    if (r >= 0)
+        azm_credential_free(credential);
+    return r;
+}
+
+int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
+{
+    struct action *a = calloc(1, sizeof *a);
+    struct azm_error why;
+    int r;
+
+    if (!a)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    azm_log_to(to_rsyslog);
+    a->dir_fd = a->lock_fd = -1;
+    pthread_mutex_init(&a->mutex, NULL);
+    a->name = make_name(p->name);
+    r = a->name
+            ? parameters_load(p, a->name, &a->config, err)
+            : azm_error_set(err, EINVAL,
+                            "action name=\"%s\" has characters other than letters, digits, '.', '_' and '-', which a "
+                            "folder is named by",
+                            p->name);
+    if (r >= 0) {
+        r = check_destination(&a->config, &why);
+        if (r < 0)
+            azm_error_set(err, r, "action \"%s\": %s", a->name, why.words);
+    }
+    if (r < 0) {
+        action_free(a);
+        return r;
+    }
+    a->parameters = *p;
+    *p = (struct parameters){0};
+    *ret = a;
+    return 0;
+}
+
+/* --- the spool --- */
+
+/* Everything below the state directory has to be made, the directory above it too: packages make it, others may not. */
+static int open_directory(struct action *a, struct azm_error *err)
+{
+    _cleanup_free_ char *parent = strdup(a->config.state_directory);
+    char *slash = parent ? strrchr(parent, '/') : NULL;
+
+    if (!parent)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    if (slash && slash != parent) {
+        *slash = '\0';
+        mkdir(parent, 0755); /* if that fails, the next step says why */
+    }
+    return azm_state_dir_open(a->config.state_directory, &a->dir_fd, &a->lock_fd, err);
+}
+
+static int open_spool(struct action *a, struct azm_spool_shared **ret, struct azm_error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    struct azm_spool_damage damage = {0};
+    struct azm_spool_options o = {
+        .max_bytes = a->config.spool_max_bytes,
+        .min_free_percent = (unsigned)a->config.spool_min_free_percent,
+        .ballast_bytes = BALLAST_BYTES,
+        .clock = &azm_system_clock,
+    };
+    int r;
+
+    if (asprintf(&path, "%s/spool.db", a->config.state_directory) < 0) {
+        path = NULL;
+        return azm_error_set(err, ENOMEM, "out of memory");
+    }
+    o.path = path;
+    r = azm_spool_shared_open(&o, ret, &damage, err);
+    if (damage.found)
+        azm_log(AZM_LOG_ERROR,
+                "the spool was damaged; it is kept as %s. %llu commits could be read and go on, %llu are lost",
+                damage.set_aside, (unsigned long long)damage.recovered, (unsigned long long)damage.lost_rows);
+    return r;
+}
+
+static int start_pump(struct action *a, struct azm_spool_shared *spool, struct azm_error *err)
+{
+    const struct pump_options o = {
+        .parameters = &a->parameters,
+        .name = a->name,
+        .config = &a->config,
+        .spool = spool,
+        .dir_fd = a->dir_fd,
+        .counters = &a->counters,
+        .thread_begins = action_log_as,
+    };
+
+    return pump_start(&o, &a->pump, err);
+}
+
+/* Under the mutex: 0 or -errno. */
+static int start(struct action *a, struct azm_error *err)
+{
+    struct azm_spool_shared *spool = NULL;
+    int r = a->dir_fd < 0 ? open_directory(a, err) : 0;
+
+    if (r >= 0)
+        r = open_spool(a, &spool, err);
+    if (r >= 0)
+        r = start_pump(a, spool, err);
+    if (r < 0)
+        azm_spool_shared_free(spool);
+    else
+        __atomic_store_n(&a->spool, spool, __ATOMIC_RELEASE);
+    return r;
+}
+
+static void set_down(struct action *a, const struct azm_error *err)
+{
+    atomic_store(&a->down, true);
+    pthread_mutex_lock(&a->mutex);
+    if (!a->told_down)
+        azm_log(AZM_LOG_ERROR, "%s; rsyslog keeps its messages meanwhile", err->words);
+    a->told_down = true;
+    pthread_mutex_unlock(&a->mutex);
+}
+
+static void set_up(struct action *a)
+{
+    if (!atomic_exchange(&a->down, false))
+        return;
+    pthread_mutex_lock(&a->mutex);
+    if (a->told_down)
+        azm_log(AZM_LOG_NOTICE, "the spool takes messages again");
+    a->told_down = false;
+    pthread_mutex_unlock(&a->mutex);
+}
+
+static void make_statistics(struct action *a)
+{
+    const struct statistics_counter counters[] = {
+        {"submitted", &a->submitted, true},        {"spooled", &a->spooled, true},
+        {"not_spooled", &a->refused, true},        {"exported", &a->counters.exported, true},
+        {"requests", &a->counters.requests, true}, {"retries", &a->counters.retries, true},
+        {"held", &a->counters.held, false},        {"quarantined", &a->counters.quarantined, true},
+        {"bytes.sent", &a->counters.bytes, true},  {"backlog", &a->counters.backlog, false},
+    };
+
+    a->statistics = statistics_new(a->name, counters, ELEMENTSOF(counters));
+}
+
+void action_start(struct action *a)
+{
+    struct azm_error err;
+    int r;
+
+    action_log_as(a->name);
+    make_statistics(a);
+    pthread_mutex_lock(&a->mutex);
+    r = start(a, &err);
+    pthread_mutex_unlock(&a->mutex);
+    if (r < 0)
+        set_down(a, &err);
+}
+
+struct action *action_free(struct action *a)
+{
+    if (!a)
+        return NULL;
+    if (a->name)
+        action_log_as(a->name);
+    pump_stop(a->pump);
+    azm_spool_shared_free(a->spool);
+    statistics_free(a->statistics);
+    azm_closep(&a->lock_fd);
+    azm_closep(&a->dir_fd);
+    azm_config_free(&a->config);
+    parameters_free(&a->parameters);
+    pthread_mutex_destroy(&a->mutex);
+    free(a->name);
+    free(a);
+    return NULL;
+}
+
+const char *action_name(const struct action *a)
+{
+    return a->name;
+}
+
+const struct azm_config *action_config(const struct action *a)
+{
+    return &a->config;
+}
+
+const struct parameters *action_parameters(const struct action *a)
+{
+    return &a->parameters;
+}
+
+/* --- what the workers want --- */
+
+static int append(struct action *a, struct azm_spool_row *row, struct azm_error *err)
+{
+    struct azm_spool_shared *spool = __atomic_load_n(&a->spool, __ATOMIC_ACQUIRE);
+
+    return spool ? azm_spool_shared_append(spool, row, 1, err) : azm_error_set(err, ENOENT, "there is no spool yet");
+}
+
+int action_append(struct action *a, struct azm_spool_row *row)
+{
+    uint64_t n = row->records;
+    struct azm_error err;
+    int r;
+
+    __atomic_fetch_add(&a->submitted, n, __ATOMIC_RELAXED);
+    r = append(a, row, &err);
+    if (r < 0) {
+        __atomic_fetch_add(&a->refused, n, __ATOMIC_RELAXED);
+        __atomic_store_n(&a->wanted_bytes, row->data.len, __ATOMIC_RELAXED);
+        set_down(a, &err);
+        return r;
+    }
+    __atomic_fetch_add(&a->spooled, n, __ATOMIC_RELAXED);
+    set_up(a);
+    return 0;
+}
+
+bool action_is_down(struct action *a)
+{
+    return atomic_load(&a->down);
+}
+
+int action_probe(struct action *a)
+{
+    struct azm_error err;
+    int r = 0;
+
+    pthread_mutex_lock(&a->mutex);
+    if (!a->spool)
+        r = start(a, &err);
+    pthread_mutex_unlock(&a->mutex);
+    if (r >= 0)
+        r = azm_spool_shared_check_room(a->spool, __atomic_load_n(&a->wanted_bytes, __ATOMIC_RELAXED), &err);
+    if (r < 0) {
+        set_down(a, &err);
+        return r;
+    }
+    set_up(a);
+    return 0;
+}
+
+void action_reload(struct action *a)
+{
+    pthread_mutex_lock(&a->mutex);
+    if (a->pump)
+        pump_reload(a->pump);
+    pthread_mutex_unlock(&a->mutex);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "encode/otlp.h"
+#include "export/quarantine.h"
+#include "pipeline/service.h"
+#include "plugin/pump.h"
+#include "source/spool_source.h"
+
+#define SHUTDOWN_TIMEOUT_USEC AZM_USEC_PER_SEC
+#define COUNT_USEC AZM_USEC_PER_SEC
+
+struct pump {
+    struct pump_options o;
+    pthread_t thread;
+    int wake_fd; /* others -> thread */
+    atomic_bool stop, reload;
+
+    /* The thread's own. */
+    struct azm_service service;
+    struct azm_quarantine *quarantine;
+    struct azm_control *control;
+    sd_event *event;
+    sd_event_source *wake, *counting;
+    bool stopping;
+    struct pump_counters counted; /* up to what is in the counters */
+};
+
+/* --- counters --- */
+
+static void put(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+/* What has come since is added, so that rsyslog may reset what it counts. */
+static void add(uint64_t *counter, uint64_t *before, uint64_t now)
+{
+    __atomic_fetch_add(counter, now - *before, __ATOMIC_RELAXED);
+    *before = now;
+}
+
+static void count(struct pump *p)
+{
+    struct pump_counters *c = p->o.counters;
+    struct azm_exporter_status s;
+    struct azm_spool_status spool;
+
+    azm_exporter_get_status(p->service.exporter, &s);
+    azm_spool_shared_get_status(p->o.spool, &spool);
+    add(&c->exported, &p->counted.exported, s.records);
+    add(&c->requests, &p->counted.requests, s.requests);
+    add(&c->retries, &p->counted.retries, s.failures);
+    add(&c->quarantined, &p->counted.quarantined, s.quarantined + s.rejected);
+    add(&c->bytes, &p->counted.bytes, s.bytes);
+    put(&c->held, s.state == AZM_EXPORTER_HELD);
+    put(&c->backlog, spool.records);
+}
+
+static int on_count(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct pump *p = userdata;
+
+    (void)usec;
+    count(p);
+    sd_event_source_set_time_relative(s, COUNT_USEC);
+    return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+/* --- what others want --- */
+
+static struct azm_pipeline_options pipeline_options(struct pump *p, const struct azm_config *c);
+
+static int apply(struct pump *p, const struct azm_config *c, struct azm_error *err)
+{
+    struct azm_pipeline_options o = pipeline_options(p, c);
+    int r = azm_service_connect(&p->service, c, p->quarantine, err);
+
+    if (r >= 0 && azm_pipeline_configure(p->service.pipeline, &o) < 0)
+        r = azm_error_set(err, ENOMEM, "out of memory");
+    return r;
+}
+
+static void reload(struct pump *p)
+{
+    struct azm_config config;
+    struct azm_error err;
+    int r = parameters_load(p->o.parameters, p->o.name, &config, &err);
+
+    if (r >= 0) {
+        r = apply(p, &config, &err);
+        azm_config_free(&config);
+    }
+    free(p->service.reload_error);
+    p->service.reload_error = r < 0 ? strdup(err.words) : NULL;
+    if (r < 0) {
+        azm_log(AZM_LOG_ERROR, "%s; the configuration stays as it was", err.words);
+        return;
+    }
+    p->service.reloads++;
+    azm_log(AZM_LOG_NOTICE, "credentials and certificates were read anew; exporting to %s", p->service.destination);
+}
+
+static int on_wake(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+    struct pump *p = userdata;
+    uint64_t value;
+
+    (void)s;
+    (void)events;
+    while (read(fd, &value, sizeof value) < 0 && errno == EINTR)
+        ;
+    if (atomic_exchange(&p->reload, false) && !p->stopping)
+        reload(p);
+    if (atomic_load(&p->stop) && !p->stopping) {
+        p->stopping = p->service.stopping = true;
+        azm_pipeline_stop(p->service.pipeline);
+    }
+    return 0;
+}
+
+static void wake(struct pump *p)
+{
+    uint64_t one = 1;
+
+    while (write(p->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void on_change(void *userdata)
+{
+    struct pump *p = userdata;
+
+    if (azm_exporter_wants_renewal(p->service.exporter) && !p->stopping)
+        reload(p); /* perhaps there are other credentials in headers_file= by now */
+    azm_service_sample(&p->service);
+}
+
+/* --- setting up --- */
+
+static struct azm_pipeline_options pipeline_options(struct pump *p, const struct azm_config *c)
+{
+    return (struct azm_pipeline_options){
+        .event = p->event,
+        .source = p->service.source,
+        .outbox = p->service.outbox,
+        .exporter = p->service.exporter,
+        .clock = &azm_system_clock,
+        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
+        .schedule_delay_usec = c->schedule_delay_usec,
+        .shutdown_timeout_usec = SHUTDOWN_TIMEOUT_USEC,
+        .on_change = on_change,
+        .userdata = p,
+    };
+}
+
+static int open_quarantines(struct pump *p, struct azm_error *err)
+{
+    const struct azm_quarantine_options o = {
+        .dir_fd = p->o.dir_fd, .max_bytes = p->o.config->quarantine_max_bytes, .clock = &azm_system_clock};
+    int r = azm_quarantine_open(&o, &p->quarantine, err);
+
+    return r < 0 ? r : azm_quarantine_open(&o, &p->service.quarantine, err);
+}
+
+/* The spool is the source: there is none behind it. */
+static int open_outbox(struct pump *p, struct azm_error *err)
+{
+    const struct azm_outbox_options o = {
+        .exporter = p->service.exporter, .clock = &azm_system_clock, .spool_path = "", .spool = false};
+
+    return azm_outbox_new(&o, &p->service.outbox, err);
+}
+
+static int open_events(struct pump *p, struct azm_error *err)
+{
+    int r = sd_event_new(&p->event);
+
+    if (r >= 0)
+        r = sd_event_add_io(p->event, &p->wake, p->wake_fd, EPOLLIN, on_wake, p);
+    if (r >= 0)
+        r = sd_event_add_time_relative(p->event, &p->counting, CLOCK_MONOTONIC, COUNT_USEC, 0, on_count, p);
+    return r < 0 ? azm_error_set(err, r, "cannot set up the event loop: %m") : 0;
+}
+
+/* Nobody can ask an action whose control socket cannot be made, but it does its work. */
+static int open_control(struct pump *p, struct azm_error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    int r;
+
+    if (*p->o.config->control)
+        path = strdup(p->o.config->control);
+    else if (asprintf(&path, "%s/control", p->o.config->state_directory) < 0)
+        path = NULL;
+    if (!path)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    r = azm_control_new(p->event, path, azm_service_answer, &p->service, &p->control, err);
+    if (r < 0 && r != -ENOMEM) {
+        azm_log(AZM_LOG_WARNING, "%s; azmonlog status and flush cannot reach this action", err->words);
+        return 0;
+    }
+    return r;
+}
+
+static int set_up(struct pump *p, struct azm_error *err)
+{
+    struct azm_pipeline_options o;
+    int r = open_events(p, err);
+
+    if (r >= 0)
+        r = open_quarantines(p, err);
+    if (r >= 0)
+        r = azm_service_connect(&p->service, p->o.config, p->quarantine, err);
+    if (r >= 0)
+        r = open_outbox(p, err);
+    if (r >= 0 &&
+        azm_spool_source_new(p->o.spool, p->o.config->state_directory, &azm_system_clock, &p->service.source) < 0)
+        r = azm_error_set(err, ENOMEM, "out of memory");
+    if (r < 0)
+        return r;
+    o = pipeline_options(p, p->o.config);
+    r = azm_pipeline_new(&o, &p->service.pipeline, err);
+    return r < 0 ? r : open_control(p, err);
+}
+
+static void pump_free(struct pump *p)
+{
+    azm_pipeline_free(p->service.pipeline);
+    azm_control_free(p->control);
+    azm_outbox_free(p->service.outbox);
+    azm_exporter_free(p->service.exporter);
+    azm_quarantine_free(p->quarantine);
+    azm_quarantine_free(p->service.quarantine);
+    if (p->service.source)
+        p->service.source->ops->free(p->service.source);
+    sd_event_source_unref(p->wake);
+    sd_event_source_unref(p->counting);
+    sd_event_unref(p->event);
+    azm_service_clear(&p->service);
+    azm_closep(&p->wake_fd);
+    free(p);
+}
+
+/* --- the thread --- */
+
+static void *pump_main(void *userdata)
+{
+    struct pump *p = userdata;
+    struct azm_error err;
+    int r;
+
+    pthread_setname_np(pthread_self(), "azm-pump");
+    p->o.thread_begins(p->o.name);
+    azm_log(AZM_LOG_INFO, "exporting to %s", p->service.destination);
+    r = sd_event_loop(p->event);
+    if (r >= 0)
+        r = azm_pipeline_result(p->service.pipeline, &err);
+    else
+        azm_error_set(&err, r, "the event loop has failed: %m");
+    if (r < 0)
+        azm_log(AZM_LOG_ERROR, "%s; records stay in the spool until rsyslogd is restarted", err.words);
+    count(p);
+    return NULL;
+}
+
+static int start_thread(struct pump *p)
+{
+    sigset_t every, before;
+    int r;
+
+    sigfillset(&every); /* they are rsyslogd's */
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    r = pthread_create(&p->thread, NULL, pump_main, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -r;
+}
+
+int pump_start(const struct pump_options *o, struct pump **ret, struct azm_error *err)
+{
+    struct pump *p = calloc(1, sizeof *p);
+    int r;
+
+    if (!p)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    p->o = *o;
+    p->service.started_usec = azm_realtime_usec(&azm_system_clock);
+    p->service.journal_namespace = "";
+    p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r = p->wake_fd < 0 ? azm_error_set(err, errno, "cannot create an eventfd: %m") : set_up(p, err);
+    if (r >= 0) {
+        r = start_thread(p);
+        if (r < 0)
+            azm_error_set(err, r, "cannot start a thread: %m");
+    }
+    if (r < 0) {
+        pump_free(p);
+        return r;
+    }
+    *ret = p;
+    return 0;
+}
+
+void pump_reload(struct pump *p)
+{
+    atomic_store(&p->reload, true);
+    wake(p);
+}
+
+struct pump *pump_stop(struct pump *p)
+{
+    if (!p)
+        return NULL;
+    atomic_store(&p->stop, true);
+    wake(p);
+    pthread_join(p->thread, NULL);
+    pump_free(p);
+    return NULL;
+}

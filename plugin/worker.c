@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <xxhash.h>
+
+#include "batch/batch.h"
+#include "core/clock.h"
+#include "encode/otlp.h"
+#include "plugin/syslog5424.h"
+#include "plugin/syslog_resource.h"
+#include "plugin/worker.h"
+
+struct worker {
+    const struct azm_config *config;
+    struct azm_syslog_reader *reader;
+    struct azm_syslog_resources *resources;
+    struct azm_otlp_encoder encoder;
+    struct azm_buf record;
+    struct azm_batch *batch;
+    struct azm_spool_row row;
+    /* A record's uid is a hash of both: it is in the spool with the record, and so the same in every copy of it. */
+    uint8_t secret[16];
+    uint64_t counter;
+};
+
+/* A message takes at most three quarters of a request. */
+static struct azm_otlp_limits limits_of(const struct azm_config *c)
+{
+    size_t text_bytes = MIN(c->max_body_bytes, c->max_request_bytes / 2);
+
+    return (struct azm_otlp_limits){
+        .body_bytes = text_bytes, .value_bytes = text_bytes, .attributes_bytes = c->max_request_bytes / 4};
+}
+
+int worker_new(const struct azm_config *config, struct worker **ret)
+{
+    struct worker *w = calloc(1, sizeof *w);
+
+    if (!w)
+        return -ENOMEM;
+    w->config = config;
+    w->encoder.limits = limits_of(config);
+    while (getrandom(w->secret, sizeof w->secret, 0) != (ssize_t)sizeof w->secret)
+        ;
+    if (azm_syslog_reader_new(&w->reader) < 0 || azm_syslog_resources_new(&config->resource, &w->resources) < 0) {
+        worker_free(w);
+        return -ENOMEM;
+    }
+    *ret = w;
+    return 0;
+}
+
+struct worker *worker_free(struct worker *w)
+{
+    if (!w)
+        return NULL;
+    azm_syslog_reader_free(w->reader);
+    azm_syslog_resources_free(w->resources);
+    azm_otlp_encoder_free(&w->encoder);
+    azm_buf_free(&w->record);
+    azm_batch_free(w->batch);
+    azm_spool_row_clear(&w->row);
+    free(w);
+    return NULL;
+}
+
+int worker_begin(struct worker *w)
+{
+    static const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
+
+    w->batch = azm_batch_free(w->batch);
+    return azm_batch_new(&limits, &w->batch);
+}
+
+static void make_uid(struct worker *w, uint8_t uid[static 16])
+{
+    XXH128_canonical_t canonical;
+    uint8_t input[sizeof w->secret + sizeof w->counter];
+
+    memcpy(input, w->secret, sizeof w->secret);
+    memcpy(input + sizeof w->secret, &w->counter, sizeof w->counter);
+    w->counter++;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(input, sizeof input));
+    memcpy(uid, canonical.digest, 16);
+}
+
+int worker_add(struct worker *w, const struct worker_message *m)
+{
+    const struct azm_syslog_input in = {
+        .line = m->line,
+        .meta = m->meta,
+        .attributes = m->attributes,
+        .now_unix_nano = azm_realtime_usec(&azm_system_clock) * AZM_NSEC_PER_USEC,
+    };
+    struct azm_syslog_message message;
+    struct azm_text resource;
+    int r = azm_syslog_read(w->reader, &in, &message);
+
+    if (r >= 0)
+        r = azm_syslog_resources_get(w->resources, message.host, message.app, &resource);
+    if (r < 0)
+        return r;
+    if (m->has_body) {
+        message.record.has_body = true;
+        message.record.body = m->body;
+    }
+    make_uid(w, message.record.uid);
+    r = azm_otlp_encode_record(&w->encoder, &message.record, &w->record);
+    if (r < 0)
+        return r;
+    r = azm_batch_add_text(w->batch, resource, (struct azm_text){(const char *)w->record.data, w->record.len});
+    return MIN(r, 0);
+}
+
+int worker_row(struct worker *w, struct azm_spool_row **ret)
+{
+    w->row.records = azm_batch_records(w->batch);
+    *ret = &w->row;
+    return azm_batch_serialize(w->batch, 0, w->row.records, &w->row.data);
+}

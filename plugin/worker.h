@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "config/config.h"
+#include "core/error.h"
+#include "core/record.h"
+#include "store/spool.h"
+
+/* One worker of rsyslog: turns its messages into a row for the spool. One thread at a time. */
+struct worker;
+
+/* `config` must outlive it. 0 or -ENOMEM. */
+int worker_new(const struct azm_config *config, struct worker **ret);
+struct worker *worker_free(struct worker *w);
+
+/* A message as rsyslog has rendered it; len 0: no such template. */
+struct worker_message {
+    struct azm_text line, body, meta, attributes;
+    bool has_body; /* `body` takes the place of the message's own */
+};
+
+/* Adds a message to the row: 0 or -ENOMEM. */
+int worker_add(struct worker *w, const struct worker_message *m);
+
+/* The row with what was added since worker_begin; it belongs to the worker. 0 or -ENOMEM. */
+int worker_begin(struct worker *w);
+int worker_row(struct worker *w, struct azm_spool_row **ret);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "pipeline/control.h"
+#include "pipeline/pipeline.h"
+
+/* What a running exporter says of itself, be it azmonlog run or an action of rsyslogd: its parts, which stay their
+ * owner's, and answers to requests of the control socket. Everything here belongs to the thread of the event loop. */
+
+#define AZM_SERVICE_RATE_SAMPLES 7
+#define AZM_SERVICE_RATE_SPAN_USEC (60 * AZM_USEC_PER_SEC)
+
+/* Counters as they once were, for rates. */
+struct azm_service_sample {
+    uint64_t usec; /* monotonic; 0: free */
+    uint64_t read, delivered;
+};
+
+struct azm_service {
+    char *destination;         /* how messages name it; owned, as the next two */
+    struct azm_tokens *tokens; /* NULL: it needs none */
+    char *identity;            /* whose they are, see struct azm_destination; NULL: nobody's */
+    struct azm_source *source;
+    struct azm_quarantine *quarantine; /* to count what is in there; not the exporter's */
+    struct azm_exporter *exporter;
+    struct azm_outbox *outbox;
+    struct azm_pipeline *pipeline;
+    bool journald;                 /* the source is a journal that a journald writes; */
+    const char *journal_namespace; /* which one, "": the default one */
+
+    bool stopping;
+    uint64_t started_usec; /* realtime */
+    uint64_t reloads;
+    char *reload_error;                                          /* of the last reload; NULL: it went well */
+    struct azm_service_sample samples[AZM_SERVICE_RATE_SAMPLES]; /* the newest first */
+};
+
+/* Starts the exporter, or makes a running one go by this configuration, with the tokens that are there if they are for
+ * the same identity: 0 or -errno. The quarantine must outlive the exporter. */
+int azm_service_connect(struct azm_service *v, const struct azm_config *c, struct azm_quarantine *quarantine,
+                        struct azm_error *err);
+
+/* Frees what it owns; the exporter must be gone. */
+void azm_service_clear(struct azm_service *v);
+
+/* Answers requests of the control socket: status, flush, journal; `userdata` is the service. */
+void azm_service_answer(struct azm_control_request *rq, const json_t *message, void *userdata);
+
+/* Keeps the counters for rates; to be called when they move. */
+void azm_service_sample(struct azm_service *v);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch/batch.h"
+#include "core/log.h"
+#include "source/spool_source.h"
+
+struct spool_source {
+    struct azm_source source;
+    struct azm_spool_shared *spool;
+    char *name;
+    const struct azm_clock *clock;
+    struct azm_spool_row row; /* being given; its id is 0 before the first one */
+    struct azm_batch *batch;  /* its records; NULL: all of it was given */
+    size_t given;             /* of them */
+    uint64_t done;            /* the last row of which all was given */
+    uint64_t marked;          /* for a flush */
+    struct azm_losses losses;
+};
+
+static struct spool_source *upcast(struct azm_source *s)
+{
+    return (struct spool_source *)s;
+}
+
+/* A row of ours that cannot be read any more, by damage or another program's hand. */
+static void tell_lost(struct spool_source *s, uint64_t rows)
+{
+    if (rows == 0)
+        return;
+    s->losses.unreadable += rows;
+    azm_log(AZM_LOG_ERROR, "%" PRIu64 " row%s in the spool %s %s damaged and lost", rows, rows == 1 ? "" : "s", s->name,
+            rows == 1 ? "is" : "are");
+}
+
+/* Takes the next row: 1; 0 if there is none; -errno. */
+static int read_row(struct spool_source *s, struct azm_error *err)
+{
+    static const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
+    uint64_t lost = 0;
+    int r = azm_spool_shared_read(s->spool, s->done, &s->row, &lost, err);
+
+    tell_lost(s, lost);
+    if (r <= 0)
+        return r;
+    r = azm_batch_new(&limits, &s->batch);
+    if (r >= 0)
+        r = azm_batch_add_request(s->batch, s->row.data.data, s->row.data.len);
+    s->given = 0;
+    if (r == -EBADMSG) {
+        tell_lost(s, 1);
+        s->batch = azm_batch_free(s->batch);
+        s->done = s->row.id;
+        return read_row(s, err);
+    }
+    if (r < 0) {
+        s->batch = azm_batch_free(s->batch);
+        return azm_error_set(err, r, "out of memory");
+    }
+    return 1;
+}
+
+static int next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
+{
+    struct spool_source *s = upcast(source);
+
+    if (s->batch && s->given == azm_batch_records(s->batch)) { /* what was given last is not needed any more */
+        s->done = s->row.id;
+        s->batch = azm_batch_free(s->batch);
+    }
+    while (!s->batch) {
+        int r = read_row(s, err);
+
+        if (r <= 0)
+            return r;
+        if (azm_batch_records(s->batch) > 0)
+            break;
+        s->done = s->row.id;
+        s->batch = azm_batch_free(s->batch);
+    }
+    *rec = (struct azm_record){0};
+    azm_batch_get(s->batch, s->given++, &rec->resource, &rec->encoded);
+    return 1;
+}
+
+static int position(struct azm_source *source, struct azm_buf *out, struct azm_error *err)
+{
+    const struct spool_source *s = upcast(source);
+    uint64_t row = s->batch && s->given == azm_batch_records(s->batch) ? s->row.id : s->done;
+
+    azm_buf_clear(out);
+    if (row > 0 && azm_buf_printf(out, "%" PRIu64, row) < 0)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    return 0;
+}
+
+static int next_notice(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
+{
+    (void)source;
+    (void)rec;
+    (void)err;
+    return 0;
+}
+
+static int acknowledge(struct azm_source *source, const struct azm_buf *p, struct azm_error *err)
+{
+    uint64_t row = 0;
+
+    for (size_t i = 0; i < p->len; i++)
+        row = row * 10 + (uint64_t)(p->data[i] - '0');
+    return azm_spool_shared_acknowledge(upcast(source)->spool, row, err);
+}
+
+static int poll_spool(struct azm_source *source, int *ret_fd, int *ret_events, uint64_t *ret_timeout_usec,
+                      struct azm_error *err)
+{
+    (void)err;
+    *ret_fd = azm_spool_shared_fd(upcast(source)->spool);
+    *ret_events = POLLIN;
+    *ret_timeout_usec = AZM_USEC_INFINITY;
+    return 0;
+}
+
+static int process(struct azm_source *source, struct azm_error *err)
+{
+    struct spool_source *s = upcast(source);
+    struct azm_spool_status status;
+
+    (void)err;
+    azm_spool_shared_seen(s->spool);
+    azm_spool_shared_get_status(s->spool, &status);
+    return status.last_id > s->done;
+}
+
+static int mark(struct azm_source *source, const char *message, unsigned n, struct azm_error *err)
+{
+    struct spool_source *s = upcast(source);
+    struct azm_spool_status status;
+
+    (void)message; /* whoever appends has waited until it is on disk: nothing is still to come */
+    (void)n;
+    (void)err;
+    azm_spool_shared_get_status(s->spool, &status);
+    s->marked = status.last_id;
+    return 1;
+}
+
+static bool passed(struct azm_source *source)
+{
+    const struct spool_source *s = upcast(source);
+
+    return s->done >= s->marked || (s->batch && s->row.id >= s->marked && s->given == azm_batch_records(s->batch));
+}
+
+static int get_status(struct azm_source *source, struct azm_source_status *ret, struct azm_error *err)
+{
+    struct spool_source *s = upcast(source);
+    struct azm_spool_status status;
+    uint64_t now = azm_realtime_usec(s->clock);
+
+    (void)err;
+    azm_spool_shared_get_status(s->spool, &status);
+    *ret = (struct azm_source_status){.lag_known = true, .lag_records = status.records, .losses = s->losses};
+    snprintf(ret->name, sizeof ret->name, "%s", s->name);
+    if (status.acknowledged_id > 0)
+        snprintf(ret->cursor, sizeof ret->cursor, "%" PRIu64, status.acknowledged_id);
+    if (status.oldest_usec > 0 && status.oldest_usec < now)
+        ret->lag_usec = now - status.oldest_usec;
+    return 0;
+}
+
+static int configure(struct azm_source *source, const struct azm_config *config, struct azm_error *err)
+{
+    (void)source;
+    (void)config;
+    (void)err;
+    return 0;
+}
+
+static struct azm_source *source_free(struct azm_source *source)
+{
+    struct spool_source *s = upcast(source);
+
+    azm_batch_free(s->batch);
+    azm_spool_row_clear(&s->row);
+    free(s->name);
+    free(s);
+    return NULL;
+}
+
+int azm_spool_source_new(struct azm_spool_shared *spool, const char *name, const struct azm_clock *clock,
+                         struct azm_source **ret)
+{
+    static const struct azm_source_ops ops = {
+        .next = next,
+        .position = position,
+        .next_notice = next_notice,
+        .acknowledge = acknowledge,
+        .poll = poll_spool,
+        .process = process,
+        .mark = mark,
+        .passed = passed,
+        .get_status = get_status,
+        .configure = configure,
+        .free = source_free,
+    };
+    struct spool_source *s = calloc(1, sizeof *s);
+    struct azm_spool_status status;
+
+    if (s)
+        s->name = strdup(name);
+    if (!s || !s->name) {
+        free(s);
+        return -ENOMEM;
+    }
+    azm_spool_shared_get_status(spool, &status);
+    s->source.ops = &ops;
+    s->spool = spool;
+    s->clock = clock;
+    s->done = status.acknowledged_id;
+    *ret = &s->source;
+    return 0;
+}
