@@ -21,8 +21,9 @@ static void require(bool what)
 /* A copy of exactly this size: AddressSanitizer sees who reads behind it. */
 static struct azm_text copy(const uint8_t *data, size_t len)
 {
-    char *s = malloc(len);
+    char *s = calloc(1, len);
 
+    require(s != NULL || len == 0);
     if (len > 0)
         memcpy(s, data, len);
     return (struct azm_text){s, len};

@@ -286,18 +286,13 @@ START_TEST(steady_state_allocates_nothing)
 }
 END_TEST
 
-/* Out of memory at any point: said so, and the next message is as good as ever. */
-START_TEST(every_allocation_fails_once)
+/* One message, with each allocation failing once: said so, and the next message is as good as ever. */
+static void fail_each_allocation(struct azm_text line, struct azm_text json)
 {
-    struct azm_text many = many_parameters(3000, 2, "\\]"); /* more than the arena's first block */
-    const struct azm_key_values configured = {0};
-    struct azm_syslog_resources *resources;
-    struct azm_text resource;
+    const struct azm_syslog_input in = {line, GOOD(good_meta), json, NOW};
     bool failed = true;
 
     for (size_t at = 1; failed; at++) {
-        const struct azm_syslog_input in = {many, GOOD(good_meta), AZM_TEXT("{\"a\":{\"b\":[1,2.5]},\"c\":\"\xFF\"}"),
-                                            NOW};
         int k;
 
         n_allocations = 0;
@@ -315,7 +310,37 @@ START_TEST(every_allocation_fails_once)
         }
         end();
     }
-    failed = true;
+}
+
+START_TEST(every_allocation_fails_once)
+{
+    static char json[65536];
+    size_t n = (size_t)sprintf(json, "{\"a\":[{\"\xFF\":2.5}");
+
+    /* More than the arena's first block of 32 KiB, by keys and values, by arrays, by numbers and names. */
+    fail_each_allocation(many_parameters(3000, 2, "\\]"), AZM_TEXT("{\"a\":{\"b\":1}}"));
+    for (size_t i = 0; i < 900; i++)
+        n += (size_t)sprintf(json + n, ",%zu.5,{\"x\":%zu}", i, i);
+    n += (size_t)sprintf(json + n, "]}");
+    fail_each_allocation(GOOD(good), (struct azm_text){json, n});
+    n = (size_t)sprintf(json, "{");
+    for (size_t i = 0; i < 250; i++)
+        n += (size_t)sprintf(json + n,
+                             "\"n%zu\":{\"a name that is not quite short, nor is the value long, but there "
+                             "are many, and each has an array\":[%zu,1.5]},",
+                             i, i);
+    n += (size_t)sprintf(json + n, "\"z\":1}");
+    fail_each_allocation(GOOD(good), (struct azm_text){json, n});
+}
+END_TEST
+
+START_TEST(every_allocation_of_resources_fails_once)
+{
+    const struct azm_key_values configured = {0};
+    struct azm_syslog_resources *resources;
+    struct azm_text resource;
+    bool failed = true;
+
     for (size_t at = 1; failed; at++) {
         int k;
 
@@ -347,6 +372,7 @@ static void add_tests(Suite *s)
     add_test(s, "many_bytes_of_parameters", many_bytes_of_parameters);
     add_test(s, "steady_state_allocates_nothing", steady_state_allocates_nothing);
     add_test(s, "every_allocation_fails_once", every_allocation_fails_once);
+    add_test(s, "every_allocation_of_resources_fails_once", every_allocation_of_resources_fails_once);
 }
 
 TEST_MAIN("syslog_hostile", add_tests)
