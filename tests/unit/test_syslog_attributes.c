@@ -118,6 +118,9 @@ START_TEST(equal_names_are_an_array)
     read_sd("[a b=\"1\" c=\"x\" b=\"2\"][a b=\"3\" b=\"4\"][a b=\"5\" b=\"6\" b=\"7\" b=\"8\" b=\"9\"]");
     assert_text(texts_of("syslog.a.b"), "1|2|3|4|5|6|7|8|9");
     assert_text(text_of("syslog.a.c"), "x");
+    read_sd("[a b=\"1\" c=\"x\" b=\"2\" c=\"y\" b=\"3\" b=\"4\" b=\"5\" c=\"z\" b=\"6\" b=\"7\" b=\"8\" b=\"9\"]");
+    assert_text(texts_of("syslog.a.b"), "1|2|3|4|5|6|7|8|9"); /* side by side in memory */
+    assert_text(texts_of("syslog.a.c"), "x|y|z");
     read_sd("[a.b c=\"1\"][a b.c=\"2\"]");
     assert_text(texts_of("syslog.a.b.c"), "1|2");
     read_json("{\"a\":{\"b\":1},\"a.b\":2,\"a\\u002eb\":[3,4]}"); /* the last two are one name */
