@@ -39,7 +39,7 @@ struct action {
 
 static void to_rsyslog(enum azm_log_level level, const char *name, const char *line)
 {
-    LogMsg(0, level <= AZM_LOG_ERROR ? RS_SUSPENDED : RS_OK, (int)level, "omazuremonitor[%s]: %s", name, line);
+    LogMsg(0, RS_NO_CODE, (int)level, "omazuremonitor[%s]: %s", name, line);
 }
 
 /* --- before rsyslogd runs --- */

@@ -120,7 +120,7 @@ static void warn(const struct action *a, const char *words)
     if (&iConfigVerify && iConfigVerify)
         fprintf(stderr, "rsyslogd: " NAME "[%s]: warning: %s\n", action_name(a), words);
     else
-        LogMsg(0, RS_OK, LOG_WARNING, NAME "[%s]: %s", action_name(a), words);
+        LogMsg(0, RS_NO_CODE, LOG_WARNING, NAME "[%s]: %s", action_name(a), words);
 }
 
 /* What rsyslog does by default with messages that an action cannot take loses them. */
