@@ -276,6 +276,16 @@ void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
     pthread_mutex_unlock(&t->mutex);
 }
 
+void azm_tokens_mended(struct azm_tokens *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    if (*t->status.failure.reason || !is_valid(t)) {
+        azm_token_schedule_mended(&t->schedule, now_usec(t));
+        pthread_cond_signal(&t->changed);
+    }
+    pthread_mutex_unlock(&t->mutex);
+}
+
 void azm_tokens_get_status(struct azm_tokens *t, struct azm_tokens_status *ret)
 {
     bool valid;

@@ -49,7 +49,7 @@ class Rsyslogd:
 module(load="imptcp")
 module(load="impstats" interval="1" log.syslog="off" log.file="{work}/stats" format="json")
 {module}
-ruleset(name="in" queue.type="LinkedList" queue.size="200000" queue.dequeueBatchSize="{COMMIT}" queue.timeoutShutdown="10000") {{
+ruleset(name="in" queue.type="LinkedList" queue.size="20000" queue.dequeueBatchSize="{COMMIT}" queue.timeoutShutdown="10000") {{
   {action}
   if $msg contains "{END}" then action(type="omfile" file="{work}/end") # behind the action, in the same batch
 }}
