@@ -80,12 +80,11 @@ int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
     a->dir_fd = a->lock_fd = -1;
     pthread_mutex_init(&a->mutex, NULL);
     a->name = make_name(p->name);
-    r = a->name
-            ? parameters_load(p, a->name, &a->config, err)
-            : azm_error_set(err, EINVAL,
-                            "action name=\"%s\" has characters other than letters, digits, '.', '_' and '-', which a "
-                            "folder is named by",
-                            p->name);
+    r = a->name ? parameters_load(p, a->name, &a->config, err)
+                : azm_error_set(err, EINVAL,
+                                "action name=\"%s\": its state directory is named by it, so it has to be of up to 127 "
+                                "letters, digits, '.', '_' and '-', and not begin with a '.'",
+                                p->name);
     if (r >= 0) {
         r = check_destination(&a->config, &why);
         if (r < 0)
