@@ -168,7 +168,8 @@ def three_workers(out):
         senders = [Sender(s.r, kind) for kind in ("tcp", "ptcp", "tcp")]
         for x in senders:
             x.start()
-        wait_for(lambda: min(x.sent for x in senders) >= 3000, "a load")
+        wait_for(lambda: min(x.sent for x in senders) >= 3000 and s.r.workers("x") == 3,
+                 "three workers at work")
         wanted = set().union(*(x.finish() for x in senders))
         equal("all arrived", s.azure.wait_for_numbers(wanted), set())
         equal("each once", s.azure.copies(), (0, 0))
@@ -195,17 +196,15 @@ def as_nobody(out):
     for daemon in (False, True):
         note("as a daemon" if daemon else "in the foreground")
         place = f"{out}/{'daemon' if daemon else 'foreground'}"
-        with Setup(place, globals="", head="$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n") as s:
+        with Setup(place) as s:
             for path in (s.r.out, f"{s.r.out}/work", f"{place}/spool"):
                 os.makedirs(path, exist_ok=True)
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
             s.state = f"{place}/spool/x"
-            s.r.configure(action(s.azure, "x", s.state), "$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n")
+            s.r.configure(action(s.azure, "x", s.state), head="$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n")
             subprocess.run(["chmod", "-R", "go+rX", place], check=True)
-            parents = place
-            while parents != "/":  # mktemp -d made one that only root may enter
-                os.chmod(parents, os.stat(parents).st_mode | 0o011)
-                parents = os.path.dirname(parents)
+            for path in (sys.argv[1], out):  # mktemp -d made one that only root may enter
+                os.chmod(path, 0o711)
             s.r.start(daemon)
             equal("it is nobody", os.stat(f"/proc/{s.r.pid}").st_uid, nobody.pw_uid)
             equal("a message arrives", s.arrive(message("hello"))[0]["body"], "hello")
@@ -253,7 +252,7 @@ def refused_credentials(out):
 
 def asked(out):
     """azmonlog status, flush and quarantine with --state-directory."""
-    with Setup(out, more=f'{SHIPPED} batch.schedule_delay="1h"'.replace('batch.schedule_delay="1h"', "")) as s:
+    with Setup(out) as s:
         s.azure.script('request * containing "poison" refuse 400 InvalidRecord "odd"\n')
         s.r.configure(action(s.azure, "x", s.state).replace('schedule_delay="100ms"', 'schedule_delay="1h"'))
         s.r.start()
@@ -333,7 +332,7 @@ def without_a_spool(out):
         x = Sender(s.r)
         x.send(100)
         wanted = x.finish()
-        wait_for(lambda: s.r.said(re.escape(s.state) + ".*rsyslog keeps its messages"), "it says so", )
+        wait_for(lambda: s.r.said(re.escape(s.state) + ".*rsyslog keeps its messages"), "it says so")
         os.unlink(s.state)
         equal("all arrived", s.azure.wait_for_numbers(wanted), set())
         equal("each once", s.azure.copies(), (0, 0))

@@ -2,6 +2,7 @@
 """The stock rsyslogd with omazuremonitor.so, private to a test: its configuration, its life, what it says; senders of numbered
 messages, and what has become of these. Standard library only."""
 import collections
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -52,6 +53,8 @@ class Destination(Azure):
     def __init__(self, out, *options):
         os.makedirs(out, exist_ok=True)
         self.seen, self.offset = [], 0
+        self.uids = collections.Counter()             # of every record
+        self.found = collections.defaultdict(set)     # of numbered messages: (sender, n) -> uids
         super().__init__(out, *options, auth=False)
 
     def endpoint(self):
@@ -73,34 +76,37 @@ class Destination(Azure):
             return self.seen
         data = data[:data.rfind(b"\n") + 1]
         self.offset += len(data)
-        self.seen += map(json.loads, data.splitlines())
+        for line in data.splitlines():
+            record = json.loads(line)
+            self.seen.append(record)
+            self.uids[record["uid"]] += 1
+            number = number_of(record.get("body"))
+            if number:
+                self.found[number].add(record["uid"])
         return self.seen
 
     def numbers(self):
         """The numbered messages that have arrived: (sender, n) -> the uids under which they have."""
-        found = collections.defaultdict(set)
-        for r in self.records():
-            number = number_of(r.get("body"))
-            if number:
-                found[number].add(r["uid"])
-        return found
+        self.records()
+        return self.found
 
     def wait_for_numbers(self, wanted):
         """Waits until these messages have arrived; returns those that have not."""
         wanted = set(wanted)
         size, since = -1, time.monotonic()
         while time.monotonic() - since < STALLED:
-            if len(self.records()) != size:
-                if wanted <= self.numbers().keys():
-                    return set()
-                size, since = len(self.records()), time.monotonic()
+            wanted -= self.numbers().keys()
+            if not wanted:
+                break
+            if len(self.seen) != size:
+                size, since = len(self.seen), time.monotonic()
             time.sleep(0.05)
-        return wanted - self.numbers().keys()
+        return wanted
 
     def copies(self):
         """(how many records came again with the uid that they had, how many messages have come with several uids)"""
-        uids = collections.Counter(r["uid"] for r in self.records())
-        return sum(n - 1 for n in uids.values()), sum(len(u) > 1 for u in self.numbers().values())
+        several = sum(len(u) > 1 for u in self.numbers().values())
+        return sum(n - 1 for n in self.uids.values()), several
 
 
 # --- rsyslogd ---
@@ -203,6 +209,14 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
 
     def running(self):
         return self.pid is not None and (self.process is None or self.process.poll() is None)
+
+    def workers(self, name):
+        """How many threads work on the queue of the action of this name."""
+        found = []
+        for path in glob.glob(f"/proc/{self.pid}/task/*/comm"):
+            with contextlib.suppress(OSError), open(path) as f:
+                found.append(f.read().strip())
+        return sum(bool(re.match(f"rs:{name}( queue)?:", comm)) for comm in found)
 
     def hup(self):
         os.kill(self.pid, signal.SIGHUP)
