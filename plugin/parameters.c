@@ -205,7 +205,8 @@ static int set_from_action(struct azm_config *c, const struct parameter_value *v
 static int apply(const struct parameters *p, const char *name, struct azm_config *c, struct azm_error *err)
 {
     bool forgotten = false;
-    char where[128];
+    struct azm_error why;
+    char where[160];
     int r = 0;
 
     snprintf(where, sizeof where, "action \"%s\"", name);
@@ -223,12 +224,23 @@ static int apply(const struct parameters *p, const char *name, struct azm_config
         snprintf(directory, sizeof directory, DIRECTORY "/%s", name);
         r = azm_config_set(c, "state", "directory", directory, where, false, err);
     }
-    if (r >= 0)
-        r = azm_config_check(c, err);
+    if (r >= 0) {
+        r = azm_config_check(c, &why);
+        if (r < 0)
+            azm_error_set(err, r, "%s: %s", where, why.words);
+    }
     if (r >= 0 && !azm_config_has_destination(c))
         r = azm_error_set(err, EINVAL,
                           "%s: no destination: set endpoint=, dce= and dcr=, or connection_string=", where);
     return r;
+}
+
+static int read_file(const struct parameters *p, const char *name, struct azm_config *c, struct azm_error *err)
+{
+    struct azm_error why;
+    int r = azm_config_file_read(p->config, false, set_from_file, c, &why);
+
+    return r < 0 ? azm_error_set(err, r, "action \"%s\": config: %s", name, why.words) : r;
 }
 
 int parameters_load(const struct parameters *p, const char *name, struct azm_config *ret, struct azm_error *err)
@@ -238,7 +250,7 @@ int parameters_load(const struct parameters *p, const char *name, struct azm_con
     if (r < 0)
         azm_error_set(err, r, "out of memory");
     if (r >= 0 && *p->config)
-        r = azm_config_file_read(p->config, false, set_from_file, ret, err);
+        r = read_file(p, name, ret, err);
     if (r >= 0)
         r = azm_azure_env_apply(ret, err);
     if (r >= 0)

@@ -79,6 +79,12 @@ needs_root_journald() {
   exit $rc
 }
 
+# Skips the whole test where there is no rsyslogd that could load the module.
+needs_rsyslogd() {
+  [ -e "$builddir/.libs/omazuremonitor.so" ] || skip_all "omazuremonitor.so is not built"
+  PATH=$PATH:/usr/sbin:/sbin command -v rsyslogd >/dev/null || skip_all "rsyslogd is not installed"
+}
+
 # wait_until SECONDS COMMAND...: a generous limit for what must come to pass; never a measure of speed.
 wait_until() {
   local limit=$((SECONDS + $1))
