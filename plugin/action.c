@@ -37,16 +37,9 @@ struct action {
 
 /* --- the log --- */
 
-static _Thread_local const char *log_name = "";
-
-void action_log_as(const char *name)
+static void to_rsyslog(enum azm_log_level level, const char *name, const char *line)
 {
-    log_name = name;
-}
-
-static void to_rsyslog(enum azm_log_level level, const char *line)
-{
-    LogMsg(0, level <= AZM_LOG_ERROR ? RS_SUSPENDED : RS_OK, (int)level, "omazuremonitor[%s]: %s", log_name, line);
+    LogMsg(0, level <= AZM_LOG_ERROR ? RS_SUSPENDED : RS_OK, (int)level, "omazuremonitor[%s]: %s", name, line);
 }
 
 /* --- before rsyslogd runs --- */
@@ -159,7 +152,6 @@ static int start_pump(struct action *a, struct azm_spool_shared *spool, struct a
         .spool = spool,
         .dir_fd = a->dir_fd,
         .counters = &a->counters,
-        .thread_begins = action_log_as,
     };
 
     return pump_start(&o, &a->pump, err);
@@ -221,7 +213,7 @@ void action_start(struct action *a)
     struct azm_error err;
     int r;
 
-    action_log_as(a->name);
+    azm_log_as(a->name);
     make_statistics(a);
     pthread_mutex_lock(&a->mutex);
     r = start(a, &err);
@@ -235,7 +227,7 @@ struct action *action_free(struct action *a)
     if (!a)
         return NULL;
     if (a->name)
-        action_log_as(a->name);
+        azm_log_as(a->name);
     pump_stop(a->pump);
     azm_spool_shared_free(a->spool);
     statistics_free(a->statistics);

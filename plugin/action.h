@@ -36,6 +36,3 @@ int action_probe(struct action *a);
 bool action_is_down(struct action *a);
 
 void action_reload(struct action *a);
-
-/* Sets whose messages the calling thread's log lines are. */
-void action_log_as(const char *name);

@@ -250,7 +250,7 @@ static rs_ret try_resume(void *data)
 {
     struct action *a = ((struct worker_instance *)data)->instance->action;
 
-    action_log_as(action_name(a));
+    azm_log_as(action_name(a));
     return action_probe(a) < 0 ? RS_SUSPENDED : RS_OK;
 }
 
@@ -306,7 +306,7 @@ static rs_ret commit_transaction(void *data, struct rs_text *texts, unsigned n)
     /* A worker that takes long is cancelled when rsyslogd stops: the messages would be lost, and the spool's lock would
      * stay locked. The disk bounds the time that this takes. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-    action_log_as(action_name(w->instance->action));
+    azm_log_as(action_name(w->instance->action));
     r = commit(w, texts, n);
     pthread_setcancelstate(before, NULL);
     return r < 0 ? RS_SUSPENDED : RS_OK;

@@ -260,7 +260,7 @@ static void *pump_main(void *userdata)
     int r;
 
     pthread_setname_np(pthread_self(), "azm-pump");
-    p->o.thread_begins(p->o.name);
+    azm_log_as(p->o.name);
     azm_log(AZM_LOG_INFO, "exporting to %s", p->service.destination);
     r = sd_event_loop(p->event);
     if (r >= 0)

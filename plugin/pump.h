@@ -19,13 +19,12 @@ struct pump_counters {
 };
 
 struct pump_options {
-    const struct parameters *parameters;     /* must outlive the pump */
-    const char *name;                        /* of the action; must outlive the pump */
-    const struct azm_config *config;         /* that follows from them */
-    struct azm_spool_shared *spool;          /* must outlive the pump */
-    int dir_fd;                              /* of the state directory; the same */
-    struct pump_counters *counters;          /* the same */
-    void (*thread_begins)(const char *name); /* called first on its thread */
+    const struct parameters *parameters; /* must outlive the pump */
+    const char *name;                    /* of the action; must outlive the pump */
+    const struct azm_config *config;     /* that follows from them */
+    struct azm_spool_shared *spool;      /* must outlive the pump */
+    int dir_fd;                          /* of the state directory; the same */
+    struct pump_counters *counters;      /* the same */
 };
 
 /* 0 or -errno. */

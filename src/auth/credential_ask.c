@@ -23,7 +23,9 @@ static const struct transfer_rule {
     {CURLE_SSL_CONNECT_ERROR, false, "TLS 1.2 or later must come through to the identity endpoint"},
     {CURLE_COULDNT_RESOLVE_PROXY, false, "check the proxy in the environment (https_proxy)"},
     {CURLE_URL_MALFORMAT, true, "check the URL of the identity endpoint"},
-    {CURLE_UNSUPPORTED_PROTOCOL, true, "the URL of an identity endpoint begins with http:// or https://"},
+    /* The URL was looked at before; libcurl also says so of an answer that is not HTTP. */
+    {CURLE_UNSUPPORTED_PROTOCOL, false, "what answers there does not speak HTTP: is it the identity endpoint?"},
+    {CURLE_WEIRD_SERVER_REPLY, false, "what answers there does not speak HTTP: is it the identity endpoint?"},
     {0, false, NULL},
 };
 
@@ -91,12 +93,14 @@ int azm_status_failed(const struct azm_identity_answer *a, const struct azm_iden
 {
     const struct azm_identity_rule *rule = e->rules;
     struct azm_token_error said;
+    const char *remedy;
 
     while (a->status < rule->first || a->status > rule->last)
         rule++;
     azm_keep_retry_after(a, f);
     azm_token_error_parse(a->body, &said);
-    return azm_token_fail(f, rule->permanent, rule->remedy, "%s answers HTTP %ld%s%s%s", e->who, a->status,
+    remedy = strcmp(said.error, "invalid_resource") == 0 ? "check audience= in [destination]" : rule->remedy;
+    return azm_token_fail(f, rule->permanent, remedy, "%s answers HTTP %ld%s%s%s", e->who, a->status,
                           *said.error ? " (" : "", said.error, *said.error ? ")" : "");
 }
 

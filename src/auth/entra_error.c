@@ -26,6 +26,8 @@ static const struct entra_error {
     {700023, "the assertion is for another authority", "check authority= ($AZURE_AUTHORITY_HOST) and tenant_id="},
     {70011, "the scope is wrong", "check audience= in [destination]"},
     {1002012, "the scope is wrong", "check audience= in [destination]"},
+    {50027, "the assertion is no valid JWT",
+     "check federated_token_file= ($AZURE_FEDERATED_TOKEN_FILE): it holds the pod's token and nothing else"},
     {500011, "there is no such audience in this tenant", "check audience= and tenant_id= in [destination]"},
     {70021, "no federated credential of the application fits this token",
      "add one with the token's issuer, subject and audience (az ad app federated-credential create), and wait some "

@@ -19,7 +19,8 @@ struct azm_tokens {
     struct azm_credential *credential;
     const struct azm_clock *clock;
     pthread_t thread;
-    bool warned; /* the thread's own: that refreshing fails */
+    const char *log_name; /* of azm_log_as */
+    bool warned;          /* the thread's own: that refreshing fails */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* for the thread */
@@ -130,6 +131,7 @@ static void *tokens_main(void *userdata)
     struct azm_tokens *t = userdata;
 
     pthread_setname_np(pthread_self(), "azm-token");
+    azm_log_as(t->log_name);
     pthread_mutex_lock(&t->mutex);
     while (wait_for_attempt(t)) {
         struct azm_token_failure failure;
@@ -199,6 +201,7 @@ int azm_tokens_new(struct azm_credential *c, const struct azm_clock *clock, stru
     t->credential = c;
     t->clock = clock;
     t->event_fd = -1;
+    t->log_name = azm_log_name();
     pthread_mutex_init(&t->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -268,6 +271,16 @@ void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
     if (t->header && t->number == number) {
         azm_token_schedule_refused(&t->schedule, now_usec(t));
         forget(t);
+        pthread_cond_signal(&t->changed);
+    }
+    pthread_mutex_unlock(&t->mutex);
+}
+
+void azm_tokens_mended(struct azm_tokens *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    if (*t->status.failure.reason || !is_valid(t)) {
+        azm_token_schedule_mended(&t->schedule, now_usec(t));
         pthread_cond_signal(&t->changed);
     }
     pthread_mutex_unlock(&t->mutex);

@@ -16,7 +16,7 @@
 struct azm_tokens;
 
 enum azm_tokens_state {
-    AZM_TOKENS_FETCHING, /* the first one is under way */
+    AZM_TOKENS_FETCHING, /* one is under way: the first one, or another one for one that was refused */
     AZM_TOKENS_VALID,
     AZM_TOKENS_AGEING,   /* there is a valid one, and the last refresh has failed */
     AZM_TOKENS_RETRYING, /* there is none, and it may work soon */
@@ -53,5 +53,8 @@ int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_
 /* The server has refused the token with this number: if it is still the one, it is forgotten and another one asked for;
  * at once, and then not again within 30 seconds. */
 void azm_tokens_refused(struct azm_tokens *t, uint64_t number);
+
+/* A person may have mended what was wrong: asks at once, if the last attempt has failed or there is no token. */
+void azm_tokens_mended(struct azm_tokens *t);
 
 void azm_tokens_get_status(struct azm_tokens *t, struct azm_tokens_status *ret);

@@ -69,6 +69,12 @@ void azm_token_schedule_refused(struct azm_token_schedule *s, uint64_t now_usec)
     s->renewal_usec = s->next_usec;
 }
 
+void azm_token_schedule_mended(struct azm_token_schedule *s, uint64_t now_usec)
+{
+    s->failures = 0;
+    s->next_usec = MAX(now_usec, s->not_before_usec);
+}
+
 uint64_t azm_token_schedule_wait_usec(const struct azm_token_schedule *s, uint64_t now_usec)
 {
     uint64_t until = s->next_usec;

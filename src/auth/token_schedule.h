@@ -39,5 +39,8 @@ void azm_token_schedule_failure(struct azm_token_schedule *s, const struct azm_c
 /* The token is of no use. */
 void azm_token_schedule_refused(struct azm_token_schedule *s, uint64_t now_usec);
 
+/* A person may have mended what was wrong: the next attempt is now, unless Retry-After forbids it. */
+void azm_token_schedule_mended(struct azm_token_schedule *s, uint64_t now_usec);
+
 /* How long there is nothing to do: neither an attempt, nor does a token end. */
 uint64_t azm_token_schedule_wait_usec(const struct azm_token_schedule *s, uint64_t now_usec);

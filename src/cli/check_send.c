@@ -8,6 +8,9 @@
 #include "cli/cli.h"
 #include "cli/sender.h"
 #include "core/guid.h"
+#include "core/utf8.h"
+
+#define WORDS_MAX 512
 
 /* --- the record --- */
 
@@ -104,11 +107,26 @@ static char *make_query(const struct azm_destination *d, const char *uid)
 
 /* --- the steps --- */
 
+/* Of an answer: one line for a terminal, and valid for JSON. The test record has nothing that they could repeat. */
+static void copy_words(const char *words, char ret[static WORDS_MAX])
+{
+    size_t n = azm_utf8_valid_prefix(words, strlen(words));
+
+    if (n >= WORDS_MAX)
+        n = azm_utf8_cut(words, WORDS_MAX - 1);
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (char)((unsigned char)words[i] < 0x20 || words[i] == 0x7f ? ' ' : words[i]);
+    ret[n] = '\0';
+}
+
 static void fail(struct check *c, enum check_id id, const struct cli_answer *a)
 {
-    char reason[512];
+    char words[WORDS_MAX] = "", reason[512 + WORDS_MAX];
 
-    snprintf(reason, sizeof reason, "%s%s%s%s%s", a->reason, *a->request_id ? "; x-ms-request-id " : "", a->request_id,
+    if (a->status > 0)
+        copy_words(a->words, words);
+    snprintf(reason, sizeof reason, "%s%s%s%s%s%s%s", a->reason, *words ? ": " : "", words,
+             *a->request_id ? "; x-ms-request-id " : "", a->request_id,
              *a->client_request_id ? "; x-ms-client-request-id " : "", a->client_request_id);
     check_failed(c, id, AZM_USEC_INFINITY, reason, a->remedy);
 }

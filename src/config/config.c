@@ -244,9 +244,9 @@ static int check_destination(const struct azm_config *c, struct azm_error *err)
                              "[destination] endpoint=, dce= with dcr=, and connection_string= each name a destination; "
                              "use one of them (an empty value takes one back)");
     if (!*c->dce != !*c->dcr)
-        return azm_error_set(err, EINVAL, "[destination] %s= needs %s=", *c->dce ? "dce" : "dcr",
-                             *c->dce ? "dcr, the immutable id of the data collection rule"
-                                     : "dce, the data collection endpoint");
+        return azm_error_set(err, EINVAL, "[destination] %s= needs %s", *c->dce ? "dce" : "dcr",
+                             *c->dce ? "dcr=, the immutable id of the data collection rule"
+                                     : "dce=, the data collection endpoint");
     if (*c->tls_key_file && !*c->tls_cert_file)
         return azm_error_set(err, EINVAL, "[destination] tls_key_file= needs tls_cert_file=");
     return 0;

@@ -15,7 +15,8 @@
 
 static enum azm_log_level max_level = AZM_LOG_INFO;
 static bool to_journal;
-static void (*sink)(enum azm_log_level level, const char *line);
+static void (*sink)(enum azm_log_level level, const char *name, const char *line);
+static _Thread_local const char *thread_name = "";
 
 /* systemd tells its services in $JOURNAL_STREAM ("device:inode", systemd.exec(5)); for others, as under systemd-cat,
  * the other end of the socket tells. */
@@ -40,9 +41,19 @@ void azm_log_init(enum azm_log_level level)
     to_journal = stderr_is_journal();
 }
 
-void azm_log_to(void (*s)(enum azm_log_level level, const char *line))
+void azm_log_to(void (*s)(enum azm_log_level level, const char *name, const char *line))
 {
     sink = s;
+}
+
+void azm_log_as(const char *name)
+{
+    thread_name = name;
+}
+
+const char *azm_log_name(void)
+{
+    return thread_name;
 }
 
 void azm_log(enum azm_log_level level, const char *format, ...)
@@ -76,7 +87,7 @@ void azm_log(enum azm_log_level level, const char *format, ...)
     line[used] = sink ? '\0' : '\n';
     used++;
     if (sink)
-        sink(level, line);
+        sink(level, thread_name, line);
     else if (write(STDERR_FILENO, line, used) < 0) {
         /* Nobody is left to tell. */
     }

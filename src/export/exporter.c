@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "config/azure_endpoint.h"
+#include "core/log.h"
 #include "export/exporter_internal.h"
 
 #define WINDOW_MIN ((size_t)2) /* batches, so that one that fails has another one to be compared with */
@@ -111,6 +112,7 @@ int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter *
     x->clock = o->clock;
     x->quarantine = o->quarantine;
     x->window = o->http.connections;
+    x->log_name = azm_log_name();
     pthread_mutex_init(&x->mutex, NULL);
     x->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     x->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

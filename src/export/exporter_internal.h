@@ -39,6 +39,7 @@ struct azm_exporter {
     int ack_fd;  /* thread -> owner */
     pthread_t thread;
     bool started;
+    const char *log_name; /* of azm_log_as */
 
     /* The owner's own. */
     size_t window;

@@ -406,6 +406,7 @@ void *azm_exporter_main(void *userdata)
     struct azm_exporter *x = userdata;
 
     pthread_setname_np(pthread_self(), "azm-export");
+    azm_log_as(x->log_name);
     while (take_inbox(x)) {
         int64_t sleep = work(x);
         int r = sleep < 0 ? (int)sleep : azm_http_run(x->http, x->wake_fd, (uint64_t)sleep);

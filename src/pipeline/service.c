@@ -31,6 +31,7 @@ static int take_tokens(const struct azm_service *v, const struct azm_destination
     if (!v->tokens || !destination->identity || strcmp(v->identity, destination->identity) != 0)
         return azm_destination_tokens(destination, ret, err);
     *ret = azm_tokens_ref(v->tokens);
+    azm_tokens_mended(*ret); /* a secret's file, or an identity: the configuration need not show it */
     return 0;
 }
 

@@ -75,11 +75,14 @@ static const struct field {
     {"_MACHINE_ID", SPECIAL(identity.machine_id), NULL, NEVER, false},
     {"SYSLOG_MSGID", NOT_SPECIAL, "syslog.msgid", STANDARD, false},
     {"_SYSTEMD_UNIT", SPECIAL(identity.unit), "systemd.unit", STANDARD, false},
+    {"EXCEPTION_TYPE", NOT_SPECIAL, "exception.type", STANDARD, false},
     {"SYSLOG_FACILITY", NOT_SPECIAL, "syslog.facility", STANDARD, true},
     {"SYSLOG_TIMESTAMP", NOT_SPECIAL, NULL, NEVER, false}, /* the record's time is better */
+    {"EXCEPTION_MESSAGE", NOT_SPECIAL, "exception.message", STANDARD, false},
     {"OTEL_SERVICE_NAME", SPECIAL(identity.otel_service_name), NULL, NEVER, false},
     {"SYSLOG_IDENTIFIER", SPECIAL(identity.identifier), "syslog.identifier", STANDARD, false},
     {"_SYSTEMD_USER_UNIT", SPECIAL(identity.user_unit), "systemd.user_unit", STANDARD, false},
+    {"EXCEPTION_STACKTRACE", NOT_SPECIAL, "exception.stacktrace", STANDARD, false},
     {"_SYSTEMD_INVOCATION_ID", SPECIAL(invocation), "journald.systemd_invocation_id", FULL, false},
     {"_SOURCE_REALTIME_TIMESTAMP", SPECIAL(source_time), NULL, NEVER, false},
 };

@@ -15,6 +15,17 @@ static const char *const reasons[] = {
     [AZM_GAP_FILE] = "file",
 };
 
+/* The time in which it lies. The entries around it need not be in the order of their times: a clock may have been set
+ * back, or a machine gone down in between. */
+static void print_span(const struct azm_gap *g, char from[static AZM_TIME_TEXT_MAX], char to[static AZM_TIME_TEXT_MAX])
+{
+    uint64_t a = g->from.realtime_usec, b = g->to.realtime_usec;
+    bool backwards = a > 0 && b > 0 && a > b;
+
+    azm_time_print(backwards ? b : a, from);
+    azm_time_print(backwards ? a : b, to);
+}
+
 /* One sentence, for the log and for the far end. */
 static void describe(const struct azm_gap *g, char *ret, size_t size)
 {
@@ -29,8 +40,7 @@ static void describe(const struct azm_gap *g, char *ret, size_t size)
     char from[AZM_TIME_TEXT_MAX], to[AZM_TIME_TEXT_MAX];
     int n;
 
-    azm_time_print(g->from.realtime_usec, from);
-    azm_time_print(g->to.realtime_usec, to);
+    print_span(g, from, to);
     if (g->reason == AZM_GAP_FILE)
         n = snprintf(ret, size, "journal entries were lost: %s %s", g->file, words[g->reason]);
     else if (g->counted)
@@ -94,8 +104,7 @@ int azm_gap_record(const struct azm_gap *g, struct azm_text resource, uint64_t n
 
     describe(g, words, sizeof words);
     r.body = (struct azm_text){azm_arena_copy(arena, words, strlen(words)), strlen(words)};
-    azm_time_print(g->from.realtime_usec, from);
-    azm_time_print(g->to.realtime_usec, to);
+    print_span(g, from, to);
     k = r.body.s ? 0 : -ENOMEM;
     if (k == 0)
         k = add_text(arena, attributes, &n, AZM_TEXT("azmonlog.gap.reason"), reasons[g->reason]);

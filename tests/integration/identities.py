@@ -105,7 +105,7 @@ def not_in_the_open(out):
             (f"endpoint=http://logs.example{PATH}\nauth=imds\n", "must not travel over plain http"),
             ("endpoint=https://logs.example/v1/logs\nheader=Authorization: Bearer mine\nauth=imds\n", "contradict"),
             ("endpoint=https://logs.example/v1/logs\nauth=client_secret\ntenant_id=t\nauthority=http://login.example\n",
-             "must begin with https")]:
+             "is not https")]:
         x = Azmonlog(f"{out}/x", lines, {"AZMONLOG_TEST_IMDS_URL": "http://127.0.0.1:1"})
         note(lines.splitlines()[0])
         equal("it does not start", x.once(), 78)

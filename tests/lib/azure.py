@@ -180,7 +180,9 @@ def credentials(azure):
     os.makedirs(services, exist_ok=True)
     write_secret(f"{azure.out}/secret", azure.secret + "\n")
     write_secret(f"{services}/secret", azure.secret)
-    write_secret(f"{services}/client.pem", open(f"{azure.files}/client.pem").read())
+    if azure.files:
+        with open(f"{azure.files}/client.pem") as f:
+            write_secret(f"{services}/client.pem", f.read())
     web = {"IDENTITY_ENDPOINT": f"{azure.url}/msi/token", "IDENTITY_HEADER": HEADER}
     arc = {"IDENTITY_ENDPOINT": f"{azure.url}/arc/metadata/identity/oauth2/token", "IMDS_ENDPOINT": "http://localhost:40342"}
     pem, federated = f"{azure.files}/client.pem", f"{azure.out}/federated"
@@ -232,10 +234,8 @@ class Azmonlog:
         self.configure(lines, more)
 
     def configure(self, lines, more=""):
-        with open(f"{self.conf}.new", "w") as f:
-            f.write(f"[destination]\n{lines}{self.FAST}[journal]\ndirectory={self.journal}\nstart=oldest\n"
-                    f"[state]\ndirectory={self.state}\n{more}")
-        os.rename(f"{self.conf}.new", self.conf)
+        write_secret(self.conf, f"[destination]\n{lines}{self.FAST}[journal]\ndirectory={self.journal}\nstart=oldest\n"
+                                f"[state]\ndirectory={self.state}\n{more}")
 
     def write(self, n, ago=0):
         """n more entries, `ago` seconds old; returns their texts."""

@@ -28,6 +28,21 @@ def append_texts(path, texts, realtime=NOON, monotonic=SECOND, boot="b" * 32, st
     return texts
 
 
+def append_entries(path, entries, realtime=NOON, monotonic=SECOND, boot="b" * 32, step=1000):
+    """The same with any fields: each entry is a dict of them, which replaces or adds to the usual ones."""
+    data = b""
+    for k, entry in enumerate(entries):
+        fields = {"__REALTIME_TIMESTAMP": realtime + k * step, "__MONOTONIC_TIMESTAMP": monotonic + k * step, "_BOOT_ID": boot,
+                  "_MACHINE_ID": "c" * 32, "_HOSTNAME": "files", "_TRANSPORT": "journal", "_PID": 1, "PRIORITY": 6,
+                  "SYSLOG_IDENTIFIER": "files", **entry}
+        for name, value in fields.items():
+            name, value = name.encode(), str(value).encode()
+            data += b"%s\n%s%s\n" % (name, struct.pack("<Q", len(value)), value) if b"\n" in value else b"%s=%s\n" % (name, value)
+        data += b"\n"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run([REMOTE, "-o", path, "-"], input=data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
 def entry_objects(path):
     """The offsets of the file's ENTRY objects, in their order in the file."""
     data = open(path, "rb").read()

@@ -162,6 +162,10 @@ START_TEST(between_two_times)
     g.to.realtime_usec = UINT64_C(1700000001000002);
     make(&g);
     assert_has(body(), "; after 2023-11-14T22:13:20.000001Z, before 2023-11-14T22:13:21.000002Z");
+    g.from.realtime_usec = UINT64_C(1700000002000003); /* the clock was set back in between */
+    make(&g);
+    assert_has(body(), "; after 2023-11-14T22:13:21.000002Z, before 2023-11-14T22:13:22.000003Z");
+    ck_assert_str_eq(attribute("azmonlog.gap.from"), "2023-11-14T22:13:21.000002Z");
     g.from.realtime_usec = 0;
     make(&g);
     assert_has(body(), "; before 2023-11-14T22:13:21.000002Z");

@@ -226,6 +226,23 @@ START_TEST(refused)
 }
 END_TEST
 
+START_TEST(mended)
+{
+    struct azm_token_schedule s = {0};
+
+    now = START;
+    attempt_fails(&s, true, 0);
+    now += 10 * SEC;
+    azm_token_schedule_mended(&s, now);
+    ck_assert_uint_eq(wait_sec(&s), 0);
+    attempt_fails(&s, true, 0); /* it was not: the waits begin anew */
+    ck_assert_uint_eq(wait_sec(&s), 60);
+    attempt_fails(&s, false, 1000);
+    azm_token_schedule_mended(&s, now);
+    ck_assert_uint_eq(wait_sec(&s), 1000); /* nobody can mend a Retry-After */
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "begins_at_once", begins_at_once);
@@ -237,6 +254,7 @@ static void add_tests(Suite *s)
     add_test(s, "asks_again_when_the_token_ends", asks_again_when_the_token_ends);
     add_test(s, "retry_after", retry_after);
     add_test(s, "refused", refused);
+    add_test(s, "mended", mended);
 }
 
 TEST_MAIN("token_schedule", add_tests)

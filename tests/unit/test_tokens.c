@@ -270,6 +270,23 @@ START_TEST(no_token_at_first)
 }
 END_TEST
 
+START_TEST(mended)
+{
+    fake.fails = fake.permanent = true;
+    {
+        BEGIN;
+        wait_state(t, fd, AZM_TOKENS_HELD, 0);
+        LOCKED(fake.fails = false);
+        azm_tokens_mended(t); /* without it there is a minute to wait */
+        wait_state(t, fd, AZM_TOKENS_VALID, 1);
+        azm_tokens_mended(t); /* nothing was wrong: nobody is asked */
+        pass_seconds(t, 1);
+        ck_assert_uint_eq(asked(), 2);
+        END;
+    }
+}
+END_TEST
+
 START_TEST(refused)
 {
     BEGIN;
@@ -444,6 +461,7 @@ static void add_tests(Suite *s)
     add_test(s, "refreshed_early_and_used_meanwhile", refreshed_early_and_used_meanwhile);
     add_test(s, "failed_refresh_keeps_the_token_until_it_ends", failed_refresh_keeps_the_token_until_it_ends);
     add_test(s, "no_token_at_first", no_token_at_first);
+    add_test(s, "mended", mended);
     add_test(s, "refused", refused);
     add_test(s, "refused_during_a_refresh", refused_during_a_refresh);
     add_test(s, "one_attempt_at_a_time_whoever_asks", one_attempt_at_a_time_whoever_asks);
