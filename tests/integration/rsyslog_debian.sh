@@ -46,7 +46,7 @@ configure_rsyslogd() {
     echo 'module(load="impstats" interval="1" log.syslog="off" log.file="/run/test/stats" format="json")'
     # the drop-in, with a port of its own; UDP's is one for all on this host
     sed -e "s,endpoint=\"[^\"]*\",endpoint=\"$endpoint\" export.retry_max_delay=\"100ms\" export.retry_initial_delay=\"50ms\"," \
-      -e 's,type="imtcp" port="514",type="imtcp" port="0" listenPortFileName="/run/test/port",' -e '/^input(type="imudp"/d' \
+      -e 's,type="imtcp" port="514",type="imtcp" port="0" listenPortFileName="/run/test/port",' -e '/^input(type="imudp"/d; /^module(load="imudp")/d' \
       "$srcdir/packaging/rsyslog/60-azuremonitor.conf.example"
   } >"$root/run/test/conf"
 }
