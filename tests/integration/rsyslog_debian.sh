@@ -112,7 +112,7 @@ for release in ${AZM_RELEASES:-bullseye bookworm trixie}; do
   script 'request * status 503'
   send 1001 1200
   check "$release: the destination is down: it is on disk" wait_until 30 counters spooled 1200 exported 1000 backlog 200
-  check "$release: azmonlog status" status_says retrying
+  check "$release: azmonlog status" wait_until 30 status_says retrying
   check "$release: a stop ends with 0" stop "$rsyslogd"
   script 'request * normal'
   check "$release: and starts again" start_rsyslogd
