@@ -103,9 +103,8 @@ START_TEST(an_action)
                 "Action        network\n"
                 "State         delivering\n"
                 "Spool in      /var/spool/azmonlog/network\n");
-    assert_text("{\"action\":\"relay\",\"error\":\"not for you\"}",
-                "Action        relay\n"
-                "Error         not for you\n");
+    assert_text("{\"action\":\"relay\",\"error\":\"not for you\"}", "Action        relay\n"
+                                                                    "Error         not for you\n");
 }
 END_TEST
 
