@@ -8,8 +8,6 @@
 #include "config/otel_env.h"
 #include "plugin/parameters.h"
 
-#define DIRECTORY "/var/spool/azmonlog"
-
 /* The module's own ones, before the keys of the configuration. */
 enum {
     NAME,
@@ -219,9 +217,9 @@ static int apply(const struct parameters *p, const char *name, struct azm_config
         r = set_from_action(c, &p->values[i], where, err);
     }
     if (r >= 0 && strcmp(c->state_directory, AZM_DEFAULT_STATE_DIRECTORY) == 0) {
-        char directory[sizeof DIRECTORY + 256];
+        char directory[sizeof AZM_ACTIONS_DIRECTORY + 256];
 
-        snprintf(directory, sizeof directory, DIRECTORY "/%s", name);
+        snprintf(directory, sizeof directory, AZM_ACTIONS_DIRECTORY "/%s", name);
         r = azm_config_set(c, "state", "directory", directory, where, false, err);
     }
     if (r >= 0) {
