@@ -117,6 +117,12 @@ def every_identity(out):
         check("what auth=default passed over, and why", all(w in detail for w in (
             "client secret", "client certificate", "workload identity", "App Service", "Azure Arc", "$AZURE_CLIENT_SECRET",
             "IDENTITY_ENDPOINT", "himds")), detail)
+        os.mkdir(f"{azure.out}/arc/bin")
+        with open(f"{azure.out}/arc/bin/himds", "w"):
+            pass
+        said, text = run_check(x)
+        check("where the Arc agent is installed, it is asked",
+              "managed identity of Azure Arc, by http://localhost:40342/" in text and "himdsd" in text, text)
     finally:
         azure.close()
 
@@ -257,6 +263,9 @@ def permission(out):
                       azmonlog(out, f"connection_string={azure.connection_string(NOBODY)}\n{IMDS}", azure), "send",
                       "Invalid instrumentation key", "instrumentation key", "--send")
         check_failure("no OTLP receiver", azmonlog(out, f"endpoint={azure.url}/logs\n", azure), "permission", "404", "endpoint=")
+        azure.script('request * refuse 403 OperationFailed "no role"\n')
+        check_failure("no role at Application Insights", azmonlog(out, to["connection_string="] + IMDS, azure),
+                      "permission", "403", f"az role assignment create --assignee-object-id {MACHINE_OBJECT}.*Application Insights")
     finally:
         azure.close()
 
