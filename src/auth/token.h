@@ -16,7 +16,7 @@
 struct azm_tokens;
 
 enum azm_tokens_state {
-    AZM_TOKENS_FETCHING, /* the first one is under way */
+    AZM_TOKENS_FETCHING, /* one is under way: the first one, or another one for one that was refused */
     AZM_TOKENS_VALID,
     AZM_TOKENS_AGEING,   /* there is a valid one, and the last refresh has failed */
     AZM_TOKENS_RETRYING, /* there is none, and it may work soon */

@@ -49,12 +49,20 @@ int azm_parse_cloud(struct azm_config *c, void *field, const struct azm_assignme
     return azm_error_set(err, EINVAL, "'%s' is none of public, usgov, china", a->value);
 }
 
+/* A URL with a password must not get into an error, not even when it is wrong for another reason. */
+static int check_no_user(const char *value, struct azm_error *err)
+{
+    return strchr(value, '@') ? azm_error_set(err, EINVAL, "there must be no user name or password in it") : 0;
+}
+
 /* Only the scheme, the host and the port: what is sent there needs TLS, except within this machine. */
 int azm_parse_base_url(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
+    if (check_no_user(a->value, err) < 0)
+        return -EINVAL;
     if (*a->value && !azm_url_is_base(a->value))
         return azm_error_set(err, EINVAL, "'%.*s' is not https://HOST[:PORT] (http:// only for this machine itself)",
-                             (int)strcspn(a->value, "?#@"), a->value);
+                             (int)strcspn(a->value, "?#"), a->value);
     return azm_parse_string(c, field, a, err);
 }
 
@@ -63,6 +71,8 @@ int azm_parse_dce(struct azm_config *c, void *field, const struct azm_assignment
 {
     if (strstr(a->value, "://"))
         return azm_parse_base_url(c, field, a, err);
+    if (check_no_user(a->value, err) < 0)
+        return -EINVAL;
     if (*a->value && !azm_is_host_name(a->value))
         return azm_error_set(err, EINVAL,
                              "'%s' is not the logs ingestion endpoint of a data collection endpoint "
@@ -88,12 +98,11 @@ int azm_parse_host_suffix(struct azm_config *c, void *field, const struct azm_as
     return azm_parse_string(c, field, a, err);
 }
 
-/* Read when it is needed, again and again. */
+/* Read when it is needed, again and again. The value is not shown: it may be the secret itself, pasted. */
 int azm_parse_credential_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     if (*a->value != '/' && (strchr(a->value, '/') || *a->value == '.'))
         return azm_error_set(err, EINVAL,
-                             "'%s' is neither an absolute path nor the name of a credential (systemd LoadCredential=)",
-                             a->value);
+                             "this is neither an absolute path nor the name of a credential (systemd LoadCredential=)");
     return azm_parse_string(c, field, a, err);
 }

@@ -70,7 +70,8 @@ int azm_answer_items(const struct azm_answer *a, struct azm_items *items)
 {
     json_t *body = load_json(a);
     const json_t *errors = json_object_get(body, "errors"), *error;
-    size_t i;
+    const json_t *accepted = json_object_get(body, "itemsAccepted");
+    size_t i, unnamed = items->n;
 
     items->body = body;
     if (!json_is_array(errors) || json_integer_value(json_object_get(body, "itemsReceived")) != (json_int_t)items->n)
@@ -85,10 +86,12 @@ int azm_answer_items(const struct azm_answer *a, struct azm_items *items)
             json_integer_value(status) > 599)
             return -EBADMSG;
         item = &items->items[json_integer_value(index)];
+        unnamed -= item->status == 0;
         item->status = (long)json_integer_value(status);
         item->message = json_string_value(json_object_get(error, "message"));
     }
-    return 0;
+    /* What it does not name counts as accepted, but not against its own word. */
+    return json_is_integer(accepted) && json_integer_value(accepted) < (json_int_t)unnamed ? -EBADMSG : 0;
 }
 
 void azm_answer_items_free(void *body)

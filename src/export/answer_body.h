@@ -11,7 +11,8 @@ int64_t azm_answer_rejected(const struct azm_answer *a);
 
 /* Writes status and message of each of the items->n records that the answer of Application Insights names
  * ({"itemsReceived":n,"itemsAccepted":m,"errors":[{"index":i,"statusCode":s,"message":...}]}); the others stay as they
- * are. 0, or -EBADMSG if it is no such answer, or about another number of records. Source: facts/azure.md 3.3. */
+ * are, which is all zero. 0, or -EBADMSG if it is no such answer, is about another number of records, or says that
+ * fewer were accepted than it leaves unnamed. Source: facts/azure.md 3.3. */
 int azm_answer_items(const struct azm_answer *a, struct azm_items *items);
 void azm_answer_items_free(void *body);
 

@@ -77,6 +77,8 @@ static const struct status_rule {
      "the endpoint takes OTLP only as protobuf: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs, and "
      "no "
      "proxy may change the Content-Type (try curl -v https://HOST/ through it)"},
+    {415, 415, INSIGHTS, NULL, AZM_MISCONFIGURED,
+     "the endpoint does not take lines of JSON: check connection_string= and [export] compression="},
     {415, 415, ALL, NULL, AZM_MISCONFIGURED,
      "the server does not take OTLP as protobuf: check endpoint= and [export] compression="},
     {422, 422, ALL, NULL, AZM_REFUSED, "the server refuses the data: check endpoint=, and look into the server's log"},
@@ -148,11 +150,12 @@ int azm_delivery_items(const struct azm_answer *a, size_t n, struct azm_items *r
     *ret = (struct azm_items){.items = calloc(n, sizeof *ret->items), .n = n};
     if (!ret->items)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        ret->items[i].status = 200;
     r = azm_answer_items(a, ret);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (ret->items[i].status == 0)
+            ret->items[i].status = 200;
         ret->items[i].meaning = item_meaning(ret->items[i].status);
+    }
     return r;
 }
 
@@ -181,8 +184,10 @@ static void understand_items(const struct azm_answer *a, size_t records, struct 
     for (size_t i = 0; i < records; i++)
         for (size_t w = 0; w < ELEMENTSOF(by_weight); w++)
             count[w] += items.items[i].meaning == by_weight[w];
-    snprintf(v->reason, sizeof v->reason, "HTTP %ld: %zu of %zu records accepted", a->status, count[0], records);
     v->meaning = count[0] == records ? AZM_TAKEN : AZM_TAKEN_PARTLY;
+    if (v->meaning == AZM_TAKEN)
+        return;
+    snprintf(v->reason, sizeof v->reason, "HTTP %ld: %zu of %zu records accepted", a->status, count[0], records);
     for (size_t w = 1; w < ELEMENTSOF(by_weight) && count[0] == 0; w++)
         if (count[w] > 0)
             v->meaning = by_weight[w]; /* of all of it: none was accepted */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <zlib.h>
@@ -9,22 +10,41 @@
 #include "tests/unit/otlp_help.h"
 
 /* A server in the test's own process that keeps requests waiting until they may be answered, and says what it saw. A
- * request carries one record, which is known by its time. */
+ * record is known by its time in OTLP, by its message in lines for Application Insights. */
+
+#define SEEN_RECORDS_MAX 16
 
 struct seen {
-    unsigned number; /* 0: the body is not what its headers say */
+    unsigned number; /* of the first record; 0: the body is not what its headers say */
+    unsigned numbers[SEEN_RECORDS_MAX];
+    size_t n;     /* records */
+    size_t bytes; /* of the body before compression */
+    bool dated;   /* one has azmonlog.original_time */
     bool gzip;
-    char key[32]; /* header X-Key */
+    char key[32];                              /* header X-Key */
+    char token[64], id[48], type[40], url[64]; /* Authorization, x-ms-client-request-id, Content-Type, the path */
     size_t connection;
 };
+
+/* 0 and NULL: nothing of that. */
+struct reply {
+    unsigned status; /* 0: the server's */
+    const char *location, *type, *retry_after, *request_id;
+    const void *body; /* copied */
+    size_t len;
+};
+
+struct server;
+typedef void (*server_answer_t)(struct server *s, const struct seen *seen, struct reply *ret);
 
 struct server {
     struct MHD_Daemon *daemon;
     char url[64];
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    uint64_t held;   /* bit n: number n is not answered yet */
-    unsigned status; /* of the answers; 0: 200 */
+    uint64_t held;          /* bit n: number n is not answered yet */
+    unsigned status;        /* of the answers; 0: 200 */
+    server_answer_t answer; /* NULL: only the status; called outside the mutex */
     size_t n_seen, n_answered, n_opened, n_closed;
     struct seen seen[1024];
 };
@@ -70,36 +90,106 @@ static inline bool server_gunzip(const struct azm_buf *in, struct azm_buf *out)
     return r == Z_STREAM_END;
 }
 
-static inline unsigned server_number_of(const struct azm_buf *body, bool gzip)
+static inline void server_see_number(struct seen *seen, unsigned number)
 {
-    _cleanup_(azm_buf_free) struct azm_buf plain = {0};
-    _cleanup_(otlp_free_request) Otlp__ExportLogsServiceRequest *r = NULL;
-
-    if (gzip && !server_gunzip(body, &plain))
-        return 0;
-    if (gzip)
-        body = &plain;
-    r = otlp__export_logs_service_request__unpack(NULL, body->len, body->data);
-    return r && r->n_resource_logs == 1 ? (unsigned)r->resource_logs[0]->scope_logs[0]->log_records[0]->time_unix_nano
-                                        : 0;
+    if (seen->n < SEEN_RECORDS_MAX)
+        seen->numbers[seen->n] = number;
+    seen->n++;
 }
 
-static inline enum MHD_Result server_answer(struct server *s, struct MHD_Connection *c, const struct azm_buf *body)
+static inline void server_see_otlp(struct seen *seen, const struct azm_buf *body)
+{
+    _cleanup_(otlp_free_request) Otlp__ExportLogsServiceRequest *r =
+        otlp__export_logs_service_request__unpack(NULL, body->len, body->data);
+
+    for (size_t i = 0; r && i < r->n_resource_logs; i++)
+        for (size_t k = 0; k < r->resource_logs[i]->scope_logs[0]->n_log_records; k++) {
+            const Otlp__LogRecord *l = r->resource_logs[i]->scope_logs[0]->log_records[k];
+
+            server_see_number(seen, (unsigned)l->time_unix_nano);
+            seen->dated |= otlp_find(l->attributes, l->n_attributes, "azmonlog.original_time") != NULL;
+        }
+}
+
+static inline void server_see_lines(struct seen *seen, const struct azm_buf *body)
+{
+    const char *line = (const char *)body->data, *end = line + body->len, *next;
+
+    for (; line < end && (next = memchr(line, '\n', (size_t)(end - line))); line = next + 1) {
+        json_t *j = json_loadb(line, (size_t)(next - line), 0, NULL);
+        const char *message =
+            json_string_value(json_object_get(json_object_get(json_object_get(j, "data"), "baseData"), "message"));
+
+        server_see_number(seen, message ? (unsigned)strtoul(message, NULL, 10) : 0);
+        json_decref(j);
+    }
+}
+
+static inline void server_see_body(struct seen *seen, const struct azm_buf *body)
+{
+    _cleanup_(azm_buf_free) struct azm_buf plain = {0};
+
+    if (seen->gzip && !server_gunzip(body, &plain))
+        return;
+    if (seen->gzip)
+        body = &plain;
+    seen->bytes = body->len;
+    if (strcmp(seen->type, "application/x-json-stream") == 0)
+        server_see_lines(seen, body);
+    else
+        server_see_otlp(seen, body);
+    seen->number = seen->numbers[0];
+}
+
+static inline void server_see_header(struct MHD_Connection *c, const char *name, char *text, size_t size)
+{
+    const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+
+    snprintf(text, size, "%s", value ? value : "");
+}
+
+static inline struct MHD_Response *server_make_response(const struct reply *reply)
+{
+    const struct {
+        const char *name, *value;
+    } headers[] = {{"Location", reply->location},
+                   {"Content-Type", reply->type},
+                   {"Retry-After", reply->retry_after},
+                   {"x-ms-request-id", reply->request_id}};
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(reply->len, reply->len ? (void *)reply->body : (void *)"",
+                                        reply->len ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
+
+    for (size_t i = 0; i < ELEMENTSOF(headers); i++)
+        if (headers[i].value)
+            MHD_add_response_header(response, headers[i].name, headers[i].value);
+    return response;
+}
+
+static inline enum MHD_Result server_answer(struct server *s, struct MHD_Connection *c, const char *url,
+                                            const struct azm_buf *body)
 {
     const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
-    const char *key = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-Key");
     struct seen seen = {.gzip = encoding && strcmp(encoding, "gzip") == 0};
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response;
+    struct reply reply = {0};
     enum MHD_Result r;
-    unsigned status;
 
-    seen.number = server_number_of(body, seen.gzip);
-    snprintf(seen.key, sizeof seen.key, "%s", key ? key : "");
+    server_see_header(c, "X-Key", seen.key, sizeof seen.key);
+    server_see_header(c, "Authorization", seen.token, sizeof seen.token);
+    server_see_header(c, "x-ms-client-request-id", seen.id, sizeof seen.id);
+    server_see_header(c, "Content-Type", seen.type, sizeof seen.type);
+    snprintf(seen.url, sizeof seen.url, "%s", url);
+    server_see_body(&seen, body);
     seen.connection = *(size_t *)MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     LOCKED(s, s->seen[s->n_seen++ % ELEMENTSOF(s->seen)] = seen); /* more are only counted */
     WAIT_UNTIL(s, seen.number >= 64 || !(s->held >> seen.number & 1));
-    status = GET(s, status) ? GET(s, status) : 200;
-    r = MHD_queue_response(c, status, response);
+    if (s->answer)
+        s->answer(s, &seen, &reply);
+    if (!reply.status)
+        reply.status = GET(s, status) ? GET(s, status) : 200;
+    response = server_make_response(&reply);
+    r = MHD_queue_response(c, reply.status, response);
     MHD_destroy_response(response);
     return r;
 }
@@ -110,13 +200,13 @@ static inline enum MHD_Result server_on_request(void *cls, struct MHD_Connection
 {
     struct azm_buf *body = *state;
 
-    (void)path, (void)method, (void)version;
+    (void)method, (void)version;
     if (!body) {
         *state = calloc(1, sizeof *body);
         return *state ? MHD_YES : MHD_NO;
     }
     if (*length == 0)
-        return server_answer(cls, c, body);
+        return server_answer(cls, c, path, body);
     if (azm_buf_append(body, piece, *length) < 0)
         return MHD_NO;
     *length = 0;

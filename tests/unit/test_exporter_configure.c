@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <errno.h>
-#include <poll.h>
 
-#include "export/exporter.h"
-#include "tests/unit/http_server_help.h"
+#include "tests/unit/exporter_help.h"
 #include "tests/unit/prng.h"
-#include "tests/unit/temp_dir.h"
-#include "tests/unit/test.h"
 
-/* The exporter gets new options while it works. A batch is one record here, known by its number, and its position is
- * that number. What must not be waited for takes an hour, so that a test that waits for it does not end. */
-#define HOUR (3600 * AZM_USEC_PER_SEC)
+/* The exporter gets new options while it works. A batch is one record here. */
 
 /* --- allocations of this thread that fail; the linker leads them here --- */
 
@@ -54,10 +48,6 @@ static uint64_t longest(void *userdata)
 }
 
 static struct azm_clock test_clock;
-static struct azm_exporter *x;
-static unsigned long position; /* the last one collected */
-static int64_t collected;      /* batches, of one record each */
-static bool finished[1000];    /* by number */
 
 struct wish {
     const struct server *to;
@@ -118,9 +108,7 @@ static void begin(struct wish w)
     ck_assert_int_eq(azm_http_global_init(NULL), 0);
     server_begin(&a, NULL);
     server_begin(&b, NULL);
-    position = 0;
-    collected = 0;
-    memset(finished, 0, sizeof finished);
+    exporter_forget();
     wish(w);
 }
 
@@ -129,102 +117,6 @@ static void end(void)
     x = azm_exporter_free(x);
     server_end(&a);
     server_end(&b);
-}
-
-static void submit(unsigned number)
-{
-    _cleanup_(azm_buf_free) struct azm_buf record = {0};
-    Otlp__LogRecord m = OTLP__LOG_RECORD__INIT;
-    struct azm_batch *batch;
-
-    m.time_unix_nano = number;
-    ck_assert_int_eq(azm_buf_reserve(&record, otlp__log_record__get_packed_size(&m)), 0);
-    record.len = otlp__log_record__pack(&m, record.data);
-    ck_assert_int_eq(azm_batch_new(&(struct azm_batch_limits){10, 10000}, &batch), 0);
-    ck_assert_int_eq(azm_batch_add(batch, AZM_TEXT(""), &record), 1);
-    ck_assert_int_eq(azm_buf_printf(azm_batch_position(batch), "%u", number), 0);
-    ck_assert_int_eq(azm_exporter_submit(x, batch), 0);
-}
-
-/* Batches come back in any order; `position` is the end of the unbroken run. */
-static void collect(void)
-{
-    struct azm_batch *batch;
-    int r;
-
-    while ((r = azm_exporter_collect(x, &batch)) > 0) {
-        unsigned long number;
-
-        ck_assert_int_eq(azm_buf_append(azm_batch_position(batch), "", 1), 0);
-        number = strtoul((const char *)azm_batch_position(batch)->data, NULL, 10);
-        ck_assert_uint_lt(number, ELEMENTSOF(finished));
-        ck_assert(!finished[number]);
-        finished[number] = true;
-        collected++;
-        azm_batch_free(batch);
-    }
-    ck_assert_int_eq(r, 0);
-    while (finished[position + 1])
-        position++;
-}
-
-static void wait_for_owner_event(void)
-{
-    struct pollfd p = {.fd = azm_exporter_fd(x), .events = POLLIN};
-
-    ck_assert_int_eq(poll(&p, 1, -1), 1);
-}
-
-static void collect_until(unsigned number)
-{
-    while (position < number) {
-        wait_for_owner_event();
-        collect();
-    }
-}
-
-static struct azm_exporter_status status(void)
-{
-    struct azm_exporter_status s;
-
-    azm_exporter_get_status(x, &s);
-    return s;
-}
-
-/* A failure shows as a change of state, of which the owner is told. */
-static void wait_for_state(enum azm_exporter_state state)
-{
-    while (status().state != state) {
-        wait_for_owner_event();
-        collect();
-    }
-}
-
-static void wait_for_failures(uint64_t n)
-{
-    while (status().failures < n)
-        poll(NULL, 0, 1);
-}
-
-/* The thread has gone round since, so what it had to do it has done. */
-static void let_thread_go_round(void)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        azm_exporter_alive(x);
-        while (!azm_exporter_alive(x))
-            poll(NULL, 0, 1);
-    }
-}
-
-static void assert_no_failure_known(void)
-{
-    struct azm_exporter_status s = status();
-
-    ck_assert_int_eq(s.state, AZM_EXPORTER_DELIVERING);
-    ck_assert_str_eq(s.reason, "");
-    ck_assert_str_eq(s.remedy, "");
-    ck_assert_uint_eq(s.failing_since_usec, 0);
-    ck_assert_uint_eq(s.failing_since_realtime_usec, 0);
 }
 
 /* --- what is under way, and what is not --- */
@@ -448,19 +340,6 @@ START_TEST(connections_are_new)
 }
 END_TEST
 
-static void make_certificate(const char *name)
-{
-    _cleanup_free_ char *command = NULL;
-
-    ck_assert_int_gt(asprintf(&command,
-                              "cd '%s' && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=%s "
-                              "-addext subjectAltName=IP:127.0.0.1 -keyout key -out %s.pem 2>/dev/null && "
-                              "cat key %s.pem >%s.both",
-                              temp_dir, name, name, name, name),
-                     0);
-    ck_assert_int_eq(system(command), 0);
-}
-
 START_TEST(a_ca_file_repaired_in_place_counts)
 {
     static struct server s;
@@ -500,21 +379,12 @@ START_TEST(a_long_hold_is_cut_short)
 }
 END_TEST
 
-static unsigned count_in_log(const char *words)
-{
-    unsigned n = 0;
-
-    for (const char *p = read_text("log"); (p = strstr(p, words)); p++)
-        n++;
-    return n;
-}
-
 START_TEST(the_next_failure_shows_again)
 {
     uint64_t since = azm_realtime_usec(&azm_system_clock);
     struct azm_exporter_status s;
 
-    ck_assert_ptr_nonnull(freopen(temp_path("log"), "we", stderr));
+    keep_log();
     begin((struct wish){.to = &a, .name = "Ada", .delay_max_usec = 1});
     assert_no_failure_known();
     LOCKED(&a, a.status = 404);

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "config/azure_env.h"
+#include "core/clock.h"
+#include "tests/unit/temp_dir.h"
+#include "tests/unit/test.h"
+
+/* The keys for Azure and for the spool, the environment of Azure's SDKs, and which source of settings says where
+ * records go to. The secret in these tests is always "s3cret". */
+
+#define S AZM_USEC_PER_SEC
+#define WHERE "/etc/x.conf:7"
+#define DCR "dcr-0123456789abcdef0123456789abcdef"
+#define DCE "https://d-1.westeurope-1.ingest.monitor.azure.com"
+#define GUID "0123abcd-4567-89ef-0123-456789abcdef"
+#define CONNECTION "InstrumentationKey=" GUID
+#define CONFIG(c) _cleanup_(azm_config_free) struct azm_config c
+
+#define STRING(field) offsetof(struct azm_config, field)
+#define NUMBER(field) offsetof(struct azm_config, field), sizeof(((struct azm_config *)NULL)->field)
+
+static const char *string_at(const struct azm_config *c, size_t offset)
+{
+    return *(char *const *)((const char *)c + offset);
+}
+
+static uint64_t number_at(const struct azm_config *c, size_t offset, size_t size)
+{
+    const char *p = (const char *)c + offset;
+
+    return size == sizeof(bool) ? *(const bool *)p : size == 4 ? *(const uint32_t *)p : *(const uint64_t *)p;
+}
+
+static void assert_set(struct azm_config *c, const char *section, const char *key, const char *value)
+{
+    struct azm_error err = {""};
+
+    ck_assert_msg(azm_config_set(c, section, key, value, WHERE, false, &err) == 0, "[%s] %s=%s: %s", section, key,
+                  value, err.words);
+}
+
+/* --- values --- */
+
+START_TEST(good_strings)
+{
+    static const struct {
+        const char *key, *value;
+        size_t offset;
+    } table[] = {
+        {"dce", DCE, STRING(dce)},
+        {"dce", DCE "/", STRING(dce)},
+        {"dce", "https://d.example:8443", STRING(dce)},
+        {"dce", "http://127.0.0.1:4318", STRING(dce)},
+        {"dce", "http://[::1]:4318/", STRING(dce)},
+        {"dce", "d-1.westeurope-1.ingest.monitor.azure.com", STRING(dce)},
+        {"dce", "d-1.westeurope-1", STRING(dce)},
+        {"dcr", DCR, STRING(dcr)},
+        {"connection_string", CONNECTION ";IngestionEndpoint=https://x.example/", STRING(connection_string)},
+        {"tenant_id", GUID, STRING(tenant_id)},
+        {"tenant_id", "contoso.onmicrosoft.com", STRING(tenant_id)},
+        {"client_id", GUID, STRING(client_id)},
+        {"object_id", GUID, STRING(object_id)},
+        {"resource_id", "/subscriptions/x/resourceGroups/y", STRING(resource_id)},
+        {"client_secret_file", "/etc/azmonlog/secret", STRING(client_secret_file)}, /* may come later */
+        {"client_secret_file", "secret", STRING(client_secret_file)},               /* systemd LoadCredential= */
+        {"client_secret_file", "azmonlog.secret", STRING(client_secret_file)},
+        {"client_certificate_file", "/etc/azmonlog/c.pem", STRING(client_certificate_file)},
+        {"client_certificate_file", "c.pem", STRING(client_certificate_file)},
+        {"federated_token_file", "/var/run/secrets/t", STRING(federated_token_file)},
+        {"federated_token_file", "t", STRING(federated_token_file)},
+        {"authority", "https://login.microsoftonline.us", STRING(authority)},
+        {"authority", "https://login.microsoftonline.us/", STRING(authority)},
+        {"authority", "http://localhost:8080", STRING(authority)},
+        {"audience", "api://x", STRING(audience)},
+        {"ingest_suffix", "ingest.monitor.azure.us", STRING(ingest_suffix)},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        CONFIG(c);
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        ck_assert_str_eq(string_at(&c, table[i].offset), "");
+        assert_set(&c, "destination", table[i].key, table[i].value);
+        ck_assert_str_eq(string_at(&c, table[i].offset), table[i].value);
+        assert_set(&c, "destination", table[i].key, "");
+        ck_assert_str_eq(string_at(&c, table[i].offset), "");
+    }
+}
+END_TEST
+
+/* "" is the preset; each key is set to another value before. */
+START_TEST(good_choices_and_numbers)
+{
+    static const struct {
+        const char *section, *key, *before, *value;
+        size_t offset, size;
+        uint64_t expected;
+    } table[] = {
+        {"destination", "auth", "none", "", NUMBER(auth), AZM_AUTH_AUTO},
+        {"destination", "auth", "none", "auto", NUMBER(auth), AZM_AUTH_AUTO},
+        {"destination", "auth", "", "none", NUMBER(auth), AZM_AUTH_NONE},
+        {"destination", "auth", "", "default", NUMBER(auth), AZM_AUTH_DEFAULT},
+        {"destination", "auth", "", "managed_identity", NUMBER(auth), AZM_AUTH_MANAGED_IDENTITY},
+        {"destination", "auth", "", "imds", NUMBER(auth), AZM_AUTH_IMDS},
+        {"destination", "auth", "", "arc", NUMBER(auth), AZM_AUTH_ARC},
+        {"destination", "auth", "", "app_service", NUMBER(auth), AZM_AUTH_APP_SERVICE},
+        {"destination", "auth", "", "client_secret", NUMBER(auth), AZM_AUTH_CLIENT_SECRET},
+        {"destination", "auth", "", "client_certificate", NUMBER(auth), AZM_AUTH_CLIENT_CERTIFICATE},
+        {"destination", "auth", "", "workload_identity", NUMBER(auth), AZM_AUTH_WORKLOAD_IDENTITY},
+        {"destination", "cloud", "china", "", NUMBER(cloud), AZM_CLOUD_PUBLIC},
+        {"destination", "cloud", "china", "public", NUMBER(cloud), AZM_CLOUD_PUBLIC},
+        {"destination", "cloud", "", "usgov", NUMBER(cloud), AZM_CLOUD_USGOV},
+        {"destination", "cloud", "", "china", NUMBER(cloud), AZM_CLOUD_CHINA},
+        {"journal", "spool", "no", "", NUMBER(spool), true},
+        {"journal", "spool", "no", "auto", NUMBER(spool), true},
+        {"journal", "spool", "", "no", NUMBER(spool), false},
+        {"state", "spool_after", "1s", "", NUMBER(spool_after_usec), 60 * S},
+        {"state", "spool_after", "", "0", NUMBER(spool_after_usec), 0},
+        {"state", "spool_after", "", "5min", NUMBER(spool_after_usec), 300 * S},
+        {"state", "spool_after", "", "1d", NUMBER(spool_after_usec), 86400 * S},
+        {"state", "spool_max_bytes", "4M", "", NUMBER(spool_max_bytes), UINT64_C(1) << 30},
+        {"state", "spool_max_bytes", "", "4M", NUMBER(spool_max_bytes), UINT64_C(4) << 20},
+        {"state", "spool_max_bytes", "", "1024G", NUMBER(spool_max_bytes), UINT64_C(1) << 40},
+        {"state", "spool_min_free_percent", "0", "", NUMBER(spool_min_free_percent), 5},
+        {"state", "spool_min_free_percent", "", "0", NUMBER(spool_min_free_percent), 0},
+        {"state", "spool_min_free_percent", "", "50", NUMBER(spool_min_free_percent), 50},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        CONFIG(c);
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        if (*table[i].value == '\0')
+            ck_assert_uint_eq(number_at(&c, table[i].offset, table[i].size), table[i].expected);
+        assert_set(&c, table[i].section, table[i].key, table[i].before);
+        ck_assert_uint_ne(number_at(&c, table[i].offset, table[i].size), table[i].expected);
+        assert_set(&c, table[i].section, table[i].key, table[i].value);
+        ck_assert_msg(number_at(&c, table[i].offset, table[i].size) == table[i].expected, "%s=%s gave %llu",
+                      table[i].key, table[i].value, (unsigned long long)number_at(&c, table[i].offset, table[i].size));
+    }
+}
+END_TEST
+
+START_TEST(bad_values)
+{
+    static const struct {
+        const char *section, *key, *value, *words; /* all that stands behind place and key; or "...", and its end */
+    } table[] = {
+        {"destination", "auth", "msi",
+         "'msi' is none of auto, none, default, managed_identity, imds, arc, app_service, client_secret, "
+         "client_certificate, workload_identity"},
+        {"destination", "auth", "Default", "... workload_identity"},
+        {"destination", "auth", "imds ", "... workload_identity"},
+        {"destination", "cloud", "germany", "'germany' is none of public, usgov, china"},
+        {"destination", "cloud", "PUBLIC", "... usgov, china"},
+        {"destination", "dce", "https://d.example/path",
+         "'https://d.example/path' is not https://HOST[:PORT] (http:// only for this machine itself)"},
+        {"destination", "dce", "http://d.example", "... (http:// only for this machine itself)"},
+        {"destination", "dce", "https://d.example/?sig=s3cret",
+         "'https://d.example/' is not https://HOST[:PORT] (http:// only for this machine itself)"},
+        {"destination", "dce", "https://d.example/#s3cret", "... (http:// only for this machine itself)"},
+        {"destination", "dce", "https://user:s3cret@d.example", "there must be no user name or password in it"},
+        {"destination", "dce", "https://s3cret@d.example/", "there must be no user name or password in it"},
+        {"destination", "dce", "ftp://d.example", "... (http:// only for this machine itself)"},
+        {"destination", "dce", "d.example/",
+         "'d.example/' is not the logs ingestion endpoint of a data collection endpoint "
+         "(https://NAME-ID.REGION-1.ingest.monitor.azure.com)"},
+        {"destination", "dce", "my endpoint", "... (https://NAME-ID.REGION-1.ingest.monitor.azure.com)"},
+        {"destination", "dce", "user:s3cret@d.example", "there must be no user name or password in it"},
+        {"destination", "dce", "/subscriptions/x/providers/Microsoft.Insights/dataCollectionEndpoints/d",
+         "... (https://NAME-ID.REGION-1.ingest.monitor.azure.com)"},
+        {"destination", "dcr", "my-rule",
+         "'my-rule' is not the immutable id of a data collection rule (dcr- and 32 hexadecimal digits); az monitor "
+         "data-collection rule show --query immutableId prints it"},
+        {"destination", "dcr", "dcr-0123456789ABCDEF0123456789ABCDEF", "... --query immutableId prints it"},
+        {"destination", "dcr", DCR "0", "... --query immutableId prints it"},
+        {"destination", "authority", "login.microsoftonline.com",
+         "'login.microsoftonline.com' is not https://HOST[:PORT] (http:// only for this machine itself)"},
+        {"destination", "authority", "https://login.microsoftonline.com/tenant", "... this machine itself)"},
+        {"destination", "authority", "http://login.microsoftonline.com", "... this machine itself)"},
+        {"destination", "authority", "https://user:s3cret@login.example",
+         "there must be no user name or password in it"},
+        {"destination", "authority", "https://login.example/?s3cret@x", "there must be no user name or password in it"},
+        {"destination", "authority", "https://login.example/?s3cret", "... this machine itself)"},
+        {"destination", "ingest_suffix", "https://ingest.monitor.azure.com",
+         "'https://ingest.monitor.azure.com' is not the end of a host name (ingest.monitor.azure.com)"},
+        {"destination", "ingest_suffix", "com", "... (ingest.monitor.azure.com)"}, /* would trust too many */
+        {"destination", "ingest_suffix", ".ingest.monitor.azure.com", "... (ingest.monitor.azure.com)"},
+        {"destination", "client_secret_file", "etc/secret",
+         "this is neither an absolute path nor the name of a credential (systemd LoadCredential=)"},
+        {"destination", "client_secret_file", ".s3cret~x", "... (systemd LoadCredential=)"}, /* a secret, pasted */
+        {"destination", "client_secret_file", "s3cret/x", "... (systemd LoadCredential=)"},
+        {"destination", "client_certificate_file", "./c.pem", "... (systemd LoadCredential=)"},
+        {"destination", "client_certificate_file", "..", "... (systemd LoadCredential=)"},
+        {"destination", "federated_token_file", "~/token", "... (systemd LoadCredential=)"},
+        {"journal", "spool", "yes", "'yes' is neither auto nor no"},
+        {"journal", "spool", "Auto", "'Auto' is neither auto nor no"},
+        {"state", "spool_after", "soon", "... "},
+        {"state", "spool_after", "25h", "'25h' is not between 0ms and 86400s"},
+        {"state", "spool_max_bytes", "1M", "'1M' is not between 4194304 and 1099511627776"},
+        {"state", "spool_max_bytes", "1025G", "'1025G' is not between 4194304 and 1099511627776"},
+        {"state", "spool_max_bytes", "1T", "'1T' is not a number such as 8192 or 64K"},
+        {"state", "spool_min_free_percent", "51", "'51' is not between 0 and 50"},
+        {"state", "spool_min_free_percent", "5%", "'5%' is not a number such as 8192 or 64K"},
+        {"state", "spool_min_free_percent", "-1", "'-1' is not a number such as 8192 or 64K"},
+        {"journal", "spool_after", "1s", "... "},
+        {"state", "spool", "no", "... "},
+        {"destination", "client_secret", "s3cret", "... "}, /* no such key: files only */
+        {"destination", "identity_header", "s3cret", "... "},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        const char *words = table[i].words, *end;
+        struct azm_error err = {""};
+        char start[64];
+        CONFIG(c);
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        ck_assert_msg(azm_config_set(&c, table[i].section, table[i].key, table[i].value, WHERE, false, &err) < 0,
+                      "%s=%s was taken", table[i].key, table[i].value);
+        ck_assert_msg(!strstr(err.words, "s3cret"), "%s", err.words);
+        ck_assert_msg(strncmp(err.words, WHERE ": ", strlen(WHERE) + 2) == 0, "%s", err.words);
+        if (strcmp(words, "... ") == 0)
+            continue;
+        snprintf(start, sizeof start, WHERE ": %s: ", table[i].key);
+        ck_assert_msg(strncmp(err.words, start, strlen(start)) == 0, "%s", err.words);
+        if (strncmp(words, "... ", 4) == 0) {
+            end = err.words + strlen(err.words) - MIN(strlen(err.words), strlen(words + 4));
+            ck_assert_msg(strcmp(end, words + 4) == 0, "%s=%s: %s", table[i].key, table[i].value, err.words);
+        } else
+            ck_assert_str_eq(err.words + strlen(start), words);
+    }
+}
+END_TEST
+
+/* --- what does not fit together --- */
+
+START_TEST(one_destination)
+{
+    static const char several[] = "[destination] endpoint=, dce= with dcr=, and connection_string= each name a "
+                                  "destination; use one of them (an empty value takes one back)";
+    static const struct {
+        const char *endpoint, *dce, *dcr, *connection_string;
+        bool has;
+        const char *words; /* NULL: passes */
+    } table[] = {
+        {"", "", "", "", false, NULL},
+        {"http://h/v1/logs", "", "", "", true, NULL},
+        {"", DCE, DCR, "", true, NULL},
+        {"", "", "", CONNECTION, true, NULL},
+        {"", DCE, "", "", true, "[destination] dce= needs dcr=, the immutable id of the data collection rule"},
+        {"", "", DCR, "", false, "[destination] dcr= needs dce=, the data collection endpoint"},
+        {"http://h/v1/logs", DCE, DCR, "", true, several},
+        {"http://h/v1/logs", "", DCR, "", true, several},
+        {"http://h/v1/logs", DCE, "", "", true, several},
+        {"http://h/v1/logs", "", "", CONNECTION, true, several},
+        {"", DCE, DCR, CONNECTION, true, several},
+        {"", "", DCR, CONNECTION, true, several},
+        {"http://h/v1/logs", DCE, DCR, CONNECTION, true, several},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct azm_error err = {""};
+        CONFIG(c);
+        int r;
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        assert_set(&c, "destination", "endpoint", table[i].endpoint);
+        assert_set(&c, "destination", "dce", table[i].dce);
+        assert_set(&c, "destination", "dcr", table[i].dcr);
+        assert_set(&c, "destination", "connection_string", table[i].connection_string);
+        r = azm_config_check(&c, &err);
+        ck_assert_msg(r == (table[i].words ? -EINVAL : 0), "row %zu: %s", i, err.words);
+        ck_assert_str_eq(err.words, table[i].words ? table[i].words : "");
+        ck_assert(azm_config_has_destination(&c) == table[i].has);
+        ck_assert_int_eq(azm_config_forget_destination(&c), 0);
+        ck_assert(!azm_config_has_destination(&c));
+        ck_assert_int_eq(azm_config_check(&c, &err), 0);
+    }
+}
+END_TEST
+
+/* --- sources: file, drop-ins, environment, command line --- */
+
+static void set_env(const char *const *env)
+{
+    ck_assert_int_eq(clearenv(), 0);
+    for (; *env; env++) {
+        _cleanup_free_ char *name = strdup(*env);
+        char *equals = strchr(name, '=');
+
+        *equals = '\0';
+        ck_assert_int_eq(setenv(name, equals + 1, 1), 0);
+    }
+}
+
+/* Each later source replaces the kind of destination, too; only within the files two are a mistake. */
+START_TEST(the_last_source_says_where)
+{
+#define ENDPOINT_LINE "endpoint=http://file/v1/logs\n"
+#define DCE_LINES "dce=" DCE "\ndcr=" DCR "\n"
+#define CONNECTION_LINE "connection_string=" CONNECTION "\n"
+#define CONNECTION_ENV "APPLICATIONINSIGHTS_CONNECTION_STRING=" CONNECTION ";Location=env"
+#define OTEL_ENV "OTEL_EXPORTER_OTLP_ENDPOINT=http://env"
+    static const struct {
+        const char *file, *drop_in, *env[3], *option;
+        const char *endpoint, *dce, *connection_string; /* what comes out; endpoint NULL: refused */
+    } table[] = {
+        {ENDPOINT_LINE, "", {NULL}, NULL, "http://file/v1/logs", "", ""},
+        {DCE_LINES, "", {NULL}, NULL, "", DCE, ""},
+        {CONNECTION_LINE, "", {NULL}, NULL, "", "", CONNECTION},
+        /* a drop-in has to take the other one back */
+        {ENDPOINT_LINE, DCE_LINES, {NULL}, NULL, NULL, NULL, NULL},
+        {ENDPOINT_LINE, "endpoint=\n" DCE_LINES, {NULL}, NULL, "", DCE, ""},
+        {ENDPOINT_LINE, "endpoint=\n" CONNECTION_LINE, {NULL}, NULL, "", "", CONNECTION},
+        {DCE_LINES, "dce=\ndcr=\n" ENDPOINT_LINE, {NULL}, NULL, "http://file/v1/logs", "", ""},
+        {DCE_LINES, "dce=\n" ENDPOINT_LINE, {NULL}, NULL, NULL, NULL, NULL}, /* the rule is still there */
+        {CONNECTION_LINE, "connection_string=\n" ENDPOINT_LINE, {NULL}, NULL, "http://file/v1/logs", "", ""},
+        {CONNECTION_LINE, ENDPOINT_LINE, {NULL}, NULL, NULL, NULL, NULL},
+        {DCE_LINES, "dce=https://other.example\n", {NULL}, NULL, "", "https://other.example", ""},
+        /* the environment goes before the file */
+        {ENDPOINT_LINE, "", {CONNECTION_ENV}, NULL, "", "", CONNECTION ";Location=env"},
+        {DCE_LINES, "", {CONNECTION_ENV}, NULL, "", "", CONNECTION ";Location=env"},
+        {CONNECTION_LINE, "", {CONNECTION_ENV}, NULL, "", "", CONNECTION ";Location=env"},
+        {DCE_LINES, "", {OTEL_ENV}, NULL, "http://env/v1/logs", "", ""},
+        {CONNECTION_LINE, "", {OTEL_ENV}, NULL, "http://env/v1/logs", "", ""},
+        {ENDPOINT_LINE, "", {OTEL_ENV}, NULL, "http://env/v1/logs", "", ""},
+        {ENDPOINT_LINE, "", {OTEL_ENV, CONNECTION_ENV}, NULL, "http://env/v1/logs", "", ""},
+        {ENDPOINT_LINE, "", {"APPLICATIONINSIGHTS_CONNECTION_STRING="}, NULL, "http://file/v1/logs", "", ""},
+        {DCE_LINES, "", {"OTEL_EXPORTER_OTLP_ENDPOINT="}, NULL, "", DCE, ""},
+        {ENDPOINT_LINE CONNECTION_LINE, "", {OTEL_ENV}, NULL, "http://env/v1/logs", "", ""},
+        /* and the command line before both */
+        {ENDPOINT_LINE, "", {NULL}, "http://option/x", "http://option/x", "", ""},
+        {DCE_LINES, "", {NULL}, "http://option/x", "http://option/x", "", ""},
+        {CONNECTION_LINE, "", {NULL}, "http://option/x", "http://option/x", "", ""},
+        {"", "", {CONNECTION_ENV}, "http://option/x", "http://option/x", "", ""},
+        {"", "", {OTEL_ENV}, "http://option/x", "http://option/x", "", ""},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct cli_overrides options = {0};
+        struct azm_error err = {""};
+        struct azm_config c;
+        char text[512];
+        int code;
+
+        mkdir(temp_path("x.conf.d"), 0700);
+        snprintf(text, sizeof text, "[destination]\n%s", table[i].file);
+        write_text("x.conf", 0600, text);
+        snprintf(text, sizeof text, "[destination]\n%s", table[i].drop_in);
+        write_text("x.conf.d/1.conf", 0600, text);
+        set_env(table[i].env);
+        if (table[i].option)
+            cli_override(&options, "destination", "endpoint", table[i].option, "--endpoint");
+        code = cli_read_config(&c, temp_path("x.conf"), &options, &err);
+        if (!table[i].endpoint) {
+            ck_assert_int_eq(code, AZM_EXIT_CONFIG);
+            ck_assert_ptr_nonnull(strstr(err.words, "use one of them"));
+            continue;
+        }
+        ck_assert_msg(code == 0, "row %zu: %s", i, err.words);
+        ck_assert_msg(strcmp(c.endpoint, table[i].endpoint) == 0, "row %zu: %s", i, c.endpoint);
+        ck_assert_msg(strcmp(c.dce, table[i].dce) == 0, "row %zu: %s", i, c.dce);
+        ck_assert_str_eq(c.dcr, *c.dce ? DCR : "");
+        ck_assert_msg(strcmp(c.connection_string, table[i].connection_string) == 0, "row %zu: %s", i,
+                      c.connection_string);
+        azm_config_free(&c);
+    }
+}
+END_TEST
+
+/* --- the environment --- */
+
+static const char *text_of(const struct azm_secret *s)
+{
+    return s ? azm_secret_text(s) : "";
+}
+
+static const char *or_empty(const char *s)
+{
+    return s ? s : "";
+}
+
+/* What variables set, one beneath the other; only what is not preset. */
+static const char *describe(const struct azm_config *c)
+{
+    static char text[2048];
+    const char *const all[] = {
+        "tenant_id",
+        c->tenant_id,
+        "client_id",
+        c->client_id,
+        "object_id",
+        c->object_id,
+        "certificate",
+        c->client_certificate_file,
+        "federated",
+        c->federated_token_file,
+        "authority",
+        c->authority,
+        "connection",
+        c->connection_string,
+        "secret",
+        text_of(c->client_secret),
+        "header",
+        text_of(c->identity_header),
+        "endpoint",
+        or_empty(c->identity_endpoint),
+        "imds_endpoint",
+        or_empty(c->imds_endpoint),
+        "thumbprint",
+        or_empty(c->identity_server_thumbprint),
+        "auth",
+        c->auth == AZM_AUTH_AUTO ? "" : c->auth == AZM_AUTH_MANAGED_IDENTITY ? "managed_identity" : "other",
+        "destination",
+        c->endpoint,
+    };
+
+    *text = '\0';
+    for (size_t i = 0; i < ELEMENTSOF(all); i += 2)
+        if (*all[i + 1])
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s=%s\n", all[i], all[i + 1]);
+    return text;
+}
+
+START_TEST(variables)
+{
+#define AAD "APPLICATIONINSIGHTS_AUTHENTICATION_STRING="
+    static const struct {
+        const char *env[4], *set;
+    } table[] = {
+        {{NULL}, ""},
+        {{"AZURE_TENANT_ID=t"}, "tenant_id=t\n"},
+        {{"AZURE_CLIENT_ID=c"}, "client_id=c\n"},
+        {{"AZURE_CLIENT_SECRET=s3cret"}, "secret=s3cret\n"},
+        {{"AZURE_CLIENT_CERTIFICATE_PATH=/c.pem"}, "certificate=/c.pem\n"},
+        {{"AZURE_FEDERATED_TOKEN_FILE=/var/run/t"}, "federated=/var/run/t\n"},
+        {{"AZURE_AUTHORITY_HOST=https://login.example/"}, "authority=https://login.example/\n"},
+        {{"APPLICATIONINSIGHTS_CONNECTION_STRING=" CONNECTION}, "connection=" CONNECTION "\n"},
+        {{"IDENTITY_ENDPOINT=http://127.0.0.1:41/msi"}, "endpoint=http://127.0.0.1:41/msi\n"},
+        {{"IDENTITY_HEADER=s3cret"}, "header=s3cret\n"},
+        {{"IMDS_ENDPOINT=http://127.0.0.1:40342"}, "imds_endpoint=http://127.0.0.1:40342\n"},
+        {{"IDENTITY_SERVER_THUMBPRINT=ab"}, "thumbprint=ab\n"},
+        /* empty is not set */
+        {{"AZURE_TENANT_ID=", "AZURE_CLIENT_ID=", "AZURE_CLIENT_SECRET="}, ""},
+        {{"AZURE_CLIENT_CERTIFICATE_PATH=", "AZURE_FEDERATED_TOKEN_FILE=", "AZURE_AUTHORITY_HOST="}, ""},
+        {{"IDENTITY_ENDPOINT=", "IDENTITY_HEADER=", "IMDS_ENDPOINT="}, ""},
+        {{"IDENTITY_SERVER_THUMBPRINT=", AAD, "APPLICATIONINSIGHTS_CONNECTION_STRING="}, ""},
+        /* what is not read */
+        {{"AZURE_USERNAME=u", "AZURE_PASSWORD=s3cret", "MSI_SECRET=s3cret"}, ""},
+        {{"azure_tenant_id=t", "AZURE_TENANT_IDX=t"}, ""},
+        /* how the authentication string is written */
+        {{AAD "Authorization=AAD"}, "auth=managed_identity\n"},
+        {{AAD "Authorization=AAD;ClientId=" GUID}, "client_id=" GUID "\nauth=managed_identity\n"},
+        {{AAD "ClientId=" GUID ";Authorization=AAD"}, "client_id=" GUID "\nauth=managed_identity\n"},
+        {{AAD "authorization=aad; clientid=x;"}, "client_id=x\nauth=managed_identity\n"},
+        {{AAD "Authorization=AAD;ClientId="}, "auth=managed_identity\n"},
+        {{AAD ";"}, ""},
+        {{AAD "Authorization=AAD;ClientId=x", "AZURE_CLIENT_ID=y"}, "client_id=x\nauth=managed_identity\n"},
+        {{AAD "Authorization=AAD", "AZURE_CLIENT_ID=y"}, "client_id=y\nauth=managed_identity\n"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct azm_error err = {""};
+        CONFIG(c);
+
+        set_env(table[i].env);
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        ck_assert_msg(azm_azure_env_apply(&c, &err) == 0, "%s: %s", table[i].env[0], err.words);
+        ck_assert_str_eq(describe(&c), table[i].set);
+        ck_assert_int_eq(azm_azure_env_apply(&c, &err), 0); /* again, as when it is read anew: replaces */
+        ck_assert_str_eq(describe(&c), table[i].set);
+    }
+}
+END_TEST
+
+START_TEST(variables_go_before_the_file)
+{
+    static const char *const env[] = {"AZURE_TENANT_ID=t",
+                                      "AZURE_CLIENT_ID=c",
+                                      "AZURE_CLIENT_CERTIFICATE_PATH=/c.pem",
+                                      "AZURE_FEDERATED_TOKEN_FILE=/t",
+                                      "AZURE_AUTHORITY_HOST=https://login.example",
+                                      AAD "Authorization=AAD",
+                                      NULL};
+    static const char *const none[] = {"AZURE_TENANT_ID=", "AZURE_CLIENT_ID=", AAD, NULL};
+    static const char file[] = "tenant_id=file\nclient_id=file\ncertificate=/file\nfederated=/file\n"
+                               "authority=https://file.example\nauth=other\n";
+    struct azm_error err;
+    CONFIG(c);
+
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    assert_set(&c, "destination", "tenant_id", "file");
+    assert_set(&c, "destination", "client_id", "file");
+    assert_set(&c, "destination", "client_certificate_file", "/file");
+    assert_set(&c, "destination", "federated_token_file", "/file");
+    assert_set(&c, "destination", "authority", "https://file.example");
+    assert_set(&c, "destination", "auth", "arc");
+    ck_assert_str_eq(describe(&c), file);
+    set_env(none);
+    ck_assert_int_eq(azm_azure_env_apply(&c, &err), 0);
+    ck_assert_str_eq(describe(&c), file);
+    set_env(env);
+    ck_assert_int_eq(azm_azure_env_apply(&c, &err), 0);
+    ck_assert_str_eq(describe(&c), "tenant_id=t\nclient_id=c\ncertificate=/c.pem\nfederated=/t\n"
+                                   "authority=https://login.example\nauth=managed_identity\n");
+}
+END_TEST
+
+START_TEST(bad_variables)
+{
+    static const struct {
+        const char *env[4], *start;
+    } table[] = {
+        {{"AZURE_AUTHORITY_HOST=login.example"}, "$AZURE_AUTHORITY_HOST: authority: 'login.example' is not https://"},
+        {{"AZURE_AUTHORITY_HOST=https://user:s3cret@login.example"}, "$AZURE_AUTHORITY_HOST: authority: "},
+        {{"AZURE_CLIENT_CERTIFICATE_PATH=./c.pem"}, "$AZURE_CLIENT_CERTIFICATE_PATH: client_certificate_file: "},
+        {{"AZURE_FEDERATED_TOKEN_FILE=a/b"}, "$AZURE_FEDERATED_TOKEN_FILE: federated_token_file: "},
+        {{AAD "Authorization=ikey"},
+         "$APPLICATIONINSIGHTS_AUTHENTICATION_STRING: it is written as Authorization=AAD, or "
+         "Authorization=AAD;ClientId=ID"},
+        {{AAD "Authorization=AAD;Secret=s3cret"}, "$APPLICATIONINSIGHTS_AUTHENTICATION_STRING: it is written as "},
+        {{AAD "s3cret"}, "$APPLICATIONINSIGHTS_AUTHENTICATION_STRING: it is written as "},
+        {{"AZURE_CLIENT_SECRET=s3cret", "IDENTITY_HEADER=s3cret", "AZURE_AUTHORITY_HOST=x"},
+         "$AZURE_AUTHORITY_HOST: authority: "},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct azm_error err = {""};
+        CONFIG(c);
+
+        set_env(table[i].env);
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        ck_assert_msg(azm_azure_env_apply(&c, &err) == -EINVAL, "%s was taken", table[i].env[0]);
+        ck_assert_msg(strncmp(err.words, table[i].start, strlen(table[i].start)) == 0, "%s", err.words);
+        ck_assert_msg(!strstr(err.words, "s3cret"), "%s", err.words);
+    }
+}
+END_TEST
+
+static void add_tests(Suite *s)
+{
+    add_test(s, "good_strings", good_strings);
+    add_test(s, "good_choices_and_numbers", good_choices_and_numbers);
+    add_test(s, "bad_values", bad_values);
+    add_test(s, "one_destination", one_destination);
+    add_test_in_dir(s, "the_last_source_says_where", the_last_source_says_where);
+    add_test(s, "variables", variables);
+    add_test(s, "variables_go_before_the_file", variables_go_before_the_file);
+    add_test(s, "bad_variables", bad_variables);
+}
+
+TEST_MAIN("config_azure", add_tests)
