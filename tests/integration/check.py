@@ -246,7 +246,8 @@ def permission(out):
     x = azmonlog(out, to["dce= and dcr="] + IMDS, azure)
     try:
         azure.script('request * refuse 403 OperationFailed "The authentication token provided does not have access"\n')
-        said = check_failure("no role", x, "permission", r"403 \(OperationFailed\).*does not have access.*x-ms-request-id", "az role assignment create")
+        said = check_failure("no role", x, "permission", r"403 \(OperationFailed\).*does not have access.*x-ms-request-id",
+                             "az role assignment create")
         remedy = next(s["remedy"] for s in said["steps"] if s["step"] == "permission")
         check("the remedy has the ids of the identity and of the rule", MACHINE_OBJECT in remedy and DCR in remedy, remedy)
         azure.script('request * refuse 404 ResourceNotFound "No such rule"\n')

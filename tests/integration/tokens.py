@@ -272,7 +272,8 @@ def wrong_secret_mended(out):
 
 def odd_identity_answers(out):
     """Garbage, huge, endless, cut and slow answers: a reason that names them, little memory, and it goes on by itself."""
-    faults = [("garbage", "no answer"), ("endless", "answers more than"), ("gzip-bomb", "no JSON object|answers more than"), ("truncated", "no answer.*transfer closed"),
+    faults = [("garbage", "no answer"), ("endless", "answers more than"), ("gzip-bomb", "no JSON object|answers more than"),
+              ("truncated", "no answer.*transfer closed"),
               ("stall 60s", "no answer.*time"), ("trickle 500ms", "no answer.*time"), ("reset", "no answer"),
               ("close", "no answer"), ("status 503 padding 100000", "answers more than"),
               ('status 200 body "<html>log in</html>"', "no JSON object"), ('status 200 body "{}"', "no access_token"),
