@@ -93,7 +93,7 @@ START_TEST(directly_in_order)
     LOCKED(&a, a.held = 1 << 1);
     put(1);
     put(2);
-    WORK_UNTIL(GET(&a, n_answered) == 1 && azm_outbox_has_room(box)); /* the second one is through */
+    WORK_UNTIL(azm_outbox_has_room(box)); /* the second one is through */
     put(3);
     WAIT_UNTIL(&a, a.n_answered == 2);
     let_thread_go_round();
