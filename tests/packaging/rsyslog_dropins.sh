@@ -34,11 +34,11 @@ for f in "$examples"/*.conf.example; do
     grep -qF "string=\"$(sed -n 's,^ \*  *\(%timegenerated:.*\),\1,p' "$srcdir/plugin/syslog_meta.h")\"" "$f"
 done
 
-start_rsyslogd() { # start_rsyslogd NAME
+start_rsyslogd() { # start_rsyslogd NAME; gtls computes something for seconds, sometimes many
   { echo "global(workDirectory=\"$work\")"; cat "$work/$1.conf"; } >"$work/$1.run"
   start rsyslogd -n -f "$work/$1.run" -i "$work/$1.pid" 2>"$work/$1.err"
   rsyslogd=$started
-  wait_until 30 test -s "$work/$1.tcp" || bail "rsyslogd does not start: $(cat "$work/$1.err")"
+  wait_until 120 test -s "$work/$1.tcp" || bail "rsyslogd does not start: $(cat "$work/$1.err")"
 }
 line() { printf '<134>1 2026-11-25T12:00:00.123456Z switch app 7 - - %s\n' "$1"; }
 has() { # has TEXT...: a record with all of these in its line
