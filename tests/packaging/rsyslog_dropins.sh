@@ -3,10 +3,9 @@
 # packaging/rsyslog: rsyslogd takes each drop-in as it is, and the first one and the relay's deliver.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
+needs_rsyslogd
 module=$builddir/.libs/omazuremonitor.so
-[ -e "$module" ] || skip_all "omazuremonitor.so is not built (libestr is missing)"
 PATH=$PATH:/usr/sbin:/sbin
-command -v rsyslogd >/dev/null || skip_all "rsyslogd is not installed"
 examples=$srcdir/packaging/rsyslog
 "$srcdir/tests/lib/make_certs.sh" "$work/certs" >"$work/certs.log" 2>&1 || bail "no certificates: $(tail -3 "$work/certs.log")"
 start_emulator
@@ -23,7 +22,7 @@ drop_in() {
 udp=$(python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 0)); print(s.getsockname()[1])')
 is_valid() { # without a word but rsyslogd's two lines
   drop_in "$1"
-  rsyslogd -N1 -f "$work/$1.conf" 2>"$work/valid" || { cat "$work/valid"; return 1; }
+  (rsyslogd_with_module -N1 -f "$work/$1.conf") 2>"$work/valid" || { cat "$work/valid"; return 1; }
   [ "$(wc -l <"$work/valid")" = 2 ] || { cat "$work/valid"; return 1; }
   [ ! -e "$work/$1" ]
 }
@@ -49,7 +48,7 @@ check "omazuremonitor(5) names all parameters" names_all
 
 start_rsyslogd() { # start_rsyslogd NAME; gtls computes something for seconds, sometimes many
   { echo "global(workDirectory=\"$work\")"; cat "$work/$1.conf"; } >"$work/$1.run"
-  start rsyslogd -n -f "$work/$1.run" -i "$work/$1.pid" 2>"$work/$1.err"
+  start rsyslogd_with_module -n -f "$work/$1.run" -i "$work/$1.pid" 2>"$work/$1.err"
   rsyslogd=$started
   wait_until 120 test -s "$work/$1.tcp" || bail "rsyslogd does not start: $(cat "$work/$1.err")"
 }
