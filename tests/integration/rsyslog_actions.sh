@@ -4,10 +4,9 @@
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 needs_root_journald "$@"
+needs_rsyslogd
 module=$builddir/.libs/omazuremonitor.so
-[ -e "$module" ] || skip_all "omazuremonitor.so is not built (libestr is missing)"
 PATH=$PATH:/usr/sbin:/sbin
-command -v rsyslogd >/dev/null || skip_all "rsyslogd is not installed"
 export AZMONLOG_TEST_ACTIONS=$work/spool # stands in for /var/spool/azmonlog
 start_emulator
 
@@ -33,7 +32,7 @@ start_rsyslogd() { # start_rsyslogd ACTION...
         action.resumeRetryCount=\"-1\")"
     done
   } >"$work/conf"
-  start rsyslogd -n -f "$work/conf" -i "$work/pid" 2>>"$work/rsyslogd.err"
+  start rsyslogd_with_module -n -f "$work/conf" -i "$work/pid" 2>>"$work/rsyslogd.err"
   rsyslogd=$started
   for name; do
     wait_until 30 "$AZMONLOG" status -c /dev/null --state-directory "$work/spool/$name" || bail "$name: $(cat "$work/rsyslogd.err")"

@@ -3,10 +3,9 @@
 # packaging/rsyslog: rsyslogd takes each drop-in as it is, and the first one and the relay's deliver.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
+needs_rsyslogd
 module=$builddir/.libs/omazuremonitor.so
-[ -e "$module" ] || skip_all "omazuremonitor.so is not built (libestr is missing)"
 PATH=$PATH:/usr/sbin:/sbin
-command -v rsyslogd >/dev/null || skip_all "rsyslogd is not installed"
 examples=$srcdir/packaging/rsyslog
 "$srcdir/tests/lib/make_certs.sh" "$work/certs" >"$work/certs.log" 2>&1 || bail "no certificates: $(tail -3 "$work/certs.log")"
 start_emulator
@@ -23,7 +22,7 @@ drop_in() {
 udp=$(python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 0)); print(s.getsockname()[1])')
 is_valid() { # without a word but rsyslogd's two lines
   drop_in "$1"
-  rsyslogd -N1 -f "$work/$1.conf" 2>"$work/valid" || { cat "$work/valid"; return 1; }
+  (rsyslogd_with_module -N1 -f "$work/$1.conf") 2>"$work/valid" || { cat "$work/valid"; return 1; }
   [ "$(wc -l <"$work/valid")" = 2 ] || { cat "$work/valid"; return 1; }
   [ ! -e "$work/$1" ]
 }
@@ -34,11 +33,24 @@ for f in "$examples"/*.conf.example; do
     grep -qF "string=\"$(sed -n 's,^ \*  *\(%timegenerated:.*\),\1,p' "$srcdir/plugin/syslog_meta.h")\"" "$f"
 done
 
-start_rsyslogd() { # start_rsyslogd NAME
+# the manual page names every parameter
+while read -r section key; do
+  case $section in
+  destination) name=$key ;;
+  journal) [ "$key" = max_body_bytes ] && name=$key || continue ;;
+  resource) name=resource ;;
+  *) [ "$key" = spool_after ] && continue || name=$section.$key ;;
+  esac
+  grep -qE "(^|[ |])${name//./\\.}( |,|\$)" "$srcdir/man/omazuremonitor.5" || echo "$name"
+done >"$work/parameters" < <(sed -n 's/^    {"\([a-z]*\)", "*\([A-Za-z_]*\)"*, azm_parse.*/\1 \2/p' "$srcdir/src/config/config.c")
+names_all() { cat "$work/parameters"; [ ! -s "$work/parameters" ]; }
+check "omazuremonitor(5) names all parameters" names_all
+
+start_rsyslogd() { # start_rsyslogd NAME; gtls computes something for seconds, sometimes many
   { echo "global(workDirectory=\"$work\")"; cat "$work/$1.conf"; } >"$work/$1.run"
-  start rsyslogd -n -f "$work/$1.run" -i "$work/$1.pid" 2>"$work/$1.err"
+  start rsyslogd_with_module -n -f "$work/$1.run" -i "$work/$1.pid" 2>"$work/$1.err"
   rsyslogd=$started
-  wait_until 30 test -s "$work/$1.tcp" || bail "rsyslogd does not start: $(cat "$work/$1.err")"
+  wait_until 120 test -s "$work/$1.tcp" || bail "rsyslogd does not start: $(cat "$work/$1.err")"
 }
 line() { printf '<134>1 2026-11-25T12:00:00.123456Z switch app 7 - - %s\n' "$1"; }
 has() { # has TEXT...: a record with all of these in its line
@@ -54,12 +66,16 @@ check "over TCP" wait_until 30 has "by TCP"
 check "over UDP" wait_until 30 has "by UDP"
 check "with service, host, severity, address and input" \
   has "by TCP" '"service.name":"app"' '"host.name":"switch"' '"severity_text":"info"' '127.0.0.1' imtcp
-for i in $(seq 500); do line "at the end $i"; done >"/dev/tcp/127.0.0.1/$(cat "$work/60-azuremonitor.tcp")"
-sleep 0.2 # rsyslogd has read them; whether they are in a queue or on disk is its own affair
-check "it ends with 0" stop "$rsyslogd"
+script() { curl -sSf --data-binary "$1" "http://127.0.0.1:$port/emulator/script" >/dev/null; }
+script 'request * status 503'
+for i in $(seq 5000); do line "at the end $i"; done >"/dev/tcp/127.0.0.1/$(cat "$work/60-azuremonitor.tcp")"
+sleep 0.5 # rsyslogd has read them; whether they are in a queue or on disk is its own affair
+check "the destination is down: it ends with 0" stop "$rsyslogd"
+script 'request * normal'
+rm "$work/60-azuremonitor.tcp"
 start_rsyslogd 60-azuremonitor
-all_of_the_end() { [ "$(grep -c '"body":"at the end' "$work/received")" = 500 ]; }
-check "a stop costs nothing of what it has read" wait_until 30 all_of_the_end
+all_of_the_end() { [ "$(grep -o '"body":"at the end [0-9]*"' "$work/received" | sort -u | wc -l)" = 5000 ]; }
+check "which costs nothing of what it has read" wait_until 60 all_of_the_end
 stop "$rsyslogd"
 
 tls() { line "by $driver" | openssl s_client -quiet -connect "127.0.0.1:$(cat "$work/60-azuremonitor-relay.tcp")" \
