@@ -171,7 +171,6 @@ static int add_members(struct reader *p, json_t *object)
         if (k < 0)
             return k;
     }
-    key->len = len;
     return 0;
 }
 

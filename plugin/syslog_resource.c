@@ -29,6 +29,7 @@ int azm_syslog_resources_new(const struct azm_key_values *configured, struct azm
 {
     struct azm_syslog_resources *r = calloc(1, sizeof *r);
 
+    *ret = NULL;
     if (!r)
         return -ENOMEM;
     r->configured = configured;

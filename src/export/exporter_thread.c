@@ -251,6 +251,7 @@ static size_t run_length(const struct azm_items *items, size_t first)
 static void on_sorted(struct azm_exporter *x, struct azm_part *p, struct azm_verdict *v, const struct azm_answer *a)
 {
     _cleanup_(azm_items_free) struct azm_items items = {0};
+    uint64_t retry_after_usec = v->retry_after_usec; /* for all that is to come again */
     char request_id[128];
     struct azm_part *next;
 
@@ -281,6 +282,7 @@ static void on_sorted(struct azm_exporter *x, struct azm_part *p, struct azm_ver
         first += n;
         attempt = describe_attempt(x, p);
         azm_delivery_decide_item(item, &attempt, v);
+        v->retry_after_usec = retry_after_usec;
         if (v->decision == AZM_ACKNOWLEDGE)
             on_taken(x, p);
         else

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "core/clock.h"
 #include "pipeline/control.h"
 #include "pipeline/unix_socket.h"
-#include "core/clock.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
 

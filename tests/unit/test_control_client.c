@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "cli/control_client.h"
-#include "pipeline/unix_socket.h"
 #include "core/clock.h"
+#include "pipeline/unix_socket.h"
 #include "tests/unit/fake_server.h"
 #include "tests/unit/test.h"
 

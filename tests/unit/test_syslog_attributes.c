@@ -118,6 +118,9 @@ START_TEST(equal_names_are_an_array)
     read_sd("[a b=\"1\" c=\"x\" b=\"2\"][a b=\"3\" b=\"4\"][a b=\"5\" b=\"6\" b=\"7\" b=\"8\" b=\"9\"]");
     assert_text(texts_of("syslog.a.b"), "1|2|3|4|5|6|7|8|9");
     assert_text(text_of("syslog.a.c"), "x");
+    read_sd("[a b=\"1\" c=\"x\" b=\"2\" c=\"y\" b=\"3\" b=\"4\" b=\"5\" c=\"z\" b=\"6\" b=\"7\" b=\"8\" b=\"9\"]");
+    assert_text(texts_of("syslog.a.b"), "1|2|3|4|5|6|7|8|9"); /* side by side in memory */
+    assert_text(texts_of("syslog.a.c"), "x|y|z");
     read_sd("[a.b c=\"1\"][a b.c=\"2\"]");
     assert_text(texts_of("syslog.a.b.c"), "1|2");
     read_json("{\"a\":{\"b\":1},\"a.b\":2,\"a\\u002eb\":[3,4]}"); /* the last two are one name */
@@ -311,6 +314,13 @@ START_TEST(long_names)
         fits = len <= AZM_SENT_KEY_MAX;
         ck_assert_int_eq(int_of("syslog.dropped_attributes"), fits ? -1 : 2);
         check_record();
+
+        sprintf(line, "{\"");
+        memset(line + 2, 'y', len);
+        sprintf(line + 2 + len, "\":{\"b\":1}}");
+        read_json(line);
+        ck_assert_int_eq(int_of("syslog.dropped_attributes"), len + 2 <= AZM_SENT_KEY_MAX ? -1 : 1);
+        check_record();
     }
     end();
 }
@@ -323,7 +333,8 @@ START_TEST(ours_win)
         AZM_TEXT("<14>1 - h a 77 ID [facility][procid x=\"1\"][c] text\n"), AZM_TEXT("1.5 10.0.0.1 imudp"),
         AZM_TEXT("{\"syslog.facility\":9,\"process\":{\"pid\":1,\"name\":\"n\"},\"client.address\":\"x\",\"syslog\":{"
                  "\"input\":\"x\",\"msgid\":\"x\",\"malformed\":\"x\",\"c\":\"json\"},\"log.record.uid\":\"x\","
-                 "\"azmonlog.truncated\":1,\"azmonlog.gap.reason\":\"x\",\"syslog.dropped_attributes\":0}"));
+                 "\"azmonlog.truncated\":1,\"azmonlog.list\":[1,2],\"azmonlog.gap.reason\":\"x\",\"syslog.dropped_"
+                 "attributes\":0}"));
     ck_assert_int_eq(int_of("syslog.facility"), 1);
     ck_assert_int_eq(int_of("process.pid"), 77);
     assert_text(text_of("process.name"), "n");
@@ -335,7 +346,7 @@ START_TEST(ours_win)
     ck_assert_ptr_null(attribute("syslog.malformed"));
     ck_assert_ptr_null(attribute("log.record.uid"));
     ck_assert_ptr_null(attribute("azmonlog.truncated"));
-    ck_assert_int_eq(int_of("syslog.dropped_attributes"), 11);
+    ck_assert_int_eq(int_of("syslog.dropped_attributes"), 12);
     check_record();
     read_json("{\"process.pid\":5,\"client.address\":\"10.0.0.2\"}"); /* what we do not have is his to say */
     ck_assert_int_eq(int_of("process.pid"), 5);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "plugin/attributes.h"
+#include "plugin/syslog_resource.h"
 #include "tests/unit/prng.h"
 #include "tests/unit/syslog_help.h"
 #include "tests/unit/test.h"
@@ -229,6 +232,135 @@ START_TEST(many_bytes_of_parameters)
 }
 END_TEST
 
+/* The wrapped allocator: counts, and fails at one call. */
+static size_t n_allocations, failing_allocation;
+
+static bool allocation_fails(void)
+{
+    return ++n_allocations == failing_allocation;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return allocation_fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return allocation_fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return allocation_fails() ? NULL : __real_realloc(p, size);
+}
+
+/* The second time that a message of these hosts comes. (jansson is a library of its own: it allocates for JSON.) */
+START_TEST(steady_state_allocates_nothing)
+{
+    const struct azm_key_values configured = {0};
+    const struct azm_syslog_input in = {GOOD(good), GOOD(good_meta), {0}, NOW};
+    struct azm_syslog_resources *resources;
+    struct azm_text resource;
+    size_t failures = 0;
+
+    begin();
+    ck_assert_int_eq(azm_syslog_resources_new(&configured, &resources), 0);
+    for (size_t i = 0; i < 100; i++) {
+        failures += azm_syslog_read(reader, &in, &message) < 0; /* Check's macros allocate */
+        failures += azm_syslog_resources_get(resources, message.host, message.app, &resource) < 0;
+        if (i == 0)
+            n_allocations = 0;
+    }
+    ck_assert_uint_eq(n_allocations, 0);
+    ck_assert_uint_eq(failures, 0);
+    azm_syslog_resources_free(resources);
+    end();
+}
+END_TEST
+
+/* One message, with each allocation failing once: said so, and the next message is as good as ever. */
+static void fail_each_allocation(struct azm_text line, struct azm_text json)
+{
+    const struct azm_syslog_input in = {line, GOOD(good_meta), json, NOW};
+    bool failed = true;
+
+    for (size_t at = 1; failed; at++) {
+        int k;
+
+        n_allocations = 0;
+        failing_allocation = at;
+        k = azm_syslog_reader_new(&reader);
+        if (k == 0)
+            k = azm_syslog_read(reader, &in, &message);
+        failed = n_allocations >= at;
+        failing_allocation = 0;
+        ck_assert_int_eq(k, failed ? -ENOMEM : 0);
+        if (reader) {
+            read_texts(GOOD(good), GOOD(good_meta), GOOD(good_json));
+            check_record();
+            assert_text(message.record.body, "Text with \xC3\xA4.");
+        }
+        end();
+    }
+}
+
+START_TEST(every_allocation_fails_once)
+{
+    static char json[65536];
+    size_t n = (size_t)sprintf(json, "{\"a\":[{\"\xFF\":2.5}");
+
+    /* More than the arena's first block of 32 KiB, by keys and values, by arrays, by numbers and names. */
+    fail_each_allocation(many_parameters(3000, 2, "\\]"), AZM_TEXT("{\"a\":{\"b\":1}}"));
+    for (size_t i = 0; i < 900; i++)
+        n += (size_t)sprintf(json + n, ",%zu.5,{\"x\":%zu}", i, i);
+    n += (size_t)sprintf(json + n, "]}");
+    fail_each_allocation(GOOD(good), (struct azm_text){json, n});
+    n = (size_t)sprintf(json, "{");
+    for (size_t i = 0; i < 250; i++)
+        n += (size_t)sprintf(json + n,
+                             "\"n%zu\":{\"a name that is not quite short, nor is the value long, but there "
+                             "are many, and each has an array\":[%zu,1.5]},",
+                             i, i);
+    n += (size_t)sprintf(json + n, "\"z\":1}");
+    fail_each_allocation(GOOD(good), (struct azm_text){json, n});
+}
+END_TEST
+
+START_TEST(every_allocation_of_resources_fails_once)
+{
+    const struct azm_key_values configured = {0};
+    struct azm_syslog_resources *resources;
+    struct azm_text resource;
+    bool failed = true;
+
+    for (size_t at = 1; failed; at++) {
+        int k;
+
+        n_allocations = 0;
+        failing_allocation = at;
+        k = azm_syslog_resources_new(&configured, &resources);
+        if (k == 0)
+            k = azm_syslog_resources_get(resources, AZM_TEXT("h"), AZM_TEXT("a"), &resource);
+        failed = n_allocations >= at;
+        failing_allocation = 0;
+        ck_assert_int_eq(k, failed ? -ENOMEM : 0);
+        if (resources) {
+            ck_assert_int_eq(azm_syslog_resources_get(resources, AZM_TEXT("h"), AZM_TEXT("a"), &resource), 0);
+            ck_assert_uint_gt(resource.len, 0);
+        }
+        resources = azm_syslog_resources_free(resources);
+    }
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "every_truncation", every_truncation);
@@ -238,6 +370,9 @@ static void add_tests(Suite *s)
     add_test(s, "large_message", large_message);
     add_test(s, "ten_thousand_parameters", ten_thousand_parameters);
     add_test(s, "many_bytes_of_parameters", many_bytes_of_parameters);
+    add_test(s, "steady_state_allocates_nothing", steady_state_allocates_nothing);
+    add_test(s, "every_allocation_fails_once", every_allocation_fails_once);
+    add_test(s, "every_allocation_of_resources_fails_once", every_allocation_of_resources_fails_once);
 }
 
 TEST_MAIN("syslog_hostile", add_tests)
