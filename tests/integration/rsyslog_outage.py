@@ -69,6 +69,7 @@ class Outage:
         code = self.r.end()
         took = time.monotonic() - since
         check(f"rsyslogd ends in order, in less than {seconds} s", code == 0 and took < seconds, code, took)
+        equal("no sanitizer has anything to say", self.r.sanitizers_said(), [])
         return took
 
     def come_back(self):

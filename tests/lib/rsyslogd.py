@@ -168,6 +168,7 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
             env["ASAN_OPTIONS"] = (env.get("ASAN_OPTIONS", "") +
                                    f":detect_leaks=1:exitcode=66:suppressions={self.out}/suppressions")
             env["LSAN_OPTIONS"] = env.get("LSAN_OPTIONS", "") + f":use_tls=0:print_suppressions=0:suppressions={self.out}/leaks"
+            env["TSAN_OPTIONS"] = env.get("TSAN_OPTIONS", "") + ":exitcode=0:report_signal_unsafe=0"  # see sanitizers_said
             env["UBSAN_OPTIONS"] = env.get("UBSAN_OPTIONS", "") + ":print_stacktrace=1"
         return env
 
@@ -259,6 +260,12 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
         with open(f"{self.out}/rsyslogd.out", errors="replace") as f:
             return f.read()
 
+    def sanitizers_said(self):
+        """Their reports. Those of ThreadSanitizer are about rsyslogd itself as well, whose atomics it does not see: without ours."""
+        reports = re.split("^=+$", self.output(), flags=re.M)
+        return [r for r in reports if re.search("ERROR: [A-Za-z]*Sanitizer|LeakSanitizer has|runtime error", r) or
+                "WARNING: ThreadSanitizer" in r and "omazuremonitor.so" in r]
+
     def said(self, words):
         """How many lines of its own messages match. They come through its main queue, so not before what that waits for."""
         return len(self.lines(words))
@@ -301,7 +308,7 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
         code = self.end()
         check("rsyslogd ends in order", code == 0, code, self.output)
         if sanitized():
-            check("the sanitizers have nothing to say", not re.search("Sanitizer|runtime error", self.output()), self.output)
+            check("the sanitizers have nothing to say", not self.sanitizers_said(), lambda: "\n".join(self.sanitizers_said()))
 
 
 def number_of(text):
