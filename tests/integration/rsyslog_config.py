@@ -16,7 +16,7 @@ DCR = 'dcr="dcr-0123456789abcdef0123456789abcdef"'
 INSIGHTS = 'connection_string="InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=http://127.0.0.1/"'
 TENANT, CLIENT = (f'{k}_id="22222222-2222-2222-2222-222222222222"' for k in ("tenant", "client"))
 KEEP = 'action.resumeRetryCount="-1"'
-OURS = r'omazuremonitor: action "x": '
+OURS = r'omazuremonitor: action "x"(, parameter \S+)?: '
 
 # What is wrong; the parameters behind name="x"; a line that is printed. {out} is the test's directory.
 WRONG = [
