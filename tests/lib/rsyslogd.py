@@ -29,9 +29,19 @@ RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbi
 NUMBERED = re.compile(r"m(\d+) (\d+) ")
 STALLED = 20  # seconds without any record while there are some to come: they do not come any more
 PR_SET_CHILD_SUBREAPER = 36
-# An action as packages ship it, but for its delays: a test has no time for those.
-SHIPPED = 'action.resumeRetryCount="-1" action.resumeInterval="1"'
-SHIPPED_QUEUE = SHIPPED + ' queue.type="LinkedList" queue.size="100000" queue.timeoutShutdown="10000" queue.timeoutEnqueue="60000"'
+
+
+def shipped(part):
+    """What the shipped drop-in says in "ruleset(" or "action(" about queues and tries. A test has no time for its wait before the
+    next try."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging/rsyslog/60-azuremonitor.conf.example")) as f:
+        text = "".join(line for line in f if not line.lstrip().startswith("#"))
+    found = re.findall(r'(?:action|queue)\.[\w.]+="[^"]*"', text[text.index(part):].split(")", 1)[0])
+    return re.sub(r'(action\.resumeInterval)="\d+"', r'\1="1"', " ".join(found))
+
+
+SHIPPED_RULESET, SHIPPED_QUEUE = shipped("ruleset("), shipped("action(")
+SHIPPED = " ".join(re.findall(r"action\.\S+", SHIPPED_QUEUE))  # a direct action
 
 
 @functools.lru_cache
