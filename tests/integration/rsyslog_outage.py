@@ -170,6 +170,17 @@ def full(out):
             x.end()
 
 
+def larger_than_the_spool(out):
+    """A batch that the spool could never hold: its messages go one by one, and nothing is stuck."""
+    with Outage(out, more=SHIPPED_QUEUE + ' state.spool_max_bytes="4M"', ruleset=SHIPPED_RULESET) as x:
+        x.r.start()
+        x.send(10000, pad=1000)
+        x.check_nothing_lost()
+        check("it did not fit, which is said", x.r.said("can never hold that"), x.r.lines)
+        check("and then it did", x.r.said("takes messages again"), x.r.lines)
+        x.end()
+
+
 def full_at_the_end(out):
     """A stop while the spool is full: the spool's content is safe. What rsyslog holds is in its memory, and gone: measured.
     A queue on disk keeps it, but for the batch that is tried."""
@@ -274,4 +285,4 @@ def signals_during_commits(out):
             x.end()
 
 
-run(stop_while_down, stop_under_load, bare_action, full, full_at_the_end, disk_full, poison, throttled, signals_during_commits)
+run(stop_while_down, stop_under_load, bare_action, full, larger_than_the_spool, full_at_the_end, disk_full, poison, throttled, signals_during_commits)

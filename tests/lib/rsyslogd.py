@@ -176,9 +176,9 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
             with open(f"{self.out}/leaks", "w") as f:
                 f.write("leak:ld-linux\nleak:add_name_to_object\nleak:_dl_map_object_deps\nleak:dbgSetThrdName\n")
             env["ASAN_OPTIONS"] = (env.get("ASAN_OPTIONS", "") +
-                                   f":detect_leaks=1:exitcode=66:suppressions={self.out}/suppressions")
-            env["LSAN_OPTIONS"] = env.get("LSAN_OPTIONS", "") + f":use_tls=0:print_suppressions=0:suppressions={self.out}/leaks"
-            env["TSAN_OPTIONS"] = env.get("TSAN_OPTIONS", "") + ":exitcode=0:report_signal_unsafe=0"  # see sanitizers_said
+                                   f":detect_leaks=1:suppressions={self.out}/suppressions")
+            env["LSAN_OPTIONS"] = env.get("LSAN_OPTIONS", "") + f":exitcode=0:use_tls=0:print_suppressions=0:suppressions={self.out}/leaks"
+            env["TSAN_OPTIONS"] = env.get("TSAN_OPTIONS", "") + ":exitcode=0:report_signal_unsafe=0"
             env["UBSAN_OPTIONS"] = env.get("UBSAN_OPTIONS", "") + ":print_stacktrace=1"
         return env
 
@@ -271,10 +271,18 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
             return f.read()
 
     def sanitizers_said(self):
-        """Their reports. Those of ThreadSanitizer are about rsyslogd itself as well, whose atomics it does not see: without ours."""
-        reports = re.split("^=+$", self.output(), flags=re.M)
-        return [r for r in reports if re.search("ERROR: [A-Za-z]*Sanitizer|LeakSanitizer has|runtime error", r) or
-                "WARNING: ThreadSanitizer" in r and "omazuremonitor.so" in r]
+        """What sanitizers say about the module. rsyslogd, whose atomics ThreadSanitizer does not see, and which frees little when it
+        ends in a hurry, is not ours to judge."""
+        found = []
+        for report in re.split("^=+$", self.output(), flags=re.M):
+            if "LeakSanitizer: detected" in report:
+                leaks = re.findall(r"(?:Ind|D)irect leak of [^\n]*\n(?: +#\d[^\n]*\n)+", report)
+                found += [x for x in leaks if not re.search(r"#1 .*(sbin/rsyslogd|/rsyslog/|libestr|libfastjson)", x)]
+            elif "WARNING: ThreadSanitizer" in report:
+                found += [report] if "omazuremonitor.so" in report else []
+            elif re.search("ERROR: [A-Za-z]*Sanitizer|LeakSanitizer has|runtime error", report):
+                found.append(report)
+        return found
 
     def said(self, words):
         """How many lines of its own messages match. They come through its main queue, so not before what that waits for."""
