@@ -274,7 +274,8 @@ int action_append(struct action *a, struct azm_spool_row *row)
     r = append(a, row, &err);
     if (r < 0) {
         __atomic_fetch_add(&a->refused, n, __ATOMIC_RELAXED);
-        __atomic_store_n(&a->wanted_bytes, row->data.len, __ATOMIC_RELAXED);
+        /* Then rsyslog hands over one message at a time: these may go even if all of them at once never could. */
+        __atomic_store_n(&a->wanted_bytes, r == -EMSGSIZE ? 0 : row->data.len, __ATOMIC_RELAXED);
         set_down(a, &err);
         return r;
     }

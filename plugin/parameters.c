@@ -238,6 +238,12 @@ static int apply(const struct parameters *p, const char *name, struct azm_config
         if (r < 0)
             azm_error_set(err, r, "%s: %s", where, why.words);
     }
+    if (r >= 0 && c->spool_max_bytes / 4 < c->max_request_bytes) /* it takes a message's bytes twice */
+        r = azm_error_set(
+            err, EINVAL,
+            "%s: state.spool_max_bytes=%zu is less than four times batch.max_request_bytes=%zu: a message "
+            "might never fit into the spool; raise the one or lower the other",
+            where, c->spool_max_bytes, c->max_request_bytes);
     if (r >= 0 && !azm_config_has_destination(c))
         r = azm_error_set(err, EINVAL,
                           "%s: no destination: set endpoint=, dce= and dcr=, or connection_string=", where);

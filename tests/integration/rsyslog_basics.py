@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from azure import write_secret  # noqa: E402
 from journald import wait_for  # noqa: E402
-from rsyslogd import (SHIPPED, SHIPPED_QUEUE, Destination, Rsyslogd, Sender, action, azmonlog, message,  # noqa: E402
+from rsyslogd import (SHIPPED, Destination, Rsyslogd, Sender, action, azmonlog, message,  # noqa: E402
                       quarantine, status)
 from tap import check, equal, note, run  # noqa: E402
 
@@ -162,8 +162,8 @@ def two_destinations(out):
 
 def three_workers(out):
     """queue.workerThreads=3: workers commit at the same time."""
-    with Setup(out, more=SHIPPED_QUEUE + ' queue.workerThreads="3" queue.workerThreadMinimumMessages="50" '
-                                         'queue.dequeueBatchSize="100"') as s:
+    with Setup(out, more=SHIPPED + ' queue.type="LinkedList" queue.timeoutShutdown="10000" queue.dequeueBatchSize="100" '
+                                   'queue.workerThreads="3" queue.workerThreadMinimumMessages="50"') as s:
         s.r.start()
         senders = [Sender(s.r, kind) for kind in ("tcp", "ptcp", "tcp")]
         for x in senders:

@@ -31,6 +31,8 @@ WRONG = [
     ("a size that is none", f'{URL} state.spool_max_bytes="lots"',
      OURS + r"\S*spool_max_bytes: 'lots' is not a number such as 8192 or 64K"),
     ("a size that is too small", f'{URL} state.spool_max_bytes="1K"', OURS + r"\S*spool_max_bytes: '1K' is not between 4194304 and"),
+    ("a spool that is too small for a request", f'{URL} state.spool_max_bytes="8M" batch.max_request_bytes="4M"',
+     OURS + r"state\.spool_max_bytes=8388608 is less than four times batch\.max_request_bytes=4194304"),
     ("a time that is none", f'{URL} batch.schedule_delay="soon"', OURS + r"\S*schedule_delay: 'soon' is not a duration such as"),
     ("a number out of range", f'{URL} export.concurrency="0"', OURS + r"\S*concurrency: '0' is not between 1 and 64"),
     ("a body that is too small", f'{URL} max_body_bytes="3"', OURS + r"max_body_bytes: '3' is not between"),

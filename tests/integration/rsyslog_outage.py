@@ -7,13 +7,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from journald import wait_for  # noqa: E402
-from rsyslogd import (SHIPPED, SHIPPED_QUEUE, Destination, Rsyslogd, Sender, action, message, quarantine,  # noqa: E402
-                      sanitized, status)
+from rsyslogd import (SHIPPED, SHIPPED_QUEUE, SHIPPED_RULESET, Destination, Rsyslogd, Sender, action, message,  # noqa: E402
+                      quarantine, sanitized, status)
 from tap import check, equal, note, run  # noqa: E402
 
 MAIN = 'main_queue(queue.timeoutShutdown="10000")'
-# A queue for the inputs, so that rsyslogd's own messages do not wait behind theirs.
-INPUTS = 'queue.type="LinkedList" queue.size="100000" queue.timeoutShutdown="10000" queue.timeoutEnqueue="60000"'
 # Whatever its type: what does not fit into an action's queue when rsyslogd stops is gone, and by default that is 1000 messages.
 DISK = SHIPPED + ' queue.type="Disk" queue.filename="x" queue.size="100000" queue.timeoutShutdown="10000"'
 STOP_SECONDS = 60 if sanitized() else 5
@@ -69,6 +67,7 @@ class Outage:
         code = self.r.end()
         took = time.monotonic() - since
         check(f"rsyslogd ends in order, in less than {seconds} s", code == 0 and took < seconds, code, took)
+        equal("no sanitizer has anything to say", self.r.sanitizers_said(), [])
         return took
 
     def come_back(self):
@@ -101,11 +100,11 @@ class Outage:
 def stop_while_down(out):
     """A clean stop when the destination does not listen, does not answer, or refuses; started again, it is back."""
     for down in (ended, silent, busy):
-        for what, more in (("a direct action", SHIPPED), ("a queue", SHIPPED_QUEUE),
-                           ("a queue with three workers", SHIPPED_QUEUE + ' queue.workerThreads="3"'),
+        for what, more in (("a direct action", SHIPPED), ("the shipped drop-in", SHIPPED_QUEUE),
+                           ("its queue with three workers", SHIPPED_QUEUE + ' queue.workerThreads="3"'),
                            ("a disk queue", DISK)):
             place = f"{out}/{down.__name__}-{what.replace(' ', '-')}"
-            with Outage(place, more=more) as x:
+            with Outage(place, more=more, ruleset=SHIPPED_RULESET if more == SHIPPED_QUEUE else "") as x:
                 x.r.start()
                 x.send(100)
                 wait_for(lambda x=x: len(x.azure.numbers()) == 100, "a good start")
@@ -144,7 +143,7 @@ def bare_action(out):
             x.end()
             note(f"{what}: a stop with the destination down loses {len(x.lost())} of {len(x.sent)}")
         with Outage(f"{place}-full", rules=lambda x, more=more: bare(x.azure, x.state, more + ' state.spool_max_bytes="4M"'), head="",
-                    ruleset=INPUTS) as x:
+                    ruleset=SHIPPED_RULESET) as x:
             ended(x.azure)
             x.r.start()
             x.send(10000, pad=1000)
@@ -157,7 +156,7 @@ def full(out):
     """The spool's limit: rsyslog keeps its messages, nothing is lost, and they go when there is room."""
     for what, more in (("a direct action", SHIPPED), ("a queue", SHIPPED_QUEUE),
                        ("three workers", SHIPPED_QUEUE + ' queue.workerThreads="3"')):
-        with Outage(f"{out}/{what.replace(' ', '-')}", more=more + ' state.spool_max_bytes="8M"', ruleset=INPUTS) as x:
+        with Outage(f"{out}/{what.replace(' ', '-')}", more=more + ' state.spool_max_bytes="8M"', ruleset=SHIPPED_RULESET) as x:
             ended(x.azure)
             x.r.start()
             x.send(20000, pad=1000)
@@ -171,13 +170,24 @@ def full(out):
             x.end()
 
 
+def larger_than_the_spool(out):
+    """A batch that the spool could never hold: its messages go one by one, and nothing is stuck."""
+    with Outage(out, more=SHIPPED_QUEUE + ' state.spool_max_bytes="4M"', ruleset=SHIPPED_RULESET) as x:
+        x.r.start()
+        x.send(10000, pad=1000)
+        x.check_nothing_lost()
+        check("it did not fit, which is said", x.r.said("can never hold that"), x.r.lines)
+        check("and then it did", x.r.said("takes messages again"), x.r.lines)
+        x.end()
+
+
 def full_at_the_end(out):
     """A stop while the spool is full: the spool's content is safe. What rsyslog holds is in its memory, and gone: measured.
     A queue on disk keeps it, but for the batch that is tried."""
     for what, more in (("a direct action", SHIPPED), ("a queue", SHIPPED_QUEUE),
                        ("a disk queue", DISK)):
         with Outage(f"{out}/{what.replace(' ', '-')}", more=more.replace('"10000"', '"1000"') + ' state.spool_max_bytes="4M"',
-                    head="", ruleset=INPUTS.replace('"10000"', '"1000"')) as x:
+                    head="", ruleset=SHIPPED_RULESET.replace('"10000"', '"1000"')) as x:
             ended(x.azure)
             x.r.start()
             x.send(10000, pad=1000)
@@ -198,7 +208,7 @@ def disk_full(out):
         return
     try:
         with Outage(out, rules=lambda x: action(x.azure, "x", f"{disk}/x", SHIPPED + ' state.spool_min_free_percent="0"'),
-                    ruleset=INPUTS) as x:
+                    ruleset=SHIPPED_RULESET) as x:
             ended(x.azure)
             x.r.start()
             x.send(1000, pad=1000)
@@ -275,4 +285,4 @@ def signals_during_commits(out):
             x.end()
 
 
-run(stop_while_down, stop_under_load, bare_action, full, full_at_the_end, disk_full, poison, throttled, signals_during_commits)
+run(stop_while_down, stop_under_load, bare_action, full, larger_than_the_spool, full_at_the_end, disk_full, poison, throttled, signals_during_commits)

@@ -29,9 +29,19 @@ RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbi
 NUMBERED = re.compile(r"m(\d+) (\d+) ")
 STALLED = 20  # seconds without any record while there are some to come: they do not come any more
 PR_SET_CHILD_SUBREAPER = 36
-# An action as packages ship it, but for its delays: a test has no time for those.
-SHIPPED = 'action.resumeRetryCount="-1" action.resumeInterval="1"'
-SHIPPED_QUEUE = SHIPPED + ' queue.type="LinkedList" queue.size="100000" queue.timeoutShutdown="10000" queue.timeoutEnqueue="60000"'
+
+
+def shipped(part):
+    """What the shipped drop-in says in "ruleset(" or "action(" about queues and tries. A test has no time for its wait before the
+    next try."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging/rsyslog/60-azuremonitor.conf.example")) as f:
+        text = "".join(line for line in f if not line.lstrip().startswith("#"))
+    found = re.findall(r'(?:action|queue)\.[\w.]+="[^"]*"', text[text.index(part):].split(")", 1)[0])
+    return re.sub(r'(action\.resumeInterval)="\d+"', r'\1="1"', " ".join(found))
+
+
+SHIPPED_RULESET, SHIPPED_QUEUE = shipped("ruleset("), shipped("action(")
+SHIPPED = " ".join(re.findall(r"action\.\S+", SHIPPED_QUEUE))  # a direct action
 
 
 @functools.lru_cache
@@ -159,7 +169,16 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
         env = {**os.environ, **self.environment}
         if sanitized():
             env["LD_PRELOAD"] = preloaded()
-            env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=1:exitcode=66"
+            # rsyslog 8.2302 is not ours to judge: impstats.so reads behind a line of 128 bytes. LeakSanitizer of gcc 12 crashes when
+            # it looks at the threads' own data of a program that loads modules; what only these point to, it then calls leaked.
+            with open(f"{self.out}/suppressions", "w") as f:
+                f.write("interceptor_via_lib:impstats.so\n")
+            with open(f"{self.out}/leaks", "w") as f:
+                f.write("leak:ld-linux\nleak:add_name_to_object\nleak:_dl_map_object_deps\nleak:dbgSetThrdName\n")
+            env["ASAN_OPTIONS"] = (env.get("ASAN_OPTIONS", "") +
+                                   f":detect_leaks=1:suppressions={self.out}/suppressions")
+            env["LSAN_OPTIONS"] = env.get("LSAN_OPTIONS", "") + f":exitcode=0:use_tls=0:print_suppressions=0:suppressions={self.out}/leaks"
+            env["TSAN_OPTIONS"] = env.get("TSAN_OPTIONS", "") + ":exitcode=0:report_signal_unsafe=0"
             env["UBSAN_OPTIONS"] = env.get("UBSAN_OPTIONS", "") + ":print_stacktrace=1"
         return env
 
@@ -251,6 +270,20 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
         with open(f"{self.out}/rsyslogd.out", errors="replace") as f:
             return f.read()
 
+    def sanitizers_said(self):
+        """What sanitizers say about the module. rsyslogd, whose atomics ThreadSanitizer does not see, and which frees little when it
+        ends in a hurry, is not ours to judge."""
+        found = []
+        for report in re.split("^=+$", self.output(), flags=re.M):
+            if "LeakSanitizer: detected" in report:
+                leaks = re.findall(r"(?:Ind|D)irect leak of [^\n]*\n(?: +#\d[^\n]*\n)+", report)
+                found += [x for x in leaks if not re.search(r"#1 .*(sbin/rsyslogd|/rsyslog/|libestr|libfastjson)", x)]
+            elif "WARNING: ThreadSanitizer" in report:
+                found += [report] if "omazuremonitor.so" in report else []
+            elif re.search("ERROR: [A-Za-z]*Sanitizer|LeakSanitizer has|runtime error", report):
+                found.append(report)
+        return found
+
     def said(self, words):
         """How many lines of its own messages match. They come through its main queue, so not before what that waits for."""
         return len(self.lines(words))
@@ -293,7 +326,7 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
         code = self.end()
         check("rsyslogd ends in order", code == 0, code, self.output)
         if sanitized():
-            check("the sanitizers have nothing to say", not re.search("Sanitizer|runtime error", self.output()), self.output)
+            check("the sanitizers have nothing to say", not self.sanitizers_said(), lambda: "\n".join(self.sanitizers_said()))
 
 
 def number_of(text):
