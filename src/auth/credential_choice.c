@@ -57,6 +57,9 @@ static int choose_default(const struct azm_credential_options *o, bool arc_insta
         *ret = of_applications[i].kind;
         if (of_applications[i].wanted && *o->tenant_id && *o->client_id)
             return 0;
+        if (i == 0 && *o->client_secret_file) /* somebody has written it: another identity would surprise */
+            return azm_error_set(err, EINVAL, "[destination] client_secret_file= is set, but %s= is not",
+                                 *o->tenant_id ? "client_id" : "tenant_id");
         if (of_applications[i].wanted)
             why = *o->tenant_id ? "neither client_id= nor $AZURE_CLIENT_ID is set"
                                 : "neither tenant_id= nor $AZURE_TENANT_ID is set";

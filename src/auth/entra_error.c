@@ -10,9 +10,10 @@ static const struct entra_error {
 } errors[] = {
     {7000215, "the client secret is wrong",
      "set the secret's value (not its Secret ID) in the file of client_secret_file= or in $AZURE_CLIENT_SECRET; a new "
-     "one: az ad app credential reset --id CLIENT_ID"},
+     "one: az ad app credential reset --append --id CLIENT_ID"},
     {7000222, "the client secret has expired",
-     "make a new one (az ad app credential reset --id CLIENT_ID) and put it into the file of client_secret_file= or "
+     "make a new one (az ad app credential reset --append --id CLIENT_ID) and put it into the file of "
+     "client_secret_file= or "
      "into $AZURE_CLIENT_SECRET"},
     {7000218, "the application must prove who it is", "set client_secret_file= or client_certificate_file="},
     {7000112, "the application is disabled", "enable it in Microsoft Entra ID, Enterprise applications"},

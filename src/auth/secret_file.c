@@ -47,7 +47,8 @@ static int locate(const char *name, char path[static PATH_MAX], struct azm_error
     else if (!directory)
         return azm_error_set(err, ENXIO,
                              "'%s' is no absolute path, and there are no credentials of the service "
-                             "(LoadCredential=%s:PATH) that it could name",
+                             "(LoadCredential=%s:PATH) that it could name; outside of the service, set "
+                             "CREDENTIALS_DIRECTORY=DIRECTORY for the command",
                              name, name);
     else
         n = snprintf(path, PATH_MAX, "%s/%s", directory, name);
@@ -70,8 +71,9 @@ int azm_secret_file_read(const char *name, size_t max, bool shared, struct azm_s
     if (!S_ISREG(st.st_mode))
         return azm_error_set(err, EINVAL, "%s is not a file", path);
     if (!shared && st.st_mode & 0007)
-        return azm_error_set(err, EPERM, "everybody can read %s; secrets belong into a file of mode 0600 or 0640",
-                             path);
+        return azm_error_set(err, EPERM,
+                             "everybody can read %s; secrets belong into a file of mode 0600 or 0640 (chmod o= %s)",
+                             path, path);
     r = azm_secret_new(max, &s);
     if (r == 0)
         r = azm_secret_file_fill(s, fd, max);

@@ -45,21 +45,37 @@ static int read_last(const struct azm_config *config, char ret_name[static 256],
     return r;
 }
 
+static const char *reading_remedy(int error, bool machine)
+{
+    if (error == -EACCES && machine)
+        return "the user that azmonlog runs as has to be in the group systemd-journal";
+    if (error == -ENOENT)
+        return machine ? "is systemd-journald running here? in a container set [journal] directory= to the host's"
+                       : "check [journal] directory=: journal files are *.journal there, or in folders named by a "
+                         "machine id";
+    return NULL;
+}
+
 static void check_reading(struct check *c, const struct azm_config *config)
 {
     char name[256], time[AZM_TIME_TEXT_MAX];
     struct azm_error err;
     uint64_t usec = 0;
+    bool machine = !*config->journal_directory && config->journal_files.n == 0;
     int r;
 
     check_begin(c);
     azm_sigbus_install();
     r = azm_journal_check_access(config, &err);
-    if (r >= 0)
+    if (r == 0)
+        azm_error_set(&err, ENOENT, "there are no journal files%s%s", *config->journal_directory ? " in " : "",
+                      config->journal_directory);
+    if (r > 0)
         r = read_last(config, name, &usec, &err);
+    else if (r == 0)
+        r = -ENOENT;
     if (r < 0) {
-        check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, err.words,
-                     r == -EACCES ? "the user that azmonlog runs as has to be in the group systemd-journal" : NULL);
+        check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, err.words, reading_remedy(r, machine));
         return;
     }
     azm_time_print(usec, time);
@@ -112,6 +128,17 @@ static void check_checkpoint(struct check *c, const char *directory, int dir_fd)
         check_ok(c, CHECK_POSITION, AZM_USEC_INFINITY, "not running; %s: nothing acknowledged yet", directory);
 }
 
+static bool parent_is_writable(const char *path)
+{
+    _cleanup_free_ char *parent = strdup(path);
+    char *slash = parent ? strrchr(parent, '/') : NULL;
+
+    if (!slash)
+        return true; /* out of memory: no word against it */
+    slash[slash == parent] = '\0';
+    return faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
 static void check_position(struct check *c, const struct azm_config *config)
 {
     const char *directory = config->state_directory;
@@ -122,7 +149,12 @@ static void check_position(struct check *c, const struct azm_config *config)
     if (ask_running(c, config))
         return;
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    if (fd < 0 && errno == ENOENT && !parent_is_writable(directory)) {
+        azm_error_set(&err, EACCES, "%s is not there, and the directory above it does not let us make it", directory);
+        check_failed(c, CHECK_POSITION, AZM_USEC_INFINITY, err.words,
+                     "make it for the user that azmonlog runs as, or run this as that user; StateDirectory= of the "
+                     "service does it");
+    } else if (fd < 0 && errno == ENOENT)
         check_ok(c, CHECK_POSITION, AZM_USEC_INFINITY, "not running; %s is not there yet, azmonlog run makes it",
                  directory);
     else if (fd < 0 || faccessat(fd, ".", W_OK, AT_EACCESS) < 0) {

@@ -130,7 +130,8 @@ static void fail(struct check *c, enum check_id id, const struct cli_answer *a)
 
 /* A request without records is let in by whoever would let in others. What stands in the way of one with records, such
  * as a missing role, is looked at before. */
-static bool check_permission(struct check *c, struct cli_sender *sender, const struct azm_config *config)
+static bool check_permission(struct check *c, const struct azm_destination *d, struct cli_sender *sender,
+                             const struct azm_config *config)
 {
     const struct azm_batch_limits limits = {.records = 1, .bytes = config->max_request_bytes};
     struct cli_answer a;
@@ -151,7 +152,8 @@ static bool check_permission(struct check *c, struct cli_sender *sender, const s
         fail(c, CHECK_PERMISSION, &a);
     else {
         check_ok(c, CHECK_PERMISSION, AZM_USEC_INFINITY,
-                 "the destination answers HTTP %ld to a request without records", a.status);
+                 "the destination lets us in (HTTP %ld is a right answer to a request without records)%s", a.status,
+                 d->ikey ? "; the instrumentation key is tried by --send only" : "");
         return true;
     }
     return false;
@@ -191,7 +193,7 @@ void check_send(struct check *c, const struct azm_destination *d, const struct a
         check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, err.words, NULL);
         return;
     }
-    permitted = check_permission(c, sender, config);
+    permitted = check_permission(c, d, sender, config);
     if (send && permitted)
         check_record(c, d, sender, config, ret_query);
     else if (send)

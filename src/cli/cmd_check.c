@@ -116,10 +116,10 @@ static bool check_configuration(struct check *c, struct azm_config *config, cons
     if (ok)
         ok = azm_destination_init(d, config, &err) >= 0;
     if (ok)
-        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "%s: records go to %s", path ? path : AZM_DEFAULT_CONFIG,
-                 d->name);
+        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "records go to %s (%s)", d->name, config->destination_from);
     else
-        check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words, "azmonlog.conf(5) lists the keys");
+        check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words,
+                     strstr(err.words, "unknown") ? "azmonlog.conf(5) lists the keys" : NULL);
     return ok;
 }
 

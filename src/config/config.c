@@ -133,6 +133,23 @@ static void key_values_clear(struct azm_key_values *kv)
     *kv = (struct azm_key_values){0};
 }
 
+static bool names_destination(const char *section, const char *key)
+{
+    return strcmp(section, "destination") == 0 &&
+           (strcmp(key, "endpoint") == 0 || strcmp(key, "dce") == 0 || strcmp(key, "connection_string") == 0);
+}
+
+static int note_source(struct azm_config *c, const char *where, struct azm_error *err)
+{
+    char *copy = strdup(where);
+
+    if (!copy)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    free(c->destination_from);
+    c->destination_from = copy;
+    return 0;
+}
+
 int azm_config_set(struct azm_config *c, const char *section, const char *key, const char *value, const char *where,
                    bool is_public, struct azm_error *err)
 {
@@ -153,7 +170,7 @@ int azm_config_set(struct azm_config *c, const char *section, const char *key, c
     r = k->parse(c, (char *)c + k->offset, &a, &why);
     if (r < 0)
         return azm_error_set(err, r, "%s: %s: %s", where, key, why.words);
-    return 0;
+    return names_destination(section, key) && *value ? note_source(c, where, err) : 0;
 }
 
 int azm_config_init(struct azm_config *c)
@@ -176,6 +193,7 @@ void azm_config_free(struct azm_config *c)
         &c->dce,
         &c->dcr,
         &c->connection_string,
+        &c->destination_from,
         &c->tenant_id,
         &c->client_id,
         &c->object_id,

@@ -67,6 +67,7 @@ struct azm_config {
     char *endpoint;                /* http or https URL with its path, used as it is */
     char *dce, *dcr;               /* or: host or URL of a data collection endpoint, immutable id of a rule */
     char *connection_string;       /* or: of Application Insights */
+    char *destination_from;        /* where that stands: "FILE:LINE", "$VARIABLE", "--endpoint"; NULL: nowhere */
     struct azm_key_values headers; /* extra request headers; may hold secrets */
     bool headers_from_file;        /* some came from headers_file=, which may be another one when read anew */
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
