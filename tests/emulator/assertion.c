@@ -112,7 +112,8 @@ static int check_claims(const struct emu_identity *identity, const char *url, co
         return refuse(problem, 700023,
                       "Client assertion audience claim does not match Realm issuer: '%.150s' instead of '%.150s'",
                       audience ? audience : "", url);
-    if (begin < 0 || begin > now + LEEWAY_SEC || issued < 0 || issued > now + LEEWAY_SEC || end <= now || end - begin > LONGEST_LIFE_SEC)
+    if (begin < 0 || begin > now + LEEWAY_SEC || issued < 0 || issued > now + LEEWAY_SEC || end <= now ||
+        end - begin > LONGEST_LIFE_SEC)
         return refuse(problem, 700024,
                       "Client assertion is not within its valid time range: now %lld, nbf %lld, iat %lld, exp %lld, at "
                       "most %d seconds",
