@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ sys.path[:0] = [HERE, f"{HERE}/../lib", f"{HERE}/../emulator"]
 from azure import (APP, FEDERATED, HEADER, PATH, SECRET, TENANT, USER, USER_OBJECT, USER_RESOURCE, Azmonlog,  # noqa: E402
                    Azure, make_certificates, read_lines, write_secret)
 from journald import PATIENCE  # noqa: E402
+from judged import Differences  # noqa: E402
 from recorder import Recorder  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
 import otlp  # noqa: E402
@@ -131,8 +131,7 @@ def mock_server(out):
 
 # --- Microsoft's clients and the emulator ---
 
-# What the clients send otherwise than azmonlog, and why either is right. (client, kind, difference): the first row that
-# matches counts; what matches none is a failure.
+# What the clients send otherwise than azmonlog, and why either is right: clients, kinds, difference, why.
 JUDGED = [
     (".*", ".*", r"asks first for .*openid-configuration",
      "MSAL discovers the token endpoint; azmonlog builds it from authority= and tenant_id=, as the protocol's documentation has it"),
@@ -153,13 +152,6 @@ JUDGED = [
      "the older form, which Entra still takes; Microsoft's documentation asks for PS256 and x5t#S256, as azmonlog and @azure/identity send"),
     ("python", "certificate", r"assertion claim -nbf", "the same as iat; Microsoft's documentation has it"),
 ]
-
-
-def judge(client, kind, difference):
-    for clients, kinds, what, why in JUDGED:
-        if re.fullmatch(clients, client) and re.fullmatch(kinds, kind) and re.fullmatch(what, difference):
-            return why
-    return None
 
 
 ALWAYS = {"host", "user-agent", "content-length"}  # of the client, not of the protocol
@@ -251,7 +243,7 @@ def microsofts_clients(out):
         ("App Service resource id", machine, f"auth=app_service\nresource_id={USER_RESOURCE}\n", web, {"resource": USER_RESOURCE},
          "app-service"),
     ]
-    said = {}
+    said = Differences(JUDGED)
     try:
         for kind, recorder, lines, env, options, how in kinds:
             note(kind)
@@ -269,14 +261,12 @@ def microsofts_clients(out):
                              *[f"{r.method} {r.target} {r.status} {r.answer[:300]} {r.headers} {[k for k, _ in r.form]}" for r in theirs]):
                     continue
                 equal("which the emulator's --auth takes", post(tls, got["token"]), 204)
-                for r in theirs:
-                    if "openid-configuration" in r.path:
-                        said.setdefault((client, kind), []).append(f"asks first for {r.path}")
+                said.add(client, kind, [f"asks first for {r.path}" for r in theirs if "openid-configuration" in r.path])
                 asked = [r for r in theirs if "openid-configuration" not in r.path]
                 if equal("in as many requests as azmonlog", [r.status for r in asked], [r.status for r in ours]):
                     for mine, other in zip(ours, asked):
-                        said.setdefault((client, kind), []).extend(compare(mine, other))
-        judgements(said)
+                        said.add(client, kind, compare(mine, other))
+        said.close()
         versions = {"python": "azure-identity 1.27.0 (msal 1.39.0)", "node": "@azure/identity 4.13.1"}
         for client, name in versions.items():
             note(f"proved: {name}: tokens by secret, certificate, workload identity, IMDS, Arc, App Service; {len(kinds)} kinds of "
@@ -284,20 +274,6 @@ def microsofts_clients(out):
     finally:
         for server in (entra, machine, tls, plain):
             server.close()
-
-
-def judgements(said):
-    """Each difference once, with the kinds where it is seen."""
-    where = {}
-    for (client, kind), differences in said.items():
-        for d in differences:
-            where.setdefault((client, d), []).append(kind)
-    for (client, d), kinds in sorted(where.items()):
-        kinds = list(dict.fromkeys(kinds))
-        why = judge(client, kinds[0], d)
-        check(f"{client}, {', '.join(kinds)}: {d}: judged", why)
-        if why:
-            note(f"difference: {client}: {d}: {why}")
 
 
 def post(azure, token):
