@@ -39,7 +39,7 @@ struct action {
 
 static void to_rsyslog(enum azm_log_level level, const char *name, const char *line)
 {
-    LogMsg(0, level <= AZM_LOG_ERROR ? RS_SUSPENDED : RS_OK, (int)level, "omazuremonitor[%s]: %s", name, line);
+    LogMsg(0, RS_NO_CODE, (int)level, "omazuremonitor[%s]: %s", name, line);
 }
 
 /* --- before rsyslogd runs --- */
@@ -80,12 +80,11 @@ int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
     a->dir_fd = a->lock_fd = -1;
     pthread_mutex_init(&a->mutex, NULL);
     a->name = make_name(p->name);
-    r = a->name
-            ? parameters_load(p, a->name, &a->config, err)
-            : azm_error_set(err, EINVAL,
-                            "action name=\"%s\" has characters other than letters, digits, '.', '_' and '-', which a "
-                            "folder is named by",
-                            p->name);
+    r = a->name ? parameters_load(p, a->name, &a->config, err)
+                : azm_error_set(err, EINVAL,
+                                "action name=\"%s\": its state directory is named by it, so it has to be of up to 127 "
+                                "letters, digits, '.', '_' and '-', and not begin with a '.'",
+                                p->name);
     if (r >= 0) {
         r = check_destination(&a->config, &why);
         if (r < 0)
@@ -275,7 +274,8 @@ int action_append(struct action *a, struct azm_spool_row *row)
     r = append(a, row, &err);
     if (r < 0) {
         __atomic_fetch_add(&a->refused, n, __ATOMIC_RELAXED);
-        __atomic_store_n(&a->wanted_bytes, row->data.len, __ATOMIC_RELAXED);
+        /* Then rsyslog hands over one message at a time: these may go even if all of them at once never could. */
+        __atomic_store_n(&a->wanted_bytes, r == -EMSGSIZE ? 0 : row->data.len, __ATOMIC_RELAXED);
         set_down(a, &err);
         return r;
     }

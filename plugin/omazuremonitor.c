@@ -120,7 +120,7 @@ static void warn(const struct action *a, const char *words)
     if (&iConfigVerify && iConfigVerify)
         fprintf(stderr, "rsyslogd: " NAME "[%s]: warning: %s\n", action_name(a), words);
     else
-        LogMsg(0, RS_OK, LOG_WARNING, NAME "[%s]: %s", action_name(a), words);
+        LogMsg(0, RS_NO_CODE, LOG_WARNING, NAME "[%s]: %s", action_name(a), words);
 }
 
 /* What rsyslog does by default with messages that an action cannot take loses them. */
@@ -178,6 +178,22 @@ static rs_ret free_instance(void *data)
     return RS_OK;
 }
 
+/* Two actions would have one spool. */
+static bool has_directory_of_another(const struct action *a)
+{
+    const char *directory = action_config(a)->state_directory;
+
+    for (const struct instance *i = instances; i; i = i->next)
+        if (strcmp(action_config(i->action)->state_directory, directory) == 0) {
+            LogMsg(0, RS_PARAM_ERROR, LOG_ERR,
+                   NAME ": action \"%s\": its state directory %s is that of action \"%s\" as well; give each action a "
+                        "name= or a state.directory= of its own",
+                   action_name(a), directory, action_name(i->action));
+            return true;
+        }
+    return false;
+}
+
 static rs_ret new_action(unsigned char *module, struct nvlst *list, void **ret, struct rs_templates **ret_templates)
 {
     struct instance *i = calloc(1, sizeof *i);
@@ -195,7 +211,7 @@ static rs_ret new_action(unsigned char *module, struct nvlst *list, void **ret, 
     }
     if (action_new(&p, &i->action, &err) < 0)
         LogMsg(0, RS_PARAM_ERROR, LOG_ERR, NAME ": %s", err.words);
-    else {
+    else if (!has_directory_of_another(i->action)) {
         warn_of_losses(i->action);
         r = ask_for_templates(i, ret_templates);
     }

@@ -8,8 +8,6 @@
 #include "config/otel_env.h"
 #include "plugin/parameters.h"
 
-#define DIRECTORY "/var/spool/azmonlog"
-
 /* The module's own ones, before the keys of the configuration. */
 enum {
     NAME,
@@ -202,10 +200,21 @@ static int set_from_action(struct azm_config *c, const struct parameter_value *v
                 : azm_error_set(err, ENOMEM, "out of memory");
 }
 
+/* The action, and the parameter where that is not the name of the key, which azm_config_set says. */
+static void print_place(const struct parameter_value *v, const char *name, char ret[static 256])
+{
+    if (strcmp(v->section, "destination") == 0 || strcmp(v->section, "journal") == 0 ||
+        strcmp(v->section, "resource") == 0)
+        snprintf(ret, 256, "action \"%s\"", name);
+    else
+        snprintf(ret, 256, "action \"%s\", parameter %s.%s", name, v->section, v->key);
+}
+
 static int apply(const struct parameters *p, const char *name, struct azm_config *c, struct azm_error *err)
 {
     bool forgotten = false;
-    char where[128];
+    struct azm_error why;
+    char where[160], place[256];
     int r = 0;
 
     snprintf(where, sizeof where, "action \"%s\"", name);
@@ -215,20 +224,38 @@ static int apply(const struct parameters *p, const char *name, struct azm_config
             if (azm_config_forget_destination(c) < 0)
                 return azm_error_set(err, ENOMEM, "out of memory");
         }
-        r = set_from_action(c, &p->values[i], where, err);
+        print_place(&p->values[i], name, place);
+        r = set_from_action(c, &p->values[i], place, err);
     }
     if (r >= 0 && strcmp(c->state_directory, AZM_DEFAULT_STATE_DIRECTORY) == 0) {
-        char directory[sizeof DIRECTORY + 256];
+        char directory[sizeof AZM_ACTIONS_DIRECTORY + 256];
 
-        snprintf(directory, sizeof directory, DIRECTORY "/%s", name);
+        snprintf(directory, sizeof directory, AZM_ACTIONS_DIRECTORY "/%s", name);
         r = azm_config_set(c, "state", "directory", directory, where, false, err);
     }
-    if (r >= 0)
-        r = azm_config_check(c, err);
+    if (r >= 0) {
+        r = azm_config_check(c, &why);
+        if (r < 0)
+            azm_error_set(err, r, "%s: %s", where, why.words);
+    }
+    if (r >= 0 && c->spool_max_bytes / 4 < c->max_request_bytes) /* it takes a message's bytes twice */
+        r = azm_error_set(
+            err, EINVAL,
+            "%s: state.spool_max_bytes=%zu is less than four times batch.max_request_bytes=%zu: a message "
+            "might never fit into the spool; raise the one or lower the other",
+            where, c->spool_max_bytes, c->max_request_bytes);
     if (r >= 0 && !azm_config_has_destination(c))
         r = azm_error_set(err, EINVAL,
                           "%s: no destination: set endpoint=, dce= and dcr=, or connection_string=", where);
     return r;
+}
+
+static int read_file(const struct parameters *p, const char *name, struct azm_config *c, struct azm_error *err)
+{
+    struct azm_error why;
+    int r = azm_config_file_read(p->config, false, set_from_file, c, &why);
+
+    return r < 0 ? azm_error_set(err, r, "action \"%s\": config: %s", name, why.words) : r;
 }
 
 int parameters_load(const struct parameters *p, const char *name, struct azm_config *ret, struct azm_error *err)
@@ -238,7 +265,7 @@ int parameters_load(const struct parameters *p, const char *name, struct azm_con
     if (r < 0)
         azm_error_set(err, r, "out of memory");
     if (r >= 0 && *p->config)
-        r = azm_config_file_read(p->config, false, set_from_file, ret, err);
+        r = read_file(p, name, ret, err);
     if (r >= 0)
         r = azm_azure_env_apply(ret, err);
     if (r >= 0)

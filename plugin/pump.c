@@ -33,6 +33,7 @@ struct pump {
     sd_event_source *wake, *counting;
     bool stopping;
     struct pump_counters counted; /* up to what is in the counters */
+    struct azm_config *reread;    /* the configuration as it was last read anew; NULL: it is o.config */
 };
 
 /* --- counters --- */
@@ -90,16 +91,44 @@ static int apply(struct pump *p, const struct azm_config *c, struct azm_error *e
     return r;
 }
 
-static void reload(struct pump *p)
+/* The configuration as it stands now, in `ret` if the action can go on with it: 0 or -errno. */
+static int read_anew(const struct pump *p, struct azm_config **ret, struct azm_error *err)
 {
-    struct azm_config config;
-    struct azm_error err;
-    int r = parameters_load(p->o.parameters, p->o.name, &config, &err);
+    struct azm_config *c = calloc(1, sizeof *c);
+    int r;
+
+    if (!c)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    r = parameters_load(p->o.parameters, p->o.name, c, err);
+    if (r < 0)
+        free(c); /* there is nothing in it */
+    else
+        *ret = c;
+    return r;
+}
+
+/* `c` is taken over if it succeeds. */
+static int go_on_with(struct pump *p, struct azm_config **c, struct azm_error *err)
+{
+    int r = apply(p, *c, err);
 
     if (r >= 0) {
-        r = apply(p, &config, &err);
-        azm_config_free(&config);
+        struct azm_config *before = p->reread;
+
+        p->reread = *c;
+        *c = before;
     }
+    return r;
+}
+
+static void reload(struct pump *p)
+{
+    _cleanup_(azm_config_freep) struct azm_config *c = NULL;
+    struct azm_error err;
+    int r = read_anew(p, &c, &err);
+
+    if (r >= 0)
+        r = go_on_with(p, &c, &err);
     free(p->service.reload_error);
     p->service.reload_error = r < 0 ? strdup(err.words) : NULL;
     if (r < 0) {
@@ -108,6 +137,26 @@ static void reload(struct pump *p)
     }
     p->service.reloads++;
     azm_log(AZM_LOG_NOTICE, "credentials and certificates were read anew; exporting to %s", p->service.destination);
+}
+
+/* The server has refused the credentials: perhaps there are others in headers_file= by now. With the same ones there is
+ * nothing to be done: to connect anew would mean to ask again at once. */
+static void renew_credentials(struct pump *p)
+{
+    _cleanup_(azm_config_freep) struct azm_config *c = NULL;
+    const struct azm_config *in_use = p->reread ? p->reread : p->o.config;
+    struct azm_error err;
+    int r = read_anew(p, &c, &err);
+
+    if (r >= 0 && azm_key_values_equal(&c->headers, &in_use->headers))
+        return;
+    if (r >= 0)
+        r = go_on_with(p, &c, &err);
+    if (r < 0)
+        azm_log(AZM_LOG_ERROR, "%s; the credentials stay as they were", err.words);
+    else
+        azm_log(AZM_LOG_NOTICE,
+                "the server refused the credentials; others were read from headers_file= and go from now on");
 }
 
 static int on_wake(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -141,7 +190,7 @@ static void on_change(void *userdata)
     struct pump *p = userdata;
 
     if (azm_exporter_wants_renewal(p->service.exporter) && !p->stopping)
-        reload(p); /* perhaps there are other credentials in headers_file= by now */
+        renew_credentials(p);
     azm_service_sample(&p->service);
 }
 
@@ -247,6 +296,7 @@ static void pump_free(struct pump *p)
     sd_event_source_unref(p->counting);
     sd_event_unref(p->event);
     azm_service_clear(&p->service);
+    azm_config_freep(&p->reread);
     azm_closep(&p->wake_fd);
     free(p);
 }
@@ -295,6 +345,7 @@ int pump_start(const struct pump_options *o, struct pump **ret, struct azm_error
     p->o = *o;
     p->service.started_usec = azm_realtime_usec(&azm_system_clock);
     p->service.journal_namespace = "";
+    p->service.spool = o->spool;
     p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = p->wake_fd < 0 ? azm_error_set(err, errno, "cannot create an eventfd: %m") : set_up(p, err);
     if (r >= 0) {

@@ -17,6 +17,7 @@ typedef void (*rs_function)(void); /* any of them: called by its own type only *
 
 enum { /* rsRetVal */
        RS_OK = 0,
+       RS_NO_CODE = -1, /* for LogMsg: nothing that rsyslog.com explains */
        RS_OUT_OF_MEMORY = -6,
        RS_PARAM_ERROR = -1000,
        RS_MODULE_ENTRY_NOT_FOUND = -1004,

@@ -28,7 +28,7 @@ void statistics_init(rs_ret (*host)(unsigned char *name, rs_function *ret))
             add_counter = known[i].add_counter;
     }
     if (add_counter < 0)
-        LogMsg(0, 0, LOG_NOTICE,
+        LogMsg(0, RS_NO_CODE, LOG_NOTICE,
                ORIGIN ": this rsyslog's interface for statistics is not known to this module; it works, but impstats "
                       "shows no counters of it");
 }

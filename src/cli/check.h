@@ -21,6 +21,7 @@ enum check_id {
     CHECK_TOKEN,
     CHECK_PERMISSION,
     CHECK_SEND,
+    CHECK_RSYSLOG, /* told behind CHECK_POSITION, and never a failure */
 };
 
 struct check {
@@ -40,9 +41,11 @@ static inline void check_begin(struct check *c)
 /* How it went. `usec`: how long it took; AZM_USEC_INFINITY: since check_begin. The words may have several lines. */
 void check_ok(struct check *c, enum check_id id, uint64_t usec, const char *format, ...) _printf_(4, 5);
 void check_failed(struct check *c, enum check_id id, uint64_t usec, const char *reason, const char *remedy);
+/* It is well, but somebody has to know what nobody can see from here. */
+void check_ok_if(struct check *c, enum check_id id, const char *words, const char *condition);
 void check_skipped(struct check *c, enum check_id id, const char *reason);
 
-/* check_journal.c: the journal that is read, and where reading stands. */
+/* check_journal.c: the journal that is read, where reading stands, and who else may export it. */
 void check_journal(struct check *c, const struct azm_config *config);
 
 /* check_connection.c: from the name to TLS. True if it can be sent there. */

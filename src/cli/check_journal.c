@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/actions.h"
 #include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/control_client.h"
@@ -132,8 +133,34 @@ static void check_position(struct check *c, const struct azm_config *config)
         check_checkpoint(c, directory, fd);
 }
 
+/* --- rsyslogd's actions --- */
+
+/* Which logs an action gets is a matter of rsyslogd's configuration, which cannot be known here. */
+static void check_actions(struct check *c, const struct azm_config *config)
+{
+    bool local = !*config->journal_directory && !*config->journal_namespace && config->journal_files.n == 0;
+    _cleanup_(azm_buf_free) struct azm_buf words = {0};
+    const json_t *action;
+    json_t *actions;
+    size_t i;
+
+    check_begin(c);
+    actions = local ? cli_ask_actions(cli_deadline(ANSWER_LIMIT_USEC)) : NULL;
+    json_array_foreach(actions, i, action)
+    {
+        const char *name = json_string_value(json_object_get(action, "action"));
+
+        azm_buf_printf(&words, "%s%s", i == 0 ? "rsyslogd exports too, by its action " : ", ", name);
+    }
+    if (words.len > 0 && azm_buf_append(&words, "", 1) == 0)
+        check_ok_if(c, CHECK_RSYSLOG, (const char *)words.data,
+                    "make sure that no action gets this machine's own logs as well: they would be paid for twice");
+    json_decref(actions);
+}
+
 void check_journal(struct check *c, const struct azm_config *config)
 {
     check_reading(c, config);
     check_position(c, config);
+    check_actions(c, config);
 }

@@ -62,13 +62,10 @@ static int make_batch(const struct azm_config *config, char uid[static 33], stru
     _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {.limits = cli_record_limits(config)};
     _cleanup_(azm_buf_free) struct azm_buf resource = {0}, bytes = {0};
     uint64_t now = azm_realtime_usec(&azm_system_clock) * AZM_NSEC_PER_USEC;
-    struct azm_record record = {.time_unix_nano = now,
-                                .observed_time_unix_nano = now,
-                                .severity = 6,
-                                .has_body = true,
-                                .body = AZM_TEXT("test record of azmonlog check")};
+    struct azm_record record = {.time_unix_nano = now, .observed_time_unix_nano = now, .severity = 6, .has_body = true};
     int r;
 
+    record.body = AZM_TEXT("test record of azmonlog check"); /* gcc 10 warns of it in the initializer */
     random_uid(record.uid, uid);
     r = encode_resource(config, &resource);
     if (r >= 0)

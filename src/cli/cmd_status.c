@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include "cli/actions.h"
 #include "cli/cli.h"
 #include "cli/control_client.h"
 #include "cli/status_text.h"
@@ -14,7 +15,8 @@
 static void print_help(void)
 {
     printf("Usage: azmonlog status [OPTION...]\n\n"
-           "Asks the running azmonlog where the records are, what holds them, and what to do.\n\n"
+           "Asks the running azmonlog where the records are, what holds them, and what to do;\n"
+           "without options also each action of rsyslogd, by /var/spool/azmonlog/*/control.\n\n"
            "      --json                 one line of JSON\n"
            "  -c, --config FILE          configuration of the one to ask\n"
            "                             (" AZM_DEFAULT_CONFIG ")\n"
@@ -25,42 +27,82 @@ static void print_help(void)
            "Exit codes: 0 it runs and has answered, 3 no azmonlog is running.\n");
 }
 
-static int print(const json_t *status, bool json)
+static int end_of_output(void)
 {
-    if (json) {
-        json_dumpf(status, stdout, JSON_COMPACT);
-        fputc('\n', stdout);
-    } else
-        azm_status_print(stdout, status, azm_realtime_usec(&azm_system_clock));
     if (fflush(stdout) == 0 || errno == EPIPE)
         return AZM_EXIT_OK;
     azm_log(AZM_LOG_ERROR, "cannot write: %m");
     return AZM_EXIT_FAILURE;
 }
 
-static int status(const struct azm_config *config, bool json)
+static void print_actions(const json_t *actions, bool first)
+{
+    const json_t *action;
+    size_t i;
+
+    json_array_foreach(actions, i, action)
+    {
+        printf("%s", first && i == 0 ? "" : "\n");
+        azm_status_print(stdout, action, azm_realtime_usec(&azm_system_clock));
+    }
+}
+
+/* `answer`: NULL if no azmonlog runs; `actions`: NULL if there are none, or nobody asks for them. */
+static int print(json_t *answer, json_t *actions, bool json)
+{
+    if (json) {
+        json_t *all = answer ? json_incref(answer) : json_object();
+
+        if (actions)
+            json_object_set(all, "actions", actions);
+        json_dumpf(all, stdout, JSON_COMPACT);
+        fputc('\n', stdout);
+        json_decref(all);
+    } else {
+        if (answer)
+            azm_status_print(stdout, answer, azm_realtime_usec(&azm_system_clock));
+        print_actions(actions, !answer);
+    }
+    return end_of_output();
+}
+
+/* The answer of the azmonlog with this configuration: 0 or an exit code. */
+static int ask(const struct azm_config *config, json_t **ret)
 {
     _cleanup_free_ char *path = cli_control_path(config);
     struct azm_error err = {0};
     const char *refused;
-    json_t *answer;
     int r;
 
     if (path)
-        r = azm_control_call(path, json_pack("{s:s}", "command", "status"), cli_deadline(ANSWER_LIMIT_USEC), &answer,
-                             &err);
+        r = azm_control_call(path, json_pack("{s:s}", "command", "status"), cli_deadline(ANSWER_LIMIT_USEC), ret, &err);
     else
         r = azm_error_set(&err, ENOMEM, "out of memory");
     if (r < 0)
         return cli_fail(r, &err);
-    refused = json_string_value(json_object_get(answer, "error"));
-    if (refused) {
-        azm_error_set(&err, EPROTO, "azmonlog answers: %s", refused);
-        r = cli_fail(-EPROTO, &err);
-    } else
-        r = print(answer, json);
+    refused = json_string_value(json_object_get(*ret, "error"));
+    if (!refused)
+        return 0;
+    azm_error_set(&err, EPROTO, "azmonlog answers: %s", refused);
+    json_decref(*ret);
+    *ret = NULL;
+    return cli_fail(-EPROTO, &err);
+}
+
+static int status(const struct azm_config *config, bool json, bool with_actions)
+{
+    json_t *answer = NULL, *actions = with_actions ? cli_ask_actions(cli_deadline(ANSWER_LIMIT_USEC)) : NULL;
+    int r = ask(config, &answer), k = 0;
+
+    if (json_array_size(actions) == 0) {
+        json_decref(actions);
+        actions = NULL;
+    }
+    if (answer || actions)
+        k = print(answer, actions, json);
     json_decref(answer);
-    return r;
+    json_decref(actions);
+    return r != 0 ? r : k;
 }
 
 int cmd_status(int argc, char **argv)
@@ -106,5 +148,5 @@ int cmd_status(int argc, char **argv)
         return AZM_EXIT_USAGE;
     }
     r = cli_load_client_config(&config, path, &overrides);
-    return r != 0 ? r : status(&config, json);
+    return r != 0 ? r : status(&config, json, !path && overrides.n == 0);
 }

@@ -282,7 +282,7 @@ static int on_reload_signal(sd_event_source *s, const struct signalfd_siginfo *s
     (void)s;
     (void)si;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, azm_monotonic_usec(&azm_system_clock));
-    azm_service_clear(&d->service);
+    free(d->service.reload_error);
     d->service.reload_error = NULL;
     if (reload(d, &err) < 0) {
         d->service.reload_error = strdup(err.words);

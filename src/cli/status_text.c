@@ -324,7 +324,15 @@ static void print_process(FILE *f, struct azm_buf *line, const json_t *status, u
 void azm_status_print(FILE *f, const json_t *status, uint64_t now_usec)
 {
     _cleanup_(azm_buf_free) struct azm_buf line = {0};
+    const char *action = string_of(status, "action");
 
+    put_string(&line, action);
+    row(f, "Action", &line);
+    if (action && string_of(status, "error")) { /* it could not be asked */
+        put_string(&line, string_of(status, "error"));
+        row(f, "Error", &line);
+        return;
+    }
     print_state(f, &line, status, now_usec);
     put_string(&line, string_of(status, "destination"));
     row(f, "Destination", &line);
@@ -332,7 +340,7 @@ void azm_status_print(FILE *f, const json_t *status, uint64_t now_usec)
     print_waiting(f, &line, status);
     print_position(f, &line, status, now_usec);
     put_string(&line, string_of(status, "journal"));
-    row(f, "Journal", &line);
+    row(f, action ? "Spool in" : "Journal", &line);
     print_counts(f, &line, status);
     print_losses(f, &line, status);
     print_spool(f, &line, status, now_usec);

@@ -3,7 +3,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "config/azure_endpoint.h"
 #include "config/config.h"
 #include "config/config_azure.h"
 #include "config/config_file.h"
@@ -237,6 +239,25 @@ bool azm_config_has_destination(const struct azm_config *c)
     return *c->endpoint || *c->dce || *c->connection_string;
 }
 
+/* A host of one cloud, and the rest of the configuration for another one. */
+static int check_cloud(const struct azm_config *c, struct azm_error *err)
+{
+    static const char *const words[] = {
+        [AZM_CLOUD_PUBLIC] = "public", [AZM_CLOUD_USGOV] = "usgov", [AZM_CLOUD_CHINA] = "china"};
+    size_t len = strlen(c->dce);
+
+    while (len > 0 && c->dce[len - 1] == '/')
+        len--;
+    for (size_t i = 0; i < ELEMENTSOF(words) && !*c->ingest_suffix; i++) {
+        const char *suffix = azm_cloud_names((enum azm_cloud)i)->ingest_suffix;
+        size_t n = strlen(suffix);
+
+        if (i != c->cloud && len > n && strncasecmp(c->dce + len - n, suffix, n) == 0)
+            return azm_error_set(err, EINVAL, "[destination] dce= is a host of cloud=%s; set that, too", words[i]);
+    }
+    return 0;
+}
+
 static int check_destination(const struct azm_config *c, struct azm_error *err)
 {
     if ((*c->endpoint != '\0') + (*c->dce || *c->dcr) + (*c->connection_string != '\0') > 1)
@@ -249,7 +270,7 @@ static int check_destination(const struct azm_config *c, struct azm_error *err)
                                      : "dce=, the data collection endpoint");
     if (*c->tls_key_file && !*c->tls_cert_file)
         return azm_error_set(err, EINVAL, "[destination] tls_key_file= needs tls_cert_file=");
-    return 0;
+    return check_cloud(c, err);
 }
 
 int azm_config_check(const struct azm_config *c, struct azm_error *err)

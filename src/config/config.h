@@ -14,6 +14,7 @@
  * values are errors that name the file and line. */
 
 #define AZM_DEFAULT_STATE_DIRECTORY "/var/lib/azmonlog"
+#define AZM_ACTIONS_DIRECTORY "/var/spool/azmonlog" /* a state directory for each action of rsyslogd, by its name */
 
 enum azm_start {
     AZM_START_BOOT,   /* the first entry of the running boot */

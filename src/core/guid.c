@@ -13,8 +13,8 @@ void azm_guid_make(char ret[static AZM_GUID_MAX])
 
     while (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) /* so few bytes come whole, unless a signal comes first */
         ;
-    b[6] = (uint8_t)(b[6] & 0x0f) | 0x40;
-    b[8] = (uint8_t)(b[8] & 0x3f) | 0x80;
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < sizeof b; i++) {
         static const char digits[] = "0123456789abcdef";
 

@@ -56,7 +56,7 @@ static int write_quarantine(struct azm_exporter *x, const struct azm_part *p, co
     if (!records)
         return azm_error_set(err, ENOMEM, "out of memory");
     for (size_t i = 0; i < p->n; i++)
-        azm_batch_get(p->transit->batch, p->first + i, &records[i].resource, &records[i].record);
+        azm_batch_get(p->batch, p->first + i, &records[i].resource, &records[i].record);
     return azm_quarantine_append(x->quarantine, records, p->n, note, err);
 }
 

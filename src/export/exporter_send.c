@@ -20,7 +20,7 @@ static int make_body(struct azm_exporter *x, struct azm_part *p)
     if (p->truncated)
         r = azm_body_make(&route->body, p->truncated, 0, 1, now_realtime, out);
     else
-        r = azm_body_make(&route->body, p->transit->batch, p->first, p->n, now_realtime, out);
+        r = azm_body_make(&route->body, p->batch, p->first, p->n, now_realtime, out);
     if (r == 0 && p->n > 1 && route->max_body_bytes > 0 && out->len > route->max_body_bytes)
         return -EMSGSIZE;
     if (r < 0 || !gzip)

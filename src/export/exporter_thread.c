@@ -190,7 +190,7 @@ static void on_truncated(struct azm_exporter *x, struct azm_part *p, struct azm_
     struct azm_text resource, record;
     int r;
 
-    azm_batch_get(p->transit->batch, p->first, &resource, &record);
+    azm_batch_get(p->batch, p->first, &resource, &record);
     r = azm_otlp_truncate_record(record, &small);
     if (r == 0 || r == -EBADMSG) { /* nothing can be cut */
         v->decision = AZM_QUARANTINE;
@@ -247,13 +247,68 @@ static size_t run_length(const struct azm_items *items, size_t first)
     return n - first;
 }
 
+/* The worse of two reasons to send records again. */
+static enum azm_meaning worse(enum azm_meaning a, enum azm_meaning b)
+{
+    static const enum azm_meaning by_weight[] = {AZM_MISCONFIGURED, AZM_THROTTLED, AZM_OVERLOADED};
+
+    for (size_t i = 0; i < ELEMENTSOF(by_weight); i++)
+        if (a == by_weight[i] || b == by_weight[i])
+            return by_weight[i];
+    return a;
+}
+
+#define MOVED 0 /* the status of an item that goes on in another part */
+
+/* What comes again and lies apart goes on in one part, behind this one: each piece alone would be a request, and wait
+ * for its turn. Returns that part, and what happened to it in `ret`; NULL if there is no need, or no memory. */
+static struct azm_part *gather(struct azm_part *p, struct azm_items *items, struct azm_item *ret)
+{
+    _cleanup_free_ bool *again = calloc(items->n, sizeof *again);
+    size_t pieces = 0;
+    struct azm_part *q;
+
+    *ret = (struct azm_item){0};
+    for (size_t i = 0; again && i < items->n; i++) {
+        const struct azm_item *item = &items->items[i];
+
+        again[i] = item->meaning != AZM_TAKEN && item->meaning != AZM_REFUSED;
+        if (!again[i])
+            continue;
+        pieces += i == 0 || !again[i - 1] || item->status != items->items[i - 1].status;
+        if (ret->status == 0 || worse(item->meaning, ret->meaning) != ret->meaning)
+            *ret = *item;
+    }
+    q = pieces > 1 ? azm_part_gather(p, again) : NULL;
+    for (size_t i = 0; q && i < items->n; i++)
+        if (again[i])
+            items->items[i] = (struct azm_item){.meaning = AZM_TAKEN, .status = MOVED};
+    return q;
+}
+
+/* The item as if it were an answer, for the quarantine. It borrows from both. */
+static struct azm_answer answer_about(const struct azm_item *item, const char *request_id)
+{
+    return (struct azm_answer){
+        .status = item->status,
+        .content_type = "text/plain",
+        .error_code = "",
+        .request_id = request_id,
+        .body = (const uint8_t *)item->message,
+        .body_len = item->message ? strlen(item->message) : 0,
+    };
+}
+
 /* The answer says of each record what came of it: the part is cut where that changes, and each piece goes its way. */
 static void on_sorted(struct azm_exporter *x, struct azm_part *p, struct azm_verdict *v, const struct azm_answer *a)
 {
     _cleanup_(azm_items_free) struct azm_items items = {0};
     uint64_t retry_after_usec = v->retry_after_usec; /* for all that is to come again */
     char request_id[128];
-    struct azm_part *next;
+    struct azm_part *next, *again;
+    struct azm_item reason;
+    struct azm_answer of_rest;
+    struct azm_attempt attempt;
 
     if (azm_delivery_items(a, p->n, &items) < 0) {
         azm_exporter_on_failed(x, p, v);
@@ -261,18 +316,11 @@ static void on_sorted(struct azm_exporter *x, struct azm_part *p, struct azm_ver
     }
     snprintf(request_id, sizeof request_id, "%s", a->request_id); /* `a` goes with the request */
     azm_exporter_on_passed(x, p);
+    again = gather(p, &items, &reason);
     for (size_t first = 0; first < items.n; p = next) {
         const struct azm_item *item = &items.items[first];
-        const struct azm_answer of_item = {
-            .status = item->status,
-            .content_type = "text/plain",
-            .error_code = "",
-            .request_id = request_id,
-            .body = (const uint8_t *)item->message,
-            .body_len = item->message ? strlen(item->message) : 0,
-        };
+        const struct azm_answer of_item = answer_about(item, request_id);
         size_t n = run_length(&items, first);
-        struct azm_attempt attempt;
 
         if (n < p->n && azm_part_cut(p, n) < 0) { /* out of memory: the rest is sent again, also what was taken */
             azm_exporter_on_failed(x, p, v);
@@ -280,6 +328,10 @@ static void on_sorted(struct azm_exporter *x, struct azm_part *p, struct azm_ver
         }
         next = p->next; /* `p` may be gone by then */
         first += n;
+        if (item->status == MOVED) {
+            azm_exporter_part_done(x, p);
+            continue;
+        }
         attempt = describe_attempt(x, p);
         azm_delivery_decide_item(item, &attempt, v);
         v->retry_after_usec = retry_after_usec;
@@ -288,6 +340,13 @@ static void on_sorted(struct azm_exporter *x, struct azm_part *p, struct azm_ver
         else
             carry_out(x, p, v, &of_item);
     }
+    if (!again)
+        return;
+    attempt = describe_attempt(x, again);
+    azm_delivery_decide_item(&reason, &attempt, v);
+    v->retry_after_usec = retry_after_usec;
+    of_rest = answer_about(&reason, request_id);
+    carry_out(x, again, v, &of_rest);
 }
 
 static void carry_out(struct azm_exporter *x, struct azm_part *p, struct azm_verdict *v, const struct azm_answer *a)

@@ -4,12 +4,13 @@
 
 #include "export/transit.h"
 
-static struct azm_part *part_new(struct azm_transit *t, size_t first, size_t n)
+static struct azm_part *part_new(struct azm_transit *t, struct azm_batch *batch, size_t first, size_t n)
 {
     struct azm_part *p = calloc(1, sizeof *p);
 
     if (p) {
         p->transit = t;
+        p->batch = batch;
         p->first = first;
         p->n = n;
     }
@@ -43,7 +44,7 @@ struct azm_transit *azm_transit_new(struct azm_batch *batch)
     struct azm_transit *t = calloc(1, sizeof *t);
 
     if (t)
-        t->parts = part_new(t, 0, azm_batch_records(batch));
+        t->parts = part_new(t, batch, 0, azm_batch_records(batch));
     if (!t || !t->parts) {
         free(t);
         return NULL;
@@ -62,6 +63,9 @@ struct azm_batch *azm_transit_free(struct azm_transit *t)
         t->parts = p->next;
         part_free(p);
     }
+    for (size_t i = 0; i < t->n_gathered; i++)
+        azm_batch_free(t->gathered[i]);
+    free(t->gathered);
     free(t);
     return batch;
 }
@@ -120,7 +124,7 @@ int azm_transits_set_probe(struct azm_transits *ts, const struct azm_part *p)
         return 0;
     if (azm_batch_new(&limits, &batch) < 0)
         return -ENOMEM;
-    azm_batch_get(p->transit->batch, p->first, &resource, &record);
+    azm_batch_get(p->batch, p->first, &resource, &record);
     t = azm_batch_add_text(batch, resource, record) < 0 ? NULL : azm_transit_new(batch);
     if (!t) {
         azm_batch_free(batch);
@@ -288,12 +292,12 @@ size_t azm_transits_suspects(const struct azm_transits *ts)
 
 int azm_part_split(struct azm_part *p, bool by_bytes)
 {
-    return azm_part_cut(p, by_bytes ? azm_batch_half(p->transit->batch, p->first, p->n) : p->n / 2);
+    return azm_part_cut(p, by_bytes ? azm_batch_half(p->batch, p->first, p->n) : p->n / 2);
 }
 
 int azm_part_cut(struct azm_part *p, size_t n)
 {
-    struct azm_part *rest = part_new(p->transit, p->first + n, p->n - n);
+    struct azm_part *rest = part_new(p->transit, p->batch, p->first + n, p->n - n);
 
     if (!rest)
         return -ENOMEM;
@@ -307,6 +311,47 @@ int azm_part_cut(struct azm_part *p, size_t n)
     rest->next = p->next;
     p->next = rest;
     return 0;
+}
+
+/* Copies of these records, which the transit owns. */
+static struct azm_batch *copy_records(const struct azm_part *p, const bool *wanted)
+{
+    static const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
+    struct azm_transit *t = p->transit;
+    struct azm_batch **gathered = reallocarray(t->gathered, t->n_gathered + 1, sizeof(struct azm_batch *));
+    struct azm_batch *copy;
+    int r = 0;
+
+    if (!gathered)
+        return NULL;
+    t->gathered = gathered;
+    if (azm_batch_new(&limits, &copy) < 0)
+        return NULL;
+    for (size_t i = 0; i < p->n && r >= 0; i++) {
+        struct azm_text resource, record;
+
+        azm_batch_get(p->batch, p->first + i, &resource, &record);
+        if (wanted[i])
+            r = azm_batch_add_text(copy, resource, record);
+    }
+    if (r < 0)
+        return azm_batch_free(copy);
+    return t->gathered[t->n_gathered++] = copy;
+}
+
+struct azm_part *azm_part_gather(struct azm_part *p, const bool *wanted)
+{
+    struct azm_batch *copy = copy_records(p, wanted);
+    struct azm_part *q = copy ? part_new(p->transit, copy, 0, azm_batch_records(copy)) : NULL;
+
+    if (!q)
+        return NULL; /* a copy without a part is freed with the rest */
+    q->refused = p->refused;
+    q->suspect = p->suspect;
+    q->failures = p->failures;
+    q->next = p->next;
+    p->next = q;
+    return q;
 }
 
 struct azm_transit *azm_part_done(struct azm_transits *ts, struct azm_part *p)

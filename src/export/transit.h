@@ -21,7 +21,8 @@ enum azm_part_state {
 struct azm_part {
     struct azm_part *next; /* the records behind it in the same batch */
     struct azm_transit *transit;
-    size_t first, n; /* records of the batch */
+    struct azm_batch *batch; /* where its records are: the transit's, or copies that were gathered from there */
+    size_t first, n;         /* records of it */
     enum azm_part_state state;
 
     uint64_t sent, failed; /* steps: the last request, its last failure of any kind; 0: none */
@@ -47,6 +48,8 @@ struct azm_transit {
     struct azm_transit *next; /* younger */
     struct azm_batch *batch;
     struct azm_part *parts;
+    struct azm_batch **gathered; /* copies of some of its records */
+    size_t n_gathered;
 };
 
 /* All zero is empty. */
@@ -116,6 +119,10 @@ int azm_part_split(struct azm_part *p, bool by_bytes);
 
 /* The same behind its first `n` records, 1 to one less than it has. */
 int azm_part_cut(struct azm_part *p, size_t n);
+
+/* A part with copies of those of its records for which `wanted` (p->n of them) is true, right behind it: what is to be
+ * sent again and lies apart goes in one request. The originals are then to be done with. NULL when memory is out. */
+struct azm_part *azm_part_gather(struct azm_part *p, const bool *wanted);
 
 /* The next request goes to the configured place again. */
 void azm_part_go_home(struct azm_part *p);

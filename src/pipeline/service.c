@@ -200,6 +200,10 @@ static json_t *describe_spool(const struct azm_service *v)
     struct azm_outbox_status s;
 
     azm_outbox_get_status(v->outbox, &s);
+    if (v->spool) { /* everything goes through it, always */
+        azm_spool_shared_get_status(v->spool, &s.spool);
+        s.spooling = true;
+    }
     return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:s?, s:I}", "active", s.spooling, "since",
                      time_or_null(s.since_usec), "batches", (json_int_t)s.spool.rows, "records",
                      (json_int_t)s.spool.records, "bytes", (json_int_t)s.spool.bytes, "max_bytes",

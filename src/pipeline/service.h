@@ -3,6 +3,7 @@
 
 #include "pipeline/control.h"
 #include "pipeline/pipeline.h"
+#include "store/spool_shared.h"
 
 /* What a running exporter says of itself, be it azmonlog run or an action of rsyslogd: its parts, which stay their
  * owner's, and answers to requests of the control socket. Everything here belongs to the thread of the event loop. */
@@ -25,8 +26,9 @@ struct azm_service {
     struct azm_exporter *exporter;
     struct azm_outbox *outbox;
     struct azm_pipeline *pipeline;
-    bool journald;                 /* the source is a journal that a journald writes; */
-    const char *journal_namespace; /* which one, "": the default one */
+    struct azm_spool_shared *spool; /* which is the source; NULL: it is none */
+    bool journald;                  /* the source is a journal that a journald writes; */
+    const char *journal_namespace;  /* which one, "": the default one */
 
     bool stopping;
     uint64_t started_usec; /* realtime */

@@ -166,12 +166,13 @@ struct azm_arena *azm_entry_arena(struct azm_entry_reader *e)
 int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret)
 {
     sd_id128_t machine;
-    struct azm_identity id = {.identifier = AZM_TEXT("azmonlog")};
+    struct azm_identity id = {0};
 
     if (!*e->host_name && gethostname(e->host_name, sizeof e->host_name - 1) < 0)
         *e->host_name = '\0';
     if (!*e->machine_id && sd_id128_get_machine(&machine) >= 0)
         sd_id128_to_string(machine, e->machine_id);
+    id.identifier = AZM_TEXT("azmonlog");
     id.host_name = azm_text_of(e->host_name);
     id.machine_id = azm_text_of(e->machine_id);
     return azm_resources_get(e->resources, &id, ret);

@@ -118,6 +118,12 @@ def every_identity(out):
         check("what auth=default passed over, and why", all(w in detail for w in (
             "client secret", "client certificate", "workload identity", "App Service", "Azure Arc", "$AZURE_CLIENT_SECRET",
             "IDENTITY_ENDPOINT", "himds")), detail)
+        os.mkdir(f"{azure.out}/arc/bin")
+        with open(f"{azure.out}/arc/bin/himds", "w"):
+            pass
+        said, text = run_check(x)
+        check("where the Arc agent is installed, it is asked",
+              "managed identity of Azure Arc, by http://localhost:40342/" in text and "himdsd" in text, text)
     finally:
         azure.close()
 
@@ -250,7 +256,8 @@ def permission(out):
     x = azmonlog(out, to["dce= and dcr="] + IMDS, azure)
     try:
         azure.script('request * refuse 403 OperationFailed "The authentication token provided does not have access"\n')
-        said = check_failure("no role", x, "permission", r"403 \(OperationFailed\).*does not have access.*x-ms-request-id", "az role assignment create")
+        said = check_failure("no role", x, "permission", r"403 \(OperationFailed\).*does not have access.*x-ms-request-id",
+                             "az role assignment create")
         remedy = next(s["remedy"] for s in said["steps"] if s["step"] == "permission")
         check("the remedy has the ids of the identity and of the rule", MACHINE_OBJECT in remedy and DCR in remedy, remedy)
         azure.script('request * refuse 404 ResourceNotFound "No such rule"\n')
@@ -267,6 +274,9 @@ def permission(out):
                       azmonlog(out, f"connection_string={azure.connection_string(NOBODY)}\n{IMDS}", azure), "send",
                       "Invalid instrumentation key", "instrumentation key", "--send")
         check_failure("no OTLP receiver", azmonlog(out, f"endpoint={azure.url}/logs\n", azure), "permission", "404", "endpoint=")
+        azure.script('request * refuse 403 OperationFailed "no role"\n')
+        check_failure("no role at Application Insights", azmonlog(out, to["connection_string="] + IMDS, azure),
+                      "permission", "403", f"az role assignment create --assignee-object-id {MACHINE_OBJECT}.*Application Insights")
     finally:
         azure.close()
 

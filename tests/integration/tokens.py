@@ -73,19 +73,19 @@ def token_status(x):
 def refreshed(out):
     """A token lives for seconds: it is renewed in time, by one request each, and no request meets an old one."""
     make_certificates(out)
-    azure = Azure(f"{out}/azure", "--token-lifetime", "4s", files=out)
+    azure = Azure(f"{out}/azure", "--token-lifetime", "6s", files=out)
     x = azmonlog(out, azure, azure.application() + f"auth=client_certificate\nclient_certificate_file={out}/client.pem\n")
     try:
         x.start()
         since = time.monotonic()
-        write_for(x, 30, until=lambda: token_status(x).get("acquired", 0) >= 5)
+        write_for(x, 30, until=lambda: token_status(x).get("acquired", 0) >= 4)
         seconds = time.monotonic() - since
-        check("it was renewed", token_status(x)["acquired"] >= 5, x.status())
+        check("it was renewed", token_status(x)["acquired"] >= 4, x.status())
         equal("it says whose it is", token_status(x)["object_id"], APP_OBJECT)
         check_shows_no_secret(x, ("eyJ", "PRIVATE KEY"))
         check_arrived(x, azure)
         asked, requests = len(azure.identity()), azure.requests()
-        check("at half its life, and not for each request", asked <= 2 + seconds / 2 and len(requests) >= 3 * asked,
+        check("at half its life, and not for each request", asked <= 2 + seconds / 3 and len(requests) >= 3 * asked,
               f"{asked} in {seconds:.1f} s, {len(requests)} requests")
         equal("no request was refused", [r for r in requests if r["status"] != 204], [])
     finally:
@@ -272,7 +272,8 @@ def wrong_secret_mended(out):
 
 def odd_identity_answers(out):
     """Garbage, huge, endless, cut and slow answers: a reason that names them, little memory, and it goes on by itself."""
-    faults = [("garbage", "no answer"), ("endless", "answers more than"), ("gzip-bomb", ""), ("truncated", ""),
+    faults = [("garbage", "no answer"), ("endless", "answers more than"), ("gzip-bomb", "no JSON object|answers more than"),
+              ("truncated", "no answer.*transfer closed"),
               ("stall 60s", "no answer.*time"), ("trickle 500ms", "no answer.*time"), ("reset", "no answer"),
               ("close", "no answer"), ("status 503 padding 100000", "answers more than"),
               ('status 200 body "<html>log in</html>"', "no JSON object"), ('status 200 body "{}"', "no access_token"),
@@ -289,16 +290,12 @@ def odd_identity_answers(out):
             running.append((fault, words, azure, x))
             azure.script(f"identity 1 {fault}\n")
             x.start()
-        peaks, reasons = collections.Counter(), {}
+        peaks = collections.Counter()
 
         def watch():
             for fault, _, _, x in running:
                 with open(f"/proc/{x.process.pid}/status") as f:
                     peaks[fault] = max(peaks[fault], int(re.search(r"RssAnon:\s+(\d+)", f.read())[1]))
-                if fault not in reasons:
-                    error = token_status(x).get("error")
-                    if error:
-                        reasons[fault] = error
             return all(len(azure.records()) >= 20 for _, _, azure, _ in running)
         try:
             wait_for(watch, "all have arrived everywhere")
@@ -306,7 +303,7 @@ def odd_identity_answers(out):
             check("all have arrived everywhere", False, [(f, x.logged()) for f, _, a, x in running if not a.records()])
         for fault, words, azure, x in running:
             note(fault)
-            check("the reason is clear", re.search(words, reasons.get(fault, "no reason was seen")), reasons.get(fault))
+            check("the reason is clear", x.said(f"no token: .*({words})"), x.logged())
             check(f"memory stays below {MEMORY_MAX_KIB} KiB", peaks[fault] < MEMORY_MAX_KIB, peaks[fault])
             equal("nobody is asked more often than needed", len(azure.identity()), 2)
             check_arrived(x, azure)

@@ -79,6 +79,21 @@ needs_root_journald() {
   exit $rc
 }
 
+# Skips the whole test where there is no rsyslogd that could load the module.
+needs_rsyslogd() {
+  [ -e "$builddir/.libs/omazuremonitor.so" ] || skip_all "omazuremonitor.so is not built"
+  PATH=$PATH:/usr/sbin:/sbin command -v rsyslogd >/dev/null || skip_all "rsyslogd is not installed"
+}
+
+# rsyslogd_with_module OPTION...: takes the place of the calling process. A module built with sanitizers needs their libraries
+# to be there first; what rsyslogd itself leaks is its own affair.
+rsyslogd_with_module() {
+  local libraries
+  libraries=$(ldd "$builddir/.libs/omazuremonitor.so" | sed -n 's/.*=> \([^ ]*lib[atu]b*san\.so[^ ]*\).*/\1/p' | tr '\n' ' ')
+  PATH=$PATH:/usr/sbin:/sbin
+  exec env LD_PRELOAD="$libraries" ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" rsyslogd "$@"
+}
+
 # wait_until SECONDS COMMAND...: a generous limit for what must come to pass; never a measure of speed.
 wait_until() {
   local limit=$((SECONDS + $1))

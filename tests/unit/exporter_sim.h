@@ -97,7 +97,7 @@ static inline uint64_t sim_number(const struct azm_batch *b, size_t i)
 
 static inline uint64_t sim_first(const struct azm_part *p)
 {
-    return sim_number(p->transit->batch, p->first);
+    return sim_number(p->batch, p->first);
 }
 
 /* As azm_exporter_has_room. */

@@ -402,7 +402,7 @@ START_TEST(statuses_and_what_to_do)
     } table[] = {
         {200, I, 0, 0, AZM_ACKNOWLEDGE, NULL},
         {204, I, 0, 0, AZM_ACKNOWLEDGE, NULL},
-        {400, I, 0, 0, AZM_HOLD, "what only it refuses goes into quarantine"},
+        {400, I, 0, 0, AZM_HOLD, "is the instrumentation key in connection_string= that of the resource?"},
         /* 401 */
         {401, O, 0, 0, AZM_HOLD, "set them with header= or headers_file="},
         {401, O, 0, 1, AZM_RENEW, "set them with header= or headers_file="},

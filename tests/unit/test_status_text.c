@@ -97,6 +97,17 @@ START_TEST(something_holds_the_records)
 }
 END_TEST
 
+START_TEST(an_action)
+{
+    assert_text("{\"action\":\"network\",\"state\":\"delivering\",\"journal\":\"/var/spool/azmonlog/network\"}",
+                "Action        network\n"
+                "State         delivering\n"
+                "Spool in      /var/spool/azmonlog/network\n");
+    assert_text("{\"action\":\"relay\",\"error\":\"not for you\"}", "Action        relay\n"
+                                                                    "Error         not for you\n");
+}
+END_TEST
+
 START_TEST(what_is_missing_or_strange_is_left_away)
 {
     assert_text("{}", "");
@@ -151,6 +162,7 @@ static void add_tests(Suite *s)
 {
     add_test(s, "all_is_well", all_is_well);
     add_test(s, "something_holds_the_records", something_holds_the_records);
+    add_test(s, "an_action", an_action);
     add_test(s, "what_is_missing_or_strange_is_left_away", what_is_missing_or_strange_is_left_away);
     add_test(s, "members_of_any_type", members_of_any_type);
     add_test(s, "control_characters", control_characters);
