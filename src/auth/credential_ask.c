@@ -53,6 +53,14 @@ static int transfer_failed(const struct azm_identity_answer *a, const struct azm
     if (a->too_long)
         return azm_token_fail(f, false, NULL, "%s answers more than %zu KiB", e->who,
                               AZM_IDENTITY_ANSWER_MAX_BYTES / 1024);
+    if (a->connect_code != 0 && (a->connect_code < 200 || a->connect_code > 299))
+        return azm_token_fail(
+            f, a->connect_code < 500,
+            a->connect_code == 407
+                ? "check the proxy: it wants other credentials, https_proxy=http://USER:PASSWORD@HOST:PORT in "
+                  "azmonlog's environment"
+                : "check that the proxy (https_proxy) lets this host through to authority=",
+            "no answer from %s: %s", e->who, a->curl_words);
     while (r->code && r->code != a->curl_code)
         r++;
     unreachable = !a->connected && !r->remedy;

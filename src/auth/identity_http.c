@@ -198,6 +198,7 @@ static void understand(struct transfer *t)
     if (code != CURLE_OK)
         snprintf(a->curl_words, sizeof a->curl_words, "%s", *t->error ? t->error : curl_easy_strerror(code));
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &a->connect_code);
     curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME, &connect_seconds);
     a->connected = connect_seconds > 0;
 }

@@ -33,6 +33,7 @@ struct azm_identity_answer {
     bool too_long;                               /* more than AZM_IDENTITY_ANSWER_MAX_BYTES, of headers or body */
     bool connected;                              /* a connection was there, whatever became of it */
     long status;                                 /* 0: none came */
+    long connect_code;                           /* what a forward proxy answered to CONNECT; 0: none did */
     char retry_after[64], www_authenticate[512]; /* the headers' values; "" too if they are longer */
     struct azm_secret *body;
 };

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "cli/check.h"
+#include "export/delivery.h"
 
 /* One connection by libcurl, without a request, tells of all these steps: it goes the way that records go, and libcurl
  * keeps the time of each step. */
@@ -140,6 +141,8 @@ static const char *remedy_of(const struct probe *p, enum check_id step)
     case CHECK_DNS:
         return "check the host name in [destination], and the resolver: getent hosts HOST";
     case CHECK_PROXY:
+        if (p->connect_code > 0 && p->connect_code != 200)
+            return azm_delivery_proxy_remedy(p->connect_code);
         return "check the proxy in the environment of azmonlog (systemctl show azmonlog -p Environment); for a proxy "
                "that wants a password: https_proxy=http://USER:PASSWORD@HOST:PORT";
     case CHECK_TCP:
@@ -156,7 +159,10 @@ static const char *remedy_of(const struct probe *p, enum check_id step)
                    "and "
                    "the issuer known: package ca-certificates, or tls_ca_file=; a proxy that inspects TLS has to leave "
                    "Azure's hosts alone";
-        return "is it an https server? Azure wants TLS 1.2 or newer";
+        if (azm_delivery_certificate_remedy(p->words))
+            return azm_delivery_certificate_remedy(p->words);
+        return "is it an https server? Azure wants TLS 1.2 or newer; a server of your own may want a certificate "
+               "(tls_cert_file=)";
     default:
         return NULL;
     }

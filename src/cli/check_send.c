@@ -148,7 +148,7 @@ static bool check_permission(struct check *c, const struct azm_destination *d, s
     azm_batch_free(none);
     if (r < 0)
         check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, err.words, NULL);
-    else if (a.outcome == CLI_STOPPED)
+    else if (a.outcome == CLI_STOPPED || a.page)
         fail(c, CHECK_PERMISSION, &a);
     else {
         check_ok(c, CHECK_PERMISSION, AZM_USEC_INFINITY,

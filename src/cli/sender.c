@@ -114,7 +114,7 @@ static void print_remedy(const struct cli_sender *s, const char *remedy, char re
 static void describe(const struct cli_sender *s, const struct azm_answer *a, const struct azm_verdict *v,
                      size_t records, struct cli_answer *ret)
 {
-    *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status};
+    *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status, .page = azm_delivery_is_page(a)};
     print_remedy(s, v->remedy, ret->remedy);
     snprintf(ret->reason, sizeof ret->reason, "%s", v->reason);
     snprintf(ret->client_request_id, sizeof ret->client_request_id, "%s", azm_http_request_id(s->request));

@@ -139,6 +139,21 @@ static void message_of_protobuf(const struct azm_answer *a, char ret[static AZM_
     }
 }
 
+/* What stands in <title>: enough to know the page by. */
+static void title_of_page(const struct azm_answer *a, char ret[static AZM_WORDS_MAX])
+{
+    static const char begin[] = "<title>";
+    const char *title = memmem(a->body, a->body_len, begin, strlen(begin)), *end;
+    size_t left;
+
+    if (!title)
+        return;
+    title += strlen(begin);
+    left = a->body_len - (size_t)(title - (const char *)a->body);
+    end = memchr(title, '<', left);
+    snprintf(ret, AZM_WORDS_MAX, "%.*s", (int)MIN(end ? (size_t)(end - title) : left, (size_t)AZM_WORDS_MAX), title);
+}
+
 void azm_answer_message(const struct azm_answer *a, char ret[static AZM_WORDS_MAX])
 {
     _cleanup_(free_json) json_t *body = NULL;
@@ -157,6 +172,8 @@ void azm_answer_message(const struct azm_answer *a, char ret[static AZM_WORDS_MA
         words = json_string_value(json_object_get(json_object_get(body, "partialSuccess"), "errorMessage"));
     if (words)
         snprintf(ret, AZM_WORDS_MAX, "%s", words);
+    else if (azm_delivery_is_page(a))
+        title_of_page(a, ret);
     else if (has_type(a, "text/plain"))
         snprintf(ret, AZM_WORDS_MAX, "%.*s", (int)MIN(a->body_len, (size_t)AZM_WORDS_MAX), (const char *)a->body);
 }

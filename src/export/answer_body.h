@@ -23,7 +23,7 @@ void azm_answer_items_free(void *body);
 void azm_answer_code(const struct azm_answer *a, char ret[static AZM_CODE_MAX]);
 
 /* The server's words: google.rpc.Status.message or ExportLogsPartialSuccess.error_message, "message" in the JSON body,
- * flat or within "error", or a body of plain text. */
+ * flat or within "error", a web page's title, or a body of plain text. */
 void azm_answer_message(const struct azm_answer *a, char ret[static AZM_WORDS_MAX]);
 
 /* Do two URLs have the same scheme, host and port? */

@@ -104,12 +104,45 @@ static const struct transfer_rule {
     {CURLE_SSL_CERTPROBLEM, AZM_MISCONFIGURED, "check tls_cert_file= and tls_key_file= in [destination]"},
     {CURLE_PEER_FAILED_VERIFICATION, AZM_UNREACHABLE,
      "the server's certificate is not trusted: check the host name in endpoint=, and tls_ca_file="},
-    {CURLE_SSL_CONNECT_ERROR, AZM_UNREACHABLE, NULL},
+    {CURLE_SSL_CONNECT_ERROR, AZM_UNREACHABLE,
+     "check that this is an https server with TLS 1.2 or newer, and whether it wants a certificate (tls_cert_file=)"},
     {CURLE_COULDNT_RESOLVE_HOST, AZM_UNREACHABLE, "check that the server runs and that endpoint= names it"},
     {CURLE_COULDNT_RESOLVE_PROXY, AZM_UNREACHABLE, "check the proxy in the environment (https_proxy)"},
     {CURLE_COULDNT_CONNECT, AZM_UNREACHABLE, "check that the server runs and that endpoint= names it"},
     {CURLE_GOT_NOTHING, AZM_FAILED, "if it goes on: is this an https server, and endpoint= says http?"},
 };
+
+/* --- what is in the way --- */
+
+const char *azm_delivery_proxy_remedy(long connect_code)
+{
+    if (connect_code == 407)
+        return "check the proxy: it wants other credentials, https_proxy=http://USER:PASSWORD@HOST:PORT in azmonlog's "
+               "environment";
+    if (connect_code >= 500 && connect_code <= 599)
+        return "check the proxy (https_proxy): it does not reach the destination; is the host in [destination] right?";
+    return "check the proxy (https_proxy): it does not let this host through to the destination; have its rules "
+           "changed, "
+           "or name the destination in no_proxy";
+}
+
+const char *azm_delivery_certificate_remedy(const char *curl_words)
+{
+    /* TLS alerts, in OpenSSL's words. With TLS 1.3 they come when the connection is already up. */
+    static const char *const alerts[] = {"alert certificate", "alert bad certificate", "alert unsupported certificate",
+                                         "alert unknown ca", "alert access denied"};
+
+    for (size_t i = 0; i < ELEMENTSOF(alerts); i++)
+        if (strstr(curl_words, alerts[i]))
+            return "the server wants a certificate that it knows: check tls_cert_file= and tls_key_file= in "
+                   "[destination], and which issuer the server trusts";
+    return NULL;
+}
+
+bool azm_delivery_is_page(const struct azm_answer *a)
+{
+    return strncasecmp(a->content_type, "text/html", 9) == 0;
+}
 
 /* --- what the answer means --- */
 
@@ -205,7 +238,7 @@ static void understand_success(const struct azm_answer *a, const struct azm_atte
     if (a->body_cut) {
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with an endless answer", a->status);
         v->remedy = "this is no OTLP receiver: check [destination] endpoint=";
-    } else if (strncasecmp(a->content_type, "text/html", 9) == 0) {
+    } else if (azm_delivery_is_page(a)) {
         /* a captive portal or login page, which stores nothing */
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
         v->remedy = "this is no OTLP receiver: check [destination] endpoint= and the proxy";
@@ -231,7 +264,12 @@ static void understand_status(const struct azm_answer *a, const struct azm_attem
     if (v->meaning == AZM_UNAUTHORIZED && t->profile != AZM_PROFILE_OTLP && !t->token && !t->renewable)
         v->remedy =
             "the endpoint wants a token: set auth=default, or the kind of identity that there is, in [destination]";
-    if (*v->code)
+    if (v->meaning == AZM_REFUSED && azm_delivery_is_page(a)) {
+        snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
+        v->remedy =
+            "a proxy or web server answers instead of a receiver: check [destination] endpoint= and the proxy, and "
+            "whether it wants a certificate (tls_cert_file=); azmonlog check --send shows the page's title";
+    } else if (*v->code)
         snprintf(v->reason, sizeof v->reason, "HTTP %ld (%s)", a->status, v->code);
     else
         snprintf(v->reason, sizeof v->reason, "HTTP %ld", a->status);
@@ -239,8 +277,21 @@ static void understand_status(const struct azm_answer *a, const struct azm_attem
 
 static void understand_failed_transfer(const struct azm_answer *a, struct azm_verdict *v)
 {
+    const char *certificate = azm_delivery_certificate_remedy(a->curl_words);
+
     snprintf(v->reason, sizeof v->reason, "%.180s", a->curl_words);
     v->meaning = AZM_FAILED;
+    if (a->connect_code != 0 && (a->connect_code < 200 || a->connect_code > 299)) {
+        /* it never got to the destination, whatever is in it */
+        v->meaning = a->connect_code >= 500 && a->connect_code <= 599 ? AZM_UNREACHABLE : AZM_MISCONFIGURED;
+        v->remedy = azm_delivery_proxy_remedy(a->connect_code);
+        return;
+    }
+    if (certificate) {
+        v->meaning = AZM_MISCONFIGURED;
+        v->remedy = certificate;
+        return;
+    }
     for (size_t i = 0; i < ELEMENTSOF(transfer_rules); i++)
         if (a->curl_code == transfer_rules[i].code) {
             v->meaning = transfer_rules[i].meaning;

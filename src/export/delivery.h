@@ -11,6 +11,7 @@
 struct azm_answer {
     int curl_code;          /* CURLcode; 0: a whole answer came */
     const char *curl_words; /* libcurl's words for it */
+    long connect_code;      /* what a forward proxy answered to CONNECT; 0: there was none, or no answer */
     long status;            /* HTTP status, 0 if none came */
     const char *content_type;
     const char *retry_after;  /* the header's value */
@@ -96,6 +97,15 @@ struct azm_verdict {
  * success is never sent again), facts/azure.md 1.3, DESIGN "Delivery decisions". */
 void azm_delivery_decide(const struct azm_answer *answer, const struct azm_attempt *attempt, uint64_t now_realtime_usec,
                          struct azm_verdict *ret);
+
+/* What to do about a proxy that answers so to CONNECT. */
+const char *azm_delivery_proxy_remedy(long connect_code);
+
+/* Do libcurl's words say that the server does not take the client's certificate, or wants one? NULL, or what to do. */
+const char *azm_delivery_certificate_remedy(const char *curl_words);
+
+/* A web page instead of a receiver's answer: of a proxy, a login, or a wrong URL. */
+bool azm_delivery_is_page(const struct azm_answer *answer);
 
 #define AZM_REMEDY_MAX 512
 

@@ -396,6 +396,7 @@ struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answe
         .body_cut = r->body_cut,
     };
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &ret_answer->status);
+    curl_easy_getinfo(r->easy, CURLINFO_HTTP_CONNECTCODE, &ret_answer->connect_code);
     curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &redirect_url);
     ret_answer->redirect_url = redirect_url ? redirect_url : "";
     curl_multi_remove_handle(h->multi, r->easy);

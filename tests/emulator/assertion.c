@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { LONGEST_LIFE_SEC = 600 };
+enum { LONGEST_LIFE_SEC = 600, LEEWAY_SEC = 1 }; /* MSAL Node rounds its clock */
 
 struct emu_assertions {
     pthread_mutex_t lock;
@@ -71,20 +71,30 @@ static const char *header_text(const struct emu_jwt *jwt, const char *name)
     return text ? text : "";
 }
 
+/* With or without base64's padding, as MSAL Python writes x5t. */
+static bool is_thumbprint(const char *text, const char *expected)
+{
+    const size_t length = strlen(expected);
+    return strncmp(text, expected, length) == 0 && strspn(text + length, "=") == strlen(text + length);
+}
+
 static int check_signature(const struct emu_identity *identity, const struct emu_jwt *jwt,
                            struct emu_assertion_problem *problem)
 {
     static const char words[] = "Client assertion failed signature validation";
+    const bool legacy = is_text(header_text(jwt, "alg"), "RS256"); /* azure-identity for Python signs so */
+    const char *name = legacy ? "x5t" : "x5t#S256";
 
     if (!identity->certificate_key)
         return refuse(problem, 700027, "%s. The application has no certificate", words);
-    if (!is_text(header_text(jwt, "typ"), "JWT") || !is_text(header_text(jwt, "alg"), "PS256"))
+    if (!is_text(header_text(jwt, "typ"), "JWT") || (!legacy && !is_text(header_text(jwt, "alg"), "PS256")))
         return refuse(problem, 700027, "%s. The header must say typ JWT and alg PS256, not '%.40s' and '%.40s'", words,
                       header_text(jwt, "typ"), header_text(jwt, "alg"));
-    if (!is_text(header_text(jwt, "x5t#S256"), identity->thumbprint.data))
-        return refuse(problem, 700027, "%s. x5t#S256 '%.60s' is not the thumbprint of the certificate", words,
-                      header_text(jwt, "x5t#S256"));
-    if (!emu_jwt_has_ps256(jwt, identity->certificate_key))
+    if (legacy ? !is_thumbprint(header_text(jwt, name), identity->thumbprint_sha1.data)
+               : !is_text(header_text(jwt, name), identity->thumbprint.data))
+        return refuse(problem, 700027, "%s. %s '%.60s' is not the thumbprint of the certificate", words, name,
+                      header_text(jwt, name));
+    if (!(legacy ? emu_jwt_has_rs256 : emu_jwt_has_ps256)(jwt, identity->certificate_key))
         return refuse(problem, 700027, "%s. The signature is wrong", words);
     return 0;
 }
@@ -93,8 +103,8 @@ static int check_claims(const struct emu_identity *identity, const char *url, co
                         struct emu_assertion_problem *problem)
 {
     const char *subject = emu_jwt_text(jwt, "sub"), *audience = emu_jwt_text(jwt, "aud");
-    const json_int_t now = time(NULL), begin = emu_jwt_number(jwt, "nbf"), end = emu_jwt_number(jwt, "exp");
-    const json_int_t issued = emu_jwt_number(jwt, "iat");
+    const json_int_t now = time(NULL), end = emu_jwt_number(jwt, "exp"), issued = emu_jwt_number(jwt, "iat");
+    const json_int_t begin = json_object_get(jwt->claims, "nbf") ? emu_jwt_number(jwt, "nbf") : issued;
 
     if (!subject || strcasecmp(subject, identity->client_id) != 0)
         return refuse(problem, 700021, "Client assertion application identifier doesn't match 'client_id' parameter");
@@ -102,7 +112,8 @@ static int check_claims(const struct emu_identity *identity, const char *url, co
         return refuse(problem, 700023,
                       "Client assertion audience claim does not match Realm issuer: '%.150s' instead of '%.150s'",
                       audience ? audience : "", url);
-    if (begin < 0 || begin > now || issued < 0 || issued > now || end <= now || end - begin > LONGEST_LIFE_SEC)
+    if (begin < 0 || begin > now + LEEWAY_SEC || issued < 0 || issued > now + LEEWAY_SEC || end <= now ||
+        end - begin > LONGEST_LIFE_SEC)
         return refuse(problem, 700024,
                       "Client assertion is not within its valid time range: now %lld, nbf %lld, iat %lld, exp %lld, at "
                       "most %d seconds",

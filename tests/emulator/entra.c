@@ -71,7 +71,8 @@ static int check_http(struct entra_call *entra)
         return refuse(entra, 411, "invalid_request", "The header 'Content-Length' must be specified");
     if (emu_call_header(call, "Content-Encoding"))
         return refuse(entra, 415, "invalid_request", "There must be no Content-Encoding");
-    if (!type || strcasecmp(type, "application/x-www-form-urlencoded") != 0)
+    if (!type || (strcasecmp(type, "application/x-www-form-urlencoded") != 0 &&
+                  strcasecmp(type, "application/x-www-form-urlencoded;charset=utf-8") != 0)) /* MSAL Node */
         return refuse(entra, 415, "invalid_request",
                       "The Content-Type must be application/x-www-form-urlencoded, not '%s'", type ? type : "");
     if (call->wire_bytes > LONGEST)

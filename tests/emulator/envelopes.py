@@ -52,6 +52,7 @@ good = {
     "most-characters": envelope(data={"message": "x" * 32768}),
     "longest-property": envelope(data={"properties": {"k" * 150: "v" * 8192}}),
     "no-severity": envelope(remove=["severityLevel", "properties"]),
+    "frames": exception(parsedStack=[{"level": 0, "method": "f", "assembly": "at f (x.js:1:2)", "fileName": "x.js", "line": 1}]),
     "nul": envelope(data={"message": "a\0b"}),
 }
 bad = {
@@ -84,6 +85,7 @@ bad = {
     "no-exceptions": envelope("ExceptionData", data={"exceptions": []}),
     "no-type": exception(typeName=None),
     "no-exception-message": exception(message=""),
+    "frame": exception(parsedStack=[{"level": "0", "method": "f"}]),
     "full-stack": exception(hasFullStack="yes"),
     "measurement": envelope("ExceptionData", data={"measurements": {"m": "1"}}),
     "number": 1,

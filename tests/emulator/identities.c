@@ -33,25 +33,31 @@ static void free_certificate(X509 **certificate)
     X509_free(*certificate);
 }
 
-static int load_certificate(const char *path, struct emu_identity *identity)
+static int make_thumbprint(const X509 *certificate, const EVP_MD *how, struct emu_buf *ret)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length;
+    int r = X509_digest(certificate, how, digest, &length) == 1 ? emu_base64url_encode(ret, digest, length) : -ENOMEM;
+
+    if (r >= 0)
+        r = emu_buf_append(ret, "", 1);
+    ret->length -= r >= 0;
+    return r;
+}
+
+static int load_certificate(const char *path, struct emu_identity *identity)
+{
     FILE *file = fopen(path, "re");
     _cleanup_(free_certificate) X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
 
     if (file)
         fclose(file);
-    if (!certificate || X509_digest(certificate, EVP_sha256(), digest, &length) != 1 ||
-        !(identity->certificate_key = X509_get_pubkey(certificate))) {
+    if (!certificate || !(identity->certificate_key = X509_get_pubkey(certificate))) {
         fprintf(stderr, "azmonlog-emulator: %s is no certificate in PEM\n", path);
         return -EINVAL;
     }
-    int r = emu_base64url_encode(&identity->thumbprint, digest, length);
-    if (r >= 0)
-        r = emu_buf_append(&identity->thumbprint, "", 1);
-    identity->thumbprint.length -= r >= 0;
-    return r;
+    int r = make_thumbprint(certificate, EVP_sha256(), &identity->thumbprint);
+    return r < 0 ? r : make_thumbprint(certificate, EVP_sha1(), &identity->thumbprint_sha1);
 }
 
 static int refuse(const char *path, const char *list, size_t index, const char *problem)
@@ -196,6 +202,7 @@ static void free_list(struct list *list)
     for (size_t i = 0; i < list->count; i++) {
         EVP_PKEY_free(list->items[i].certificate_key);
         emu_buf_free(&list->items[i].thumbprint);
+        emu_buf_free(&list->items[i].thumbprint_sha1);
     }
     free(list->items);
 }

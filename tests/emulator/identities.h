@@ -20,7 +20,8 @@ struct emu_identity {
     const char *secret;
     const char *federated_token_file; /* the present content of this file is as good as a secret */
     EVP_PKEY *certificate_key;
-    struct emu_buf thumbprint; /* x5t#S256 of the certificate, NUL-terminated behind its length */
+    struct emu_buf thumbprint;      /* x5t#S256 of the certificate, NUL-terminated behind its length */
+    struct emu_buf thumbprint_sha1; /* x5t, the same */
 };
 
 struct emu_identities;

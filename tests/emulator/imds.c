@@ -9,7 +9,9 @@
 
 static bool owns(const char *path)
 {
-    return strcmp(path, "/metadata/identity/oauth2/token") == 0;
+    static const char token[] = "/metadata/identity/oauth2/token";
+    const size_t length = sizeof(token) - 1;
+    return strncmp(path, token, length) == 0 && strcmp(path + length + (path[length] == '/'), "") == 0; /* MSAL Node */
 }
 
 static int check_version(struct emu_token_call *call)

@@ -107,6 +107,16 @@ bool emu_jwt_has_ps256(const struct emu_jwt *jwt, EVP_PKEY *key)
                             (const unsigned char *)jwt->text, jwt->signed_length) == 1;
 }
 
+bool emu_jwt_has_rs256(const struct emu_jwt *jwt, EVP_PKEY *key)
+{
+    _cleanup_(free_digest) EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    return has_algorithm(jwt, "RS256") && context && EVP_PKEY_base_id(key) == EVP_PKEY_RSA &&
+           EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+           EVP_DigestVerify(context, (const unsigned char *)jwt->signature.data, jwt->signature.length,
+                            (const unsigned char *)jwt->text, jwt->signed_length) == 1;
+}
+
 const char *emu_jwt_text(const struct emu_jwt *jwt, const char *claim)
 {
     return json_string_value(json_object_get(jwt->claims, claim));
@@ -115,7 +125,7 @@ const char *emu_jwt_text(const struct emu_jwt *jwt, const char *claim)
 json_int_t emu_jwt_number(const struct emu_jwt *jwt, const char *claim)
 {
     const json_t *value = json_object_get(jwt->claims, claim);
-    return json_is_integer(value) ? json_integer_value(value) : -1;
+    return json_is_number(value) ? (json_int_t)json_number_value(value) : -1;
 }
 
 void emu_jwt_free(struct emu_jwt *jwt)

@@ -29,6 +29,9 @@ bool emu_jwt_has_hs256(const struct emu_jwt *jwt, const void *key, size_t key_le
 /* Is it signed with RSASSA-PSS, SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (RFC 7518, 3.5), and says so? */
 bool emu_jwt_has_ps256(const struct emu_jwt *jwt, EVP_PKEY *key);
 
+/* Is it signed with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 7518, 3.3), and says so? */
+bool emu_jwt_has_rs256(const struct emu_jwt *jwt, EVP_PKEY *key);
+
 /* A claim that is a text, or NULL. */
 const char *emu_jwt_text(const struct emu_jwt *jwt, const char *claim);
 

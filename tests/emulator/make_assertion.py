@@ -3,7 +3,7 @@
 """make_assertion.py KEY CERTIFICATE CLIENT-ID URL [NAME=VALUE...]: prints a client assertion as Entra wants it.
 
 NAME=VALUE replaces a part of the header (alg, typ, x5t#S256) or a claim; +N or -N is a time, seconds from now; an empty VALUE
-leaves the part out. salt=N is the length of the salt. Needs openssl, for the signature only.
+leaves the part out. salt=N is the length of the salt. alg=legacy: RS256, and the SHA-1 thumbprint as x5t. Needs openssl, for the signature only.
 """
 import base64
 import hashlib
@@ -33,9 +33,13 @@ def main(key, certificate, client_id, url, *changes):
             del part[name]
         else:
             part[name] = now + int(value) if value[0] in "+-" else value
+    padding = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", f"rsa_pss_saltlen:{salt}"]
+    if header["alg"] == "legacy":
+        header = {"alg": "RS256", "typ": "JWT", "x5t": base64url(hashlib.sha1(der).digest()) + "="}
+        padding = []
     text = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
     signature = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-sign", key, "-sigopt", "rsa_padding_mode:pss", "-sigopt", f"rsa_pss_saltlen:{salt}"],
+        ["openssl", "dgst", "-sha256", "-sign", key, *padding],
         input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
     print(text + "." + base64url(signature))
 

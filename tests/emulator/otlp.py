@@ -110,7 +110,8 @@ def hammer(port, path, threads, requests):
     for worker in workers: worker.join()
     print("bad answers: %s" % bad if bad else "all accepted")
 
-if sys.argv[1] == "make":
-    make(sys.argv[2])
-else:
-    hammer(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+if __name__ == "__main__":
+    if sys.argv[1] == "make":
+        make(sys.argv[2])
+    else:
+        hammer(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

@@ -90,6 +90,7 @@ is '... and so do its claims' \
   "$(claims '[line[k] for k in ("aud", "iss", "tid", "oid", "appid", "azm_how")] + [line["exp"] - line["nbf"]]')" \
   "['https://monitor.azure.com', 'https://sts.windows.net/$tenant/', '$tenant', 'o-machine', '$machine', 'imds', 1800]"
 good=$(token)
+is 'a slash behind the path, as of MSAL Node' "$(ask -H 'Metadata: true' "${imds/\?/\/?}&resource=$monitor")" 200
 ask -H 'Metadata: true' "$imds&resource=$monitor" >"$tmp/out"
 ok 'no two tokens are the same' test "$(token)" != "$good"
 is 'the audience with a slash' "$(ask -H 'Metadata: true' "$imds&resource=$monitor%2F") $(claims 'line["aud"]')" \
@@ -205,6 +206,8 @@ url=$base/contoso/oauth2/v2.0/token entra_refused 'another tenant' 400 invalid_r
 raw="grant_type=client_credentials&client_id=$app&client_secret=x&scope=https://monitor.azure.com/.default"
 is 'a form that is not escaped' "$(ask -d "$raw" "$url") $(body_error)" '400 invalid_request [900144]'
 is 'a GET' "$(ask "$url") $(body_error)" '400 invalid_request [900561]'
+is 'a Content-Type with a charset, as of MSAL Node' \
+  "$(ask -H 'Content-Type: application/x-www-form-urlencoded;charset=utf-8' -d "$raw" "$url") $(body_error)" '400 invalid_request [900144]'
 is 'another Content-Type: 415' "$(ask -H 'Content-Type: application/json' -d '{}' "$url") $(body_error)" '415 invalid_request []'
 is 'chunked: 411' "$(ask -H 'Transfer-Encoding: chunked' -d "$raw" "$url")" 411
 is 'Expect: 417' "$(ask -H 'Expect: 100-continue' -d "$raw" "$url")" 417
@@ -215,6 +218,8 @@ assertion() {
   echo "client_assertion=$(python3 "$here/make_assertion.py" "$signing" "$tmp/key-cert.pem" $app "$url" "$@")"
 }
 is 'a certificate' "$(entra "${form[@]}" $jwt_bearer "$(assertion)") $(claims 'line["azm_how"]')" '200 client-certificate'
+is 'a certificate, as azure-identity for Python signs' "$(entra "${form[@]}" $jwt_bearer "$(assertion alg=legacy)")" 200
+is 'without nbf, as of MSAL Python' "$(entra "${form[@]}" $jwt_bearer "$(assertion nbf=)")" 200
 once=$(assertion)
 entra "${form[@]}" $jwt_bearer "$once" >"$tmp/out"
 entra_refused '... but only once' 401 invalid_client 700027 "${form[@]}" $jwt_bearer "$once"
@@ -225,7 +230,7 @@ for change in alg=RS256 typ=JWS x5t#S256=abc salt=20; do
 done
 entra_refused 'another subject' 401 invalid_client 700021 "${form[@]}" $jwt_bearer "$(assertion sub=$user)"
 entra_refused 'another audience' 401 invalid_client 700023 "${form[@]}" $jwt_bearer "$(assertion "aud=$base/common/oauth2/v2.0/token")"
-for change in exp=+601 exp=-1 nbf=+100 iat= nbf=; do
+for change in exp=+601 exp=-1 nbf=+100 nbf=x iat=; do
   entra_refused "another time: $change" 401 invalid_client 700024 "${form[@]}" $jwt_bearer "$(assertion $change)"
 done
 entra_refused 'no jti' 400 invalid_request 50027 "${form[@]}" $jwt_bearer "$(assertion jti=)"
@@ -287,7 +292,7 @@ is '... with its kind' \
   "$(last "$tmp/identity-log" '[line[k] for k in ("identity", "kind", "path", "status", "resource")]')" \
   "[$(stats identity_requests), 'app-service', '/msi/token', 400, 'https://monitor.azure.com']"
 is '... and counted by what was issued' "$(stats tokens)" \
-  '{"client-secret":2,"client-certificate":3,"federated":2,"imds":7,"arc":1,"app-service":5}'
+  '{"client-secret":2,"client-certificate":5,"federated":2,"imds":8,"arc":1,"app-service":5}'
 reset_emulator
 is 'reset counts from 1 again' "$(stats identity_requests) $(stats tokens) $(wc -c <"$tmp/identity-log")" \
   '0 {"client-secret":0,"client-certificate":0,"federated":0,"imds":0,"arc":0,"app-service":0} 0'

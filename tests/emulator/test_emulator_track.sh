@@ -38,7 +38,7 @@ for file in three.json three.lines three.lines.gz spaced.json; do
 done
 is 'a single object' "$(track object.json) $(answered)" '200 1/1'
 is '... they are counted' "$(stats records) $(stats distinct_uids) $(stats duplicates) $(stats by_service)" '13 3 10 {"web":13}'
-for file in oldest newest seconds longest most-characters longest-property no-severity nul; do
+for file in oldest newest seconds longest most-characters longest-property no-severity frames nul; do
   is "$file" "$(track $file.json) $(answered)" '200 1/1'
 done
 is 'as many as are allowed' "$(track most.gz) $(answered)" '200 64000/64000'

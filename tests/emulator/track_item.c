@@ -199,16 +199,30 @@ static bool check_severity(const struct judge *judge, const char *where, const j
     return emu_track_severity(value) >= 0 || fail(judge, "Field '%s' must be 0 to 4, or Verbose to Critical", where);
 }
 
+static bool check_frames(const struct judge *judge, const char *where, const json_t *value)
+{
+    static const struct field fields[] = {
+        {"level", true, check_number},   {"method", true, check_name},  {"assembly", false, check_name},
+        {"fileName", false, check_name}, {"line", false, check_number}, {0},
+    };
+    if (!json_is_array(value))
+        return fail(judge, "Field '%s' must be an array", where);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        char name[300];
+        snprintf(name, sizeof(name), "%.250s[%zu]", where, i);
+        if (!check_object(judge, name, json_array_get(value, i), fields))
+            return false;
+    }
+    return true;
+}
+
 static bool check_exceptions(const struct judge *judge, const char *where, const json_t *value)
 {
     static const struct field fields[] = {
-        {"id", false, check_number},
-        {"outerId", false, check_number},
-        {"typeName", true, check_name},
-        {"message", true, check_message},
-        {"hasFullStack", true, check_boolean},
-        {"stack", false, check_stack},
-        {0},
+        {"id", false, check_number},           {"outerId", false, check_number},
+        {"typeName", true, check_name},        {"message", true, check_message},
+        {"hasFullStack", true, check_boolean}, {"stack", false, check_stack},
+        {"parsedStack", false, check_frames},  {0},
     };
     if (json_array_size(value) == 0)
         return fail(judge, "Field '%s' must be an array that is not empty", where);

@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from azure import (APP, APP_OBJECT, DCR, HEADER, MACHINE_OBJECT, NOBODY, PATH, TENANT, Azmonlog, Azure,  # noqa: E402
                    credentials, make_certificates, write_secret)
+from fake_proxy import FakeProxy  # noqa: E402
 from journald import wait_for  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
 
@@ -163,6 +164,11 @@ def connection(out):
                       https_proxy=plain.url)
     finally:
         plain.close()
+    for status, remedy in [(407, "USER:PASSWORD"), (403, "have its rules changed"), (503, "does not reach")]:
+        proxy = FakeProxy(status)
+        check_failure(f"a proxy that answers {status}", azmonlog(out, f"dce=https://logs.example{rest}"), "proxy", str(status), remedy,
+                      https_proxy=proxy.url)
+        proxy.close()
     for certificate, remedy in [("wrong-name", "the certificate's"), ("expired", "clock"), ("early", "clock"),
                                 ("untrusted", "tls_ca_file=")]:
         azure = Azure(f"{out}/{certificate}", files=out, certificate=certificate)
@@ -209,6 +215,10 @@ def identity(out):
         fails("a secret that everybody can read", f"{app}auth=client_secret\nclient_secret_file={out}/open\n", "token",
               "everybody can read.*0600", "client_secret_file=")
         write_secret(f"{out}/wrong", "wrong")
+        proxy = FakeProxy(407)
+        fails("a proxy that wants a password, on the way to Entra only", app.replace(f"authority={azure.url}", "authority=https://login.invalid") +
+              secret, "token", "407", "USER:PASSWORD", https_proxy=proxy.url, no_proxy="127.0.0.1")
+        proxy.close()
         fails("another secret", f"{app}auth=client_secret\nclient_secret_file={out}/wrong\n", "token", "AADSTS7000215",
               "az ad app credential reset")
         fails("a bare name where there are no credentials", f"{app}auth=client_secret\nclient_secret_file=secret\n", "token",

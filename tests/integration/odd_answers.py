@@ -9,7 +9,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+from azure import Azmonlog, Azure, make_certificates  # noqa: E402
 from exporter import Exporter  # noqa: E402
+from fake_proxy import FakeProxy  # noqa: E402
 from journal_files import append_texts  # noqa: E402
 from journald import wait_for  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
@@ -181,6 +183,37 @@ def tls_faults(out):
             bad.close()
 
 
+def refused_by_proxy(out):
+    """A proxy that does not let it through, also after a good start: held, with what to do; nothing is suspected."""
+    make_certificates(out)
+    azure = Azure(f"{out}/azure", auth=False, files=out, certificate="good")
+    proxy = FakeProxy(407)
+    x = Azmonlog(f"{out}/x", f"endpoint={azure.url}/v1/logs\ntls_ca_file={out}/ca.pem\n", {"https_proxy": proxy.url})
+    try:
+        x.write(100)
+        x.start()
+        for status, remedy in ((407, "USER:PASSWORD"), (403, "rules"), (407, "USER:PASSWORD")):
+            proxy.status = status
+            wait_for(lambda: (x.status().get("error") or {}).get("reason", "").endswith(f"response {status}"), "status says why")
+            s, asked = x.status(), proxy.asked
+            check(f"{status}: held, with what to do", s["state"] == "held" and re.search(remedy, s["error"]["remedy"]), s)
+            wait_for(lambda: proxy.asked > asked + 10, "it is tried again and again")
+            proxy.status = 200
+            wait_for(lambda: set(azure.bodies()) == set(x.texts), "when the proxy lets it through, all arrives")
+            proxy.status = status
+            x.write(50)
+        wait_for(lambda: x.status()["state"] == "held", "held again")
+        proxy.status = 200
+        wait_for(lambda: set(azure.bodies()) == set(x.texts), "all arrived")
+        equal("each once", len(azure.bodies()), len(x.texts))
+        equal("the end", x.end(), 0, x.logged)
+        check("nothing is in quarantine", not os.path.exists(f"{x.state}/quarantine.jsonl"))
+    finally:
+        x.close()
+        proxy.close()
+        azure.close()
+
+
 def throttled(out):
     """A limit of requests: obeyed after the first 429, so that there is no second episode; everything arrives."""
     texts = [f"good {i}" for i in range(400)]
@@ -225,4 +258,4 @@ def certificate_change(out):
         receiver.close()
 
 
-run(throttled, certificate_change, hurting, redirects, tls_faults)
+run(throttled, certificate_change, hurting, redirects, tls_faults, refused_by_proxy)

@@ -7,7 +7,7 @@ cd "$srcdir" || exit 99
 mapfile -t c_files < <(find src plugin tests -name '*.[ch]' 2>/dev/null | sort)
 mapfile -t checked < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/unit/') # Check's macros are beyond cppcheck
 mapfile -t shell_files < <(grep -rlE '^#!/bin/(ba)?sh' bootstrap .ci src tests packaging examples 2>/dev/null | sort)
-shell_files+=(tests/lib/tap.sh tests/emulator/help.sh)
+shell_files+=(tests/lib/tap.sh tests/emulator/help.sh tests/interop/lib.sh)
 
 with() { # with TOOL DESCRIPTION COMMAND...
   if command -v "$1" >/dev/null; then

@@ -83,7 +83,7 @@ static const struct row table[] = {
     {"no connection",           CURLE_COULDNT_CONNECT, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
     {"wrong certificate",       CURLE_PEER_FAILED_VERIFICATION, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
     {"timeout",                 CURLE_OPERATION_TIMEDOUT, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
-    {"TLS",                     CURLE_SSL_CONNECT_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
+    {"TLS",                     CURLE_SSL_CONNECT_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
     {"closed without a word",   CURLE_GOT_NOTHING, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", true},
     {"broken pipe",             CURLE_SEND_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
     {"reset",                   CURLE_RECV_ERROR, 0, "", NULL, 0, false, "", AZM_RETRY, "curl's words", false},
@@ -95,6 +95,7 @@ static const struct row table[] = {
     {"our CA file",             CURLE_SSL_CACERT_BADFILE, 0, "", NULL, 0, false, "", AZM_HOLD, "curl's words", true},
     {"our certificate",         CURLE_SSL_CERTPROBLEM, 0, "", NULL, 0, false, "", AZM_HOLD, "curl's words", true},
     {"bad request",             0, 400, PROTOBUF, BODY(MARK), false, "", AZM_HOLD, "HTTP 400", true},
+    {"a page's bad request",    0, 400, "text/html", BODY("<title>" MARK "</title>"), false, "", AZM_HOLD, "HTTP 400 with a web page", true},
     {"bad request, endless",    CURLE_WRITE_ERROR, 400, "", BODY(MARK), true, "", AZM_HOLD, "HTTP 400", true},
     {"no stream",               0, 400, "", NULL, 0, false, "InvalidStream", AZM_HOLD, "HTTP 400 (InvalidStream)", true},
     {"no credentials",          0, 401, "", NULL, 0, false, "", AZM_HOLD, "HTTP 401", true},
@@ -466,6 +467,9 @@ START_TEST(words)
         {200, "application/json", BODY("{\"partialSuccess\":{\"errorMessage\":\"odd 5\"}}"), "odd 5"},
         {400, "text/plain", BODY("odd 6"), "odd 6"},
         {400, "text/html", BODY("<html>"), ""},
+        {400, "text/html", BODY("<html><title>odd 7</title><h1>x"), "odd 7"},
+        {400, "text/html; charset=utf-8", BODY("<title>odd 8"), "odd 8"},
+        {400, "text/html", BODY("<title>"), ""},
         {400, PROTOBUF, GARBAGE, ""},
         {400, "application/json", BODY("{\"error\":7}"), ""},
         {400, "application/json", BODY("[[[[[[["), ""},
@@ -486,6 +490,52 @@ START_TEST(words)
 }
 END_TEST
 
+/* A proxy that refuses CONNECT, or a server that refuses our certificate, says nothing about the records: they never
+ * become suspect, however often it happens and whatever else is taken. */
+START_TEST(refused_on_the_way)
+{
+    static const struct {
+        long connect_code;
+        const char *words, *remedy;
+        enum azm_decision decision;
+    } rows[] = {
+        {407, "CONNECT tunnel failed, response 407", "https_proxy=http://USER:PASSWORD@", AZM_HOLD},
+        {403, "CONNECT tunnel failed, response 403", "have its rules changed", AZM_HOLD},
+        {302, "CONNECT tunnel failed, response 302", "https_proxy", AZM_HOLD},
+        {503, "CONNECT tunnel failed, response 503", "does not reach the destination", AZM_RETRY},
+        {0, "error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0", "tls_cert_file=", AZM_HOLD},
+        {200, "error:0A000418:SSL routines::tlsv1 alert unknown ca, errno 0", "tls_cert_file=", AZM_HOLD},
+        {0, "error:0A000412:SSL routines::sslv3 alert bad certificate", "tls_cert_file=", AZM_HOLD},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        struct azm_attempt t = first_attempt;
+        struct azm_answer a = no_answer;
+
+        a.curl_code = CURLE_RECV_ERROR;
+        a.curl_words = rows[i].words;
+        a.connect_code = rows[i].connect_code;
+        t.others_passed = t.proven = t.suspect = true;
+        t.records = 1;
+        for (unsigned n = 0; n < 3 * AZM_FAILURES_MAX; n++) {
+            struct azm_verdict v = decide_attempt(&a, &t);
+
+            ck_assert_int_eq(v.decision, rows[i].decision);
+            ck_assert_ptr_nonnull(strstr(v.remedy, rows[i].remedy));
+            ck_assert(!v.suspect);
+            t.failures = v.failures;
+        }
+    }
+    /* once through the proxy, a reset is a reset */
+    struct azm_answer a = no_answer;
+
+    a.curl_code = CURLE_RECV_ERROR;
+    a.curl_words = "reset";
+    a.connect_code = 200;
+    ck_assert_int_eq(decide(&a).meaning, AZM_FAILED);
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "attempts_to_decisions", attempts_to_decisions);
@@ -493,6 +543,7 @@ static void add_tests(Suite *s)
     add_test(s, "words", words);
     add_test(s, "facts_to_decisions", facts_to_decisions);
     add_test(s, "every_status", every_status);
+    add_test(s, "refused_on_the_way", refused_on_the_way);
     add_test(s, "every_curl_code", every_curl_code);
     add_test(s, "long_words_are_cut", long_words_are_cut);
     add_test(s, "retry_after", retry_after);
