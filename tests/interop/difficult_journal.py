@@ -2,7 +2,6 @@
 """A journal that is hard to export, as systemd-journal-remote makes it; and what docs/mapping.md promises of an entry, computed from
 journalctl's JSON. Written from that page, not from azmonlog's source. Standard library only."""
 import json
-import os
 import random
 import re
 import struct
@@ -94,8 +93,8 @@ def entries():
         yield entry(*fields, message=b"random %d" % i, priority=str(rnd.randrange(8)).encode())
 
 
-def make(path):
-    """Writes the journal file. Returns how many entries."""
+def export():
+    """The journal in systemd's export format, and how many entries it has."""
     text, n = [], 0
     for n, fields in enumerate(entries(), 1):
         fields = [("__REALTIME_TIMESTAMP", str(NOON + n * 1000).encode()), ("__MONOTONIC_TIMESTAMP", str(10**9 + n).encode()),
@@ -107,14 +106,19 @@ def make(path):
             else:
                 text.append(name.encode() + b"\n" + struct.pack("<Q", len(value)) + value + b"\n")
         text.append(b"\n")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    subprocess.run([REMOTE, "-o", path, "-"], input=b"".join(text), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return b"".join(text), n
+
+
+def make(path, prefix=()):
+    """Writes the journal file; `prefix`: words in front of the command. Returns how many entries."""
+    text, n = export()
+    subprocess.run([*prefix, REMOTE, "-o", path, "-"], input=text, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     return n
 
 
-def by_journalctl(directory):
+def by_journalctl(directory, prefix=()):
     """[{name: [bytes, ...]}], as journalctl says."""
-    out = subprocess.run(["journalctl", "-q", "--no-pager", "-o", "json", "--all", "-D", directory], stdout=subprocess.PIPE, check=True).stdout
+    out = subprocess.run([*prefix, "journalctl", "-q", "--no-pager", "-o", "json", "--all", "-D", directory], stdout=subprocess.PIPE, check=True).stdout
     found = []
     for line in out.splitlines():
         entry = {}
@@ -198,7 +202,8 @@ def expected(e, profile):
         elif profile == "full":
             attributes["journald." + name[1:].lower()] = values
     r["attributes"] = attributes
-    r["resource"] = {"host.name": HOST, "host.id": MACHINE, "os.type": "linux", "service.instance.id": HOST}
+    host = text(e["_HOSTNAME"][0])
+    r["resource"] = {"host.name": host, "host.id": text(e["_MACHINE_ID"][0]), "os.type": "linux", "service.instance.id": host}
     return r
 
 

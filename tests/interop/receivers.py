@@ -173,6 +173,7 @@ def the_journal(out):
     """Binary values, invalid UTF-8, NUL, large and many fields, and what journalctl says of them."""
     global journal
     journal = f"{out}/journal"
+    os.mkdir(journal)
     made = difficult_journal.make(f"{journal}/difficult.journal")
     entries.extend(difficult_journal.by_journalctl(journal))
     tap.equal("journalctl has all entries", len(entries), made)
