@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,12 +131,10 @@ static void check_checkpoint(struct check *c, const char *directory, int dir_fd)
 
 static bool parent_is_writable(const char *path)
 {
-    _cleanup_free_ char *parent = strdup(path);
-    char *slash = parent ? strrchr(parent, '/') : NULL;
+    const char *slash = strrchr(path, '/'); /* it is absolute */
+    char parent[PATH_MAX];
 
-    if (!slash)
-        return true; /* out of memory: no word against it */
-    slash[slash == parent] = '\0';
+    snprintf(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path);
     return faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0;
 }
 

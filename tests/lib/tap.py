@@ -26,6 +26,12 @@ def equal(what, got, expected, *diagnostics):
     return check(what, got == expected, f"got      {got}", f"expected {expected}", *diagnostics)
 
 
+def skip(what, why):
+    global count
+    count += 1
+    print(f"ok {count} - {what} # SKIP {why}", flush=True)
+
+
 def note(text):
     print(f"# {text}", flush=True)
 
