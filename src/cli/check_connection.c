@@ -110,6 +110,25 @@ static uint64_t between(curl_off_t begin, curl_off_t end)
     return end > begin ? (uint64_t)(end - begin) : 0;
 }
 
+/* Is it the proxy that could not be reached? libcurl says "Failed to connect to HOST port PORT", and whether no_proxy
+ * has spared this host the proxy it says nowhere. */
+static bool words_name_proxy(const struct probe *p)
+{
+    char *host = NULL, *port = NULL, expected[300] = "";
+    CURLU *u = curl_url();
+
+    if (u && p->proxy_variable &&
+        curl_url_set(u, CURLUPART_URL, p->proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        curl_url_get(u, CURLUPART_PORT, &port, 0);
+        snprintf(expected, sizeof expected, " %s port %s ", host, port ? port : "1080"); /* libcurl's default */
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+    return *expected && strstr(p->words, expected);
+}
+
 /* Which step the failure is about. */
 static enum check_id failed_step(const struct probe *p)
 {
@@ -131,7 +150,7 @@ static enum check_id failed_step(const struct probe *p)
     if (p->dns_usec == 0)
         return CHECK_DNS; /* it ran into the timeout there */
     if (p->tcp_usec == 0)
-        return p->proxy_variable && p->connect_code > 0 ? CHECK_PROXY : CHECK_TCP;
+        return (p->proxy_variable && p->connect_code > 0) || words_name_proxy(p) ? CHECK_PROXY : CHECK_TCP;
     return p->proxy_variable && p->tls && p->connect_code != 200 ? CHECK_PROXY : CHECK_TLS;
 }
 

@@ -103,12 +103,18 @@ static const struct transfer_rule {
     {CURLE_SSL_CACERT_BADFILE, AZM_MISCONFIGURED, "check tls_ca_file= in [destination]"},
     {CURLE_SSL_CERTPROBLEM, AZM_MISCONFIGURED, "check tls_cert_file= and tls_key_file= in [destination]"},
     {CURLE_PEER_FAILED_VERIFICATION, AZM_UNREACHABLE,
-     "the server's certificate is not trusted: check the host name in endpoint=, and tls_ca_file="},
+     "the name in [destination] has to be the certificate's, this machine's clock right (timedatectl), the issuer "
+     "known "
+     "(package ca-certificates, or tls_ca_file=), and no proxy may inspect TLS"},
     {CURLE_SSL_CONNECT_ERROR, AZM_UNREACHABLE,
      "check that this is an https server with TLS 1.2 or newer, and whether it wants a certificate (tls_cert_file=)"},
-    {CURLE_COULDNT_RESOLVE_HOST, AZM_UNREACHABLE, "check that the server runs and that endpoint= names it"},
+    {CURLE_COULDNT_RESOLVE_HOST, AZM_UNREACHABLE,
+     "check the host name in [destination], and the resolver (getent hosts HOST)"},
     {CURLE_COULDNT_RESOLVE_PROXY, AZM_UNREACHABLE, "check the proxy in the environment (https_proxy)"},
-    {CURLE_COULDNT_CONNECT, AZM_UNREACHABLE, "check that the server runs and that endpoint= names it"},
+    {CURLE_COULDNT_CONNECT, AZM_UNREACHABLE,
+     "check that the server runs, that [destination] names it, and that a firewall or proxy (https_proxy) lets this "
+     "host "
+     "reach it; azmonlog check tells more"},
     {CURLE_GOT_NOTHING, AZM_FAILED, "if it goes on: is this an https server, and endpoint= says http?"},
 };
 
@@ -253,6 +259,22 @@ static void understand_success(const struct azm_answer *a, const struct azm_atte
         v->meaning = AZM_TAKEN;
 }
 
+/* Azure's 403 also says, in words, that the rule does not belong to this endpoint. */
+static bool is_unbound(const struct azm_answer *a)
+{
+    static const char key[] = "IsDcrDceBindingValid";
+    const char *p = a->body_len > 0 ? memmem(a->body, a->body_len, key, strlen(key)) : NULL;
+    size_t left;
+
+    if (!p)
+        return false;
+    p += strlen(key);
+    left = a->body_len - (size_t)(p - (const char *)a->body);
+    for (; left > 0 && strchr("\\\": =", *p) && *p; p++)
+        left--;
+    return left >= 5 && strncasecmp(p, "false", 5) == 0;
+}
+
 static void understand_status(const struct azm_answer *a, const struct azm_attempt *t, struct azm_verdict *v)
 {
     const struct status_rule *r;
@@ -264,7 +286,10 @@ static void understand_status(const struct azm_answer *a, const struct azm_attem
     if (v->meaning == AZM_UNAUTHORIZED && t->profile != AZM_PROFILE_OTLP && !t->token && !t->renewable)
         v->remedy =
             "the endpoint wants a token: set auth=default, or the kind of identity that there is, in [destination]";
-    if (v->meaning == AZM_REFUSED && azm_delivery_is_page(a)) {
+    if (a->status == 403 && t->profile == AZM_PROFILE_AZURE && is_unbound(a))
+        v->remedy = "dce= is not the endpoint that the rule belongs to; this prints the one that is: az monitor "
+                    "data-collection rule list --query \"[?immutableId=='<rule>'].dataCollectionEndpointId\" -o tsv";
+    if (azm_delivery_is_page(a) && (v->meaning == AZM_REFUSED || (t->profile != AZM_PROFILE_OTLP && a->status < 407))) {
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
         v->remedy =
             "a proxy or web server answers instead of a receiver: check [destination] endpoint= and the proxy, and "

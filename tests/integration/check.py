@@ -152,7 +152,7 @@ def connection(out):
     rest = f"\ndcr={DCR}\n{IMDS}"
     check_failure("an unknown host", azmonlog(out, f"dce=https://nowhere.invalid{rest}"), "dns", "nowhere.invalid", "getent hosts")
     check_failure("a closed port", azmonlog(out, f"dce={closed}{rest}"), "tcp", "[Cc]onnect", "firewall")
-    check_failure("a proxy that is not there", azmonlog(out, f"dce=https://logs.example{rest}"), "tcp", "", "check the proxy",
+    check_failure("a proxy that is not there", azmonlog(out, f"dce=https://logs.example{rest}"), "proxy", "", "check the proxy",
                   https_proxy=closed.replace("https", "http"))
     check_failure("a proxy of no known name", azmonlog(out, f"dce=https://logs.example{rest}"), "proxy", "nowhere.invalid",
                   "https_proxy", https_proxy="http://nowhere.invalid:3128")

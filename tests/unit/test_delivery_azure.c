@@ -492,6 +492,40 @@ END_TEST
 #define PRINCIPAL "0123abcd-4567-89ef-0123-456789abcdef"
 #define RULE "dcr-0123456789abcdef0123456789abcdef"
 
+/* 403 has two causes, and Azure names the second one only in its words. */
+START_TEST(a_rule_of_another_endpoint)
+{
+    static const struct {
+        const char *body, *remedy;
+    } table[] = {
+        {"{\"error\":{\"code\":\"OperationFailed\",\"message\":\"IsRbacPresent: True, IsDcrDceBindingValid: False\"}}",
+         "dce= is not the endpoint that the rule belongs to"},
+        {"{\"error\":{\"message\":\"\\\"IsDcrDceBindingValid\\\":\\\"false\\\"\"}}", "dce= is not the endpoint"},
+        {"{\"error\":{\"message\":\"IsRbacPresent: False, IsDcrDceBindingValid: True\"}}", "az role assignment create"},
+        {"{\"error\":{\"message\":\"IsDcrDceBindingValid\"}}", "az role assignment create"},
+        {"", "az role assignment create"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        const struct azm_answer a = {.curl_words = "",
+                                     .status = 403,
+                                     .content_type = "application/json",
+                                     .retry_after = "",
+                                     .error_code = "",
+                                     .request_id = "",
+                                     .redirect_url = "",
+                                     .body = (const uint8_t *)table[i].body,
+                                     .body_len = strlen(table[i].body)};
+        const struct azm_attempt t = {.profile = AZM_PROFILE_AZURE, .origin = "", .records = 1, .token = true};
+        struct azm_verdict v;
+
+        azm_delivery_decide(&a, &t, NOW, &v);
+        ck_assert_int_eq(v.decision, AZM_HOLD);
+        ck_assert_msg(strstr(v.remedy, table[i].remedy) != NULL, "%s: %s", table[i].body, v.remedy);
+    }
+}
+END_TEST
+
 START_TEST(facts_stand_in_their_places)
 {
     static const struct {
@@ -665,6 +699,7 @@ static void add_tests(Suite *s)
     add_test(s, "decisions_on_items", decisions_on_items);
     add_test(s, "statuses_and_what_to_do", statuses_and_what_to_do);
     add_test(s, "every_status_of_all", every_status_of_all);
+    add_test(s, "a_rule_of_another_endpoint", a_rule_of_another_endpoint);
     add_test(s, "facts_stand_in_their_places", facts_stand_in_their_places);
     add_test(s, "long_remedies_are_cut", long_remedies_are_cut);
     add_test(s, "every_remedy_fits", every_remedy_fits);
