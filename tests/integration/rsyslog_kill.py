@@ -31,7 +31,7 @@ class Rounds:
 
     def disturb(self):
         """What may become of the destination."""
-        self.dice.choice((self.azure.hold, self.azure.release, self.bounce, lambda: self.azure.script("request * stored-then-reset\n"),
+        self.dice.choice((self.azure.hold, self.azure.release, self.bounce, lambda: self.azure.script("request 1-5 stored-then-reset\n"),
                           lambda: self.azure.script("request * delay 100ms\n")))()
 
     def bounce(self):
@@ -100,7 +100,7 @@ def each_commits(out):
 
 def direct_action(out):
     """The shipped action behind the main queue: all inputs at once."""
-    x = Rounds(out, [("unix", 0.0002), ("tcp", 0.002), ("ptcp", 0.002)], SHIPPED, head='main_queue(queue.workerThreads="1")')
+    x = Rounds(out, [("unix", 0.0002), ("tcp", 0.005), ("ptcp", 0.005)], SHIPPED, head='main_queue(queue.workerThreads="1")')
     try:
         for _ in range(ROUNDS):
             x.round()
@@ -112,7 +112,7 @@ def direct_action(out):
 
 def with_a_queue(out):
     """The shipped drop-in, which waits up to a second for a batch to fill, with three workers."""
-    x = Rounds(out, [("tcp", 0.002), ("ptcp", 0.002)], SHIPPED_QUEUE + ' queue.workerThreads="3" queue.workerThreadMinimumMessages="100"',
+    x = Rounds(out, [("tcp", 0.005), ("ptcp", 0.005)], SHIPPED_QUEUE + ' queue.workerThreads="3" queue.workerThreadMinimumMessages="100"',
                ruleset=SHIPPED_RULESET)
     try:
         for _ in range(ROUNDS):
