@@ -4,6 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "core/utf8.h"
 #include "source/service_name.h"
 
 #define NAME_MAX_BYTES 255 /* of a unit or service name; systemd's own limit is 255 */
@@ -160,13 +161,25 @@ static int make_key(struct azm_resources *r, struct azm_text service, const stru
     return 0;
 }
 
+/* At a character's end, if it is text. */
+static struct azm_text cut_name(struct azm_text t)
+{
+    size_t n;
+
+    if (t.len <= NAME_MAX_BYTES)
+        return t;
+    n = azm_utf8_cut(t.s, NAME_MAX_BYTES);
+    t.len = n + 3 < NAME_MAX_BYTES ? NAME_MAX_BYTES : n;
+    return t;
+}
+
 int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret)
 {
     struct azm_text service = find_service_name(r, id);
     struct cached_resource *c;
     int k;
 
-    service.len = MIN(service.len, (size_t)NAME_MAX_BYTES);
+    service = cut_name(service);
     k = make_key(r, service, id);
     if (k < 0)
         return k;

@@ -201,7 +201,7 @@ def damage(whose, folder, entries):
                            f"{len(lost)} lost", [g[:5] for g in gaps])
             ok &= tap.check(f"{what}: the gaps count them", counted == len(lost) or named and counted in (0, len(lost)) or
                             name == "200 random bytes" and len(lost) <= counted <= 2 * len(entries), f"{len(lost)} lost, {counted} counted", [g[:5] for g in gaps])
-            readable = len(difficult_journal.by_journalctl(f"{out}/journal"))
+            readable = len(difficult_journal.by_journalctl(f"{out}/journal", check=False))
             ok &= tap.check(f"{what}: azmonlog gets as much out of it as this machine's journalctl", len(places) - len(lost) >= readable,
                             f"{len(lost)} lost, journalctl reads {readable}")
             # Of the other files nothing may be lost.

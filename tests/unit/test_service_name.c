@@ -370,9 +370,15 @@ START_TEST(long_names)
         _cleanup_(otlp_free_resource) Otlp__Resource *m = resource_of(&(struct who){.otel_service_name = name + shift});
         struct azm_text t = otlp_string(otlp_find(m->attributes, m->n_attributes, "service.name"));
 
-        ck_assert_uint_ge(t.len, 254);
-        ck_assert_uint_le(t.len, 257);
-        ck_assert_uint_eq(azm_utf8_valid_prefix(t.s, t.len), t.len);
+        ck_assert_uint_eq(t.len, shift == 0 ? 255 : 254);
+        ck_assert_int_eq(memcmp(t.s, name + shift, t.len), 0);
+    }
+    memset(name, 0x80, sizeof name - 1); /* not text: each byte becomes U+FFFD */
+    {
+        _cleanup_(otlp_free_resource) Otlp__Resource *m = resource_of(&(struct who){.otel_service_name = name});
+        struct azm_text t = otlp_string(otlp_find(m->attributes, m->n_attributes, "service.name"));
+
+        ck_assert_uint_eq(t.len, 3 * 255);
     }
     end();
 }
