@@ -143,7 +143,7 @@ static void message_of_protobuf(const struct azm_answer *a, char ret[static AZM_
 static void title_of_page(const struct azm_answer *a, char ret[static AZM_WORDS_MAX])
 {
     static const char begin[] = "<title>";
-    const char *title = memmem(a->body, a->body_len, begin, strlen(begin)), *end;
+    const char *title = a->body_len > 0 ? memmem(a->body, a->body_len, begin, strlen(begin)) : NULL, *end;
     size_t left;
 
     if (!title)

@@ -470,6 +470,7 @@ START_TEST(words)
         {400, "text/html", BODY("<html><title>odd 7</title><h1>x"), "odd 7"},
         {400, "text/html; charset=utf-8", BODY("<title>odd 8"), "odd 8"},
         {400, "text/html", BODY("<title>"), ""},
+        {400, "text/html", NULL, 0, ""},
         {400, PROTOBUF, GARBAGE, ""},
         {400, "application/json", BODY("{\"error\":7}"), ""},
         {400, "application/json", BODY("[[[[[[["), ""},
