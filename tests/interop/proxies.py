@@ -12,7 +12,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, f"{HERE}/../lib"]
-from azure import Azmonlog, Azure, make_certificates, run_quietly  # noqa: E402
+from azure import Azmonlog, Azure, make_certificates, read_lines, run_quietly  # noqa: E402
 from journald import wait_for  # noqa: E402
 from servers import Haproxy, Nginx, Squid, free_port  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
@@ -43,7 +43,12 @@ class Way:
 
     def all_there(self, what, most_copies=0):
         """Everything that was logged arrives; at most so many records twice, each copy with the uid of the first."""
-        wait_for(lambda: set(self.azure.bodies()) >= set(self.x.texts), f"{what}: all arrived")
+        try:
+            wait_for(lambda: set(self.azure.bodies()) >= set(self.x.texts), f"{what}: all arrived")
+        except TimeoutError as e:
+            missing = sorted(set(self.x.texts) - set(self.azure.bodies()))
+            kept = [line.get("azmonlog") for line in read_lines(f"{self.x.state}/quarantine.jsonl")]
+            raise TimeoutError(f"{e}; missing {len(missing)}: {missing[:5]}; quarantine {len(kept)}: {kept[:1]}; {self.x.status()}") from e
         if self.x.process:
             equal(f"{what}: the end", self.x.end(), 0, self.x.logged)
         equal(f"{what}: nothing is lost, nothing is foreign", set(self.azure.bodies()), set(self.x.texts))
@@ -120,6 +125,14 @@ def few_requests_a_connection(out):
 def too_large(out):
     """client_max_body_size: nginx's own 413, a web page. After a good start requests are split; from the beginning it is held."""
     way = Way(out)
+
+    def limit(n):
+        """Until all workers know it: what one of the old ones still takes would prove that the destination takes records."""
+        nginx.configure(f"client_max_body_size {n};")
+        nginx.reload()
+        post = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "--data-binary", "x" * (n + 50), nginx.url]
+        wait_for(lambda: all(subprocess.run(post, stdout=subprocess.PIPE, text=True).stdout == "413" for _ in range(8)), "the limit")
+
     try:
         nginx = way.put(Nginx(f"{out}/nginx", out, way.azure.url))
         x = way.azmonlog(nginx.url)
@@ -130,16 +143,11 @@ def too_large(out):
         x.write(20)
         x.start()
         wait_for(lambda: set(way.azure.bodies()) == set(x.texts), "a good start")
-        nginx.configure("client_max_body_size 1000;")
-        nginx.reload()
-        wait_for(lambda: subprocess.run(["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "--data-binary", "x" * 2000, nginx.url],
-                                        stdout=subprocess.PIPE, text=True).stdout == "413", "the limit")
+        limit(1000)
         x.write(200)
         way.all_there("a limit after a good start")
         check("there were answers 413, and smaller requests", 413 in nginx.answers(), nginx.answers())
-        nginx.configure("client_max_body_size 100;")  # nothing fits
-        nginx.reload()
-        time.sleep(0.5)
+        limit(100)  # nothing fits
         os.unlink(x.log)
         x.write(40)
         x.start()
