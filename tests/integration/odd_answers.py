@@ -200,6 +200,7 @@ def refused_by_proxy(out):
             wait_for(lambda: proxy.asked > asked + 10, "it is tried again and again")
             proxy.status = 200
             wait_for(lambda: set(azure.bodies()) == set(x.texts), "when the proxy lets it through, all arrives")
+            wait_for(lambda: x.status()["in_flight"]["batches"] == 0, "and is acknowledged, before the way is cut again")
             proxy.status = status
             x.write(50)
         wait_for(lambda: x.status()["state"] == "held", "held again")
