@@ -201,7 +201,7 @@ def refused_by_proxy(out):
             proxy.status = 200
             wait_for(lambda: set(azure.bodies()) == set(x.texts), "when the proxy lets it through, all arrives")
             wait_for(lambda: x.status()["in_flight"]["batches"] == 0, "and is acknowledged, before the way is cut again")
-            proxy.status = status
+            proxy.refuse(status)
             x.write(50)
         wait_for(lambda: x.status()["state"] == "held", "held again")
         proxy.status = 200

@@ -5,12 +5,14 @@ import select
 import socket
 import threading
 
+from journald import wait_for
+
 
 class FakeProxy:
     """Answers CONNECT with `status`; 200: and lets everything through, until that changes."""
 
     def __init__(self, status):
-        proxy, self.status, self.asked = self, status, 0
+        proxy, self.status, self.asked, self.tunnels = self, status, 0, set()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def log_message(self, *_):
@@ -33,17 +35,26 @@ class FakeProxy:
                     self.tunnel(up)
 
             def tunnel(self, up):
-                while proxy.status == 200:
-                    for a in select.select([self.connection, up], [], [], 0.02)[0]:
-                        data = a.recv(65536)
-                        if not data:
-                            return
-                        (up if a is self.connection else self.connection).sendall(data)
+                proxy.tunnels.add(self)
+                try:
+                    while proxy.status == 200:
+                        for a in select.select([self.connection, up], [], [], 0.02)[0]:
+                            data = a.recv(65536)
+                            if not data:
+                                return
+                            (up if a is self.connection else self.connection).sendall(data)
+                finally:
+                    proxy.tunnels.discard(self)
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def refuse(self, status):
+        """From now on; what was let through is cut off when this returns."""
+        self.status = status
+        wait_for(lambda: not self.tunnels, "all is cut off")
 
     def close(self):
         self.server.shutdown()
