@@ -223,6 +223,7 @@ def rotated_credentials(out):
         s.r.hup()
         wait_for(lambda: status(s.state)["config"]["reloads"] == 1, "it is read anew")
         s.arrive(message("after"))
+        wait_for(lambda: len({x["token"] for x in s.azure.requests()}) >= 2, "requests with both are noted")
         tokens = [x["token"] for x in s.azure.requests()]
         check("the new credential goes", None not in tokens and len(set(tokens)) == 2, s.azure.requests())
         wait_for(lambda: s.r.said("read anew"), "the log says so")
@@ -299,6 +300,7 @@ def counters(out):
         note(c)
         equal("messages handed over, on disk, not taken", (c["submitted"], c["spooled"], c["not_spooled"]), (402, 402, 0))
         equal("exported and quarantined", (c["exported"], c["quarantined"]), (401, 1))
+        wait_for(lambda: s.azure.stats()["requests"] >= c["requests"], "the destination has counted them all")
         equal("requests are as many as the destination has seen", c["requests"], s.azure.stats()["requests"])
         check("one was tried again", c["retries"] >= 1, c)
         check("bytes", c["bytes.sent"] > 402, c)

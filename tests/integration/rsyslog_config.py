@@ -174,6 +174,7 @@ def shared_file(out):
         r.say(message("hello"))
         wait_for(azure.records, "the message arrives")
         equal("with the file's resource", azure.records()[0]["service"], "shop")
+        wait_for(azure.requests, "its request is noted")
         check("and its credentials", azure.requests()[0]["authorization"])
         check("the state is the action's own", status(f"{out}/state") and not os.path.exists(f"{out}/not-this-one"))
         equal("rsyslogd ends in order", r.end(), 0)

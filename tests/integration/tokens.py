@@ -126,6 +126,7 @@ def refused(out):
         x.start()
         write_for(x, 4)
         wait_for(lambda: set(azure.bodies()) >= set(x.texts), "all arrived")
+        wait_for(lambda: sum(r["status"] == 401 for r in azure.requests()) >= 4, "they are noted")
         equal("four were refused", sum(r["status"] == 401 for r in azure.requests()), 4)
         equal("there was one more token", token_status(x)["acquired"], 2)
         equal("of which the endpoint knows", len(azure.identity()), 2)
