@@ -135,6 +135,8 @@ class Job:
         others = 0
         with open(self.received) as f:
             for text in f:
+                if not text.endswith("\n"):
+                    break  # not all of the line is written yet
                 record = json.loads(text)
                 m = LINE.match(record.get("body", ""))
                 if m:

@@ -103,11 +103,11 @@ class Receiver:
 
     def bodies(self):
         with open(f"{self.out}/received") as f:
-            return {json.loads(line)["body"] for line in f}
+            return {json.loads(line)["body"] for line in f if line.endswith("\n")}
 
     def requests(self):
         with open(f"{self.out}/requests") as f:
-            return [json.loads(line) for line in f]
+            return [json.loads(line) for line in f if line.endswith("\n")]
 
     def close(self):
         self.process.kill()

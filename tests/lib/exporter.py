@@ -164,7 +164,7 @@ class Exporter:
         """The lines of the quarantine: [(body, what is said of it)]."""
         try:
             with open(f"{self.state}/quarantine.jsonl") as f:
-                lines = [json.loads(line) for line in f]
+                lines = [json.loads(line) for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
         return [(line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"], line["azmonlog"])

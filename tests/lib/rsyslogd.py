@@ -497,7 +497,7 @@ def quarantine(state):
     """The texts in an action's quarantine."""
     try:
         with open(f"{state}/quarantine.jsonl") as f:
-            lines = [json.loads(line) for line in f]
+            lines = [json.loads(line) for line in f if line.endswith("\n")]
     except FileNotFoundError:
         return []
     return [line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"] for line in lines]
