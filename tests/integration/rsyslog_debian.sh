@@ -4,12 +4,12 @@
 #
 #   AZM_ROOTS     where the systems are kept for the next time (build/roots)
 #   AZM_RELEASES  which (bullseye bookworm trixie)
-#   AZM_MIRROR    where they come from (http://deb.debian.org/debian)
+#   AZM_MIRROR    where they come from (where debootstrap takes them from by itself)
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 PATH=$PATH:/usr/sbin:/sbin
 roots=${AZM_ROOTS:-$builddir/roots}
-mirror=${AZM_MIRROR:-http://deb.debian.org/debian}
+mirror=${AZM_MIRROR-}
 [ "$(id -u)" = 0 ] || skip_all "needs root, for debootstrap and chroot"
 command -v debootstrap >/dev/null || skip_all "debootstrap is not installed"
 [ -e "$builddir/.libs/omazuremonitor.so" ] || skip_all "omazuremonitor.so is not built (libestr is missing)"
@@ -24,7 +24,7 @@ make_root() { # make_root RELEASE: $root; taken from the last time if it has the
   [ "$(cat "$root/packages" 2>/dev/null)" = "$packages" ] && return
   rm -rf "$root" "$root.new"
   mkdir -p "$roots"
-  debootstrap --variant=minbase --include="$packages" "$1" "$root.new" "$mirror" >"$root.log" 2>&1 ||
+  debootstrap --variant=minbase --include="$packages" "$1" "$root.new" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
     { tail -5 "$root.log"; return 1; }
   echo "$packages" >"$root.new/packages"
   mv "$root.new" "$root"

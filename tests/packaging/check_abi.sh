@@ -5,8 +5,8 @@
 # One is had, without a change to the system's apt (rsyslog installs no headers; nothing in the tree has to be built):
 #
 #   mkdir -p lists/partial
-#   echo 'deb-src http://deb.debian.org/debian bookworm main' >src.list
-#   o="-o Dir::Etc::SourceList=$PWD/src.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$PWD/lists"
+#   sed 's/^Types: deb$/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >src.sources
+#   o="-o Dir::Etc::SourceList=$PWD/src.sources -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$PWD/lists"
 #   apt-get $o update && apt-get $o source --download-only rsyslog=8.2302.0-1+deb12u1
 #   dpkg-source -x rsyslog_8.2302.0-1+deb12u1.dsc rs && make check-abi RSYSLOG_SRC=$PWD/rs
 #
