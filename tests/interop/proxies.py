@@ -289,7 +289,7 @@ def forward_proxy(out):
         open_port.end(signal.SIGKILL)  # the tunnels that are there end with squid; be sure of it
         open_port.start()
         way.state("squid is gone", "retrying", "[Cc]onnect")
-        way.checks("squid is gone", 14, "check the proxy")
+        way.checks("squid is gone", 13, "✘ +proxy .*[Cc]onnect[^✘]*check the proxy")
         squid.start()
         way.all_there("squid is back", CONCURRENT * BATCH)
         check("all of it by CONNECT through squid", {m for s, m in squid.passed() if "200" in s} == {"CONNECT"}, squid.passed)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The cases of receivers: the OpenTelemetry Collector, Elastic's mockotlpserver, the official protobuf classes. Standard library only."""
 import base64
+import collections
 import http.server
 import json
 import os
@@ -14,6 +15,8 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 import difficult_journal
+import difficult_syslog
+import rsyslogd
 import tap
 from journald import PATIENCE, wait_for
 
@@ -45,10 +48,11 @@ class Receiver:
         with open(self.store, errors="surrogateescape") as f:
             return [json.loads(line) for line in f if line.endswith("\n")]
 
-    def wait(self):
+    def wait(self, wanted=None):
         """Until it has written down everything: Elastic's answers first."""
         limit = time.monotonic() + PATIENCE
-        while time.monotonic() < limit and sum(1 for _ in difficult_journal.records(self.requests(), self.identifier)) < len(entries):
+        wanted = len(entries) if wanted is None else wanted
+        while time.monotonic() < limit and sum(1 for _ in difficult_journal.records(self.requests(), self.identifier)) < wanted:
             time.sleep(0.2)
 
     def end(self):
@@ -69,14 +73,11 @@ class Elastic(Receiver):
 
 
 class Collector(Receiver):
-    """Sends what it has decoded on, as OTLP/JSON."""
+    """Sends what it has decoded on, as OTLP/JSON, to a server of ours. `receivers`: YAML; `exporter`: its name in that version."""
     identifier = staticmethod(bytes.fromhex)
 
-    def __init__(self, out, token=None):
+    def __init__(self, out, receiver, settings, program=os.environ["collector"], exporter="otlp_http", extensions=""):
         os.makedirs(out, exist_ok=True)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.free = s.getsockname()[1]
         store, writing = f"{out}/requests", threading.Lock()
 
         class Sink(http.server.BaseHTTPRequestHandler):
@@ -99,27 +100,32 @@ class Collector(Receiver):
         threading.Thread(target=self.sink.serve_forever, daemon=True).start()
         with open(f"{out}/collector.yaml", "w") as f:
             f.write(f"""
-extensions:
-  bearertokenauth: {{token: "{TOKEN}"}}
-receivers:
-  otlp:
-    protocols:
-      http:
-        endpoint: 127.0.0.1:{self.free}
-{'        auth: {authenticator: bearertokenauth}' if token else ''}
+receivers: {{{receiver}: {settings}}}
 exporters:
-  otlp_http:
-    endpoint: http://127.0.0.1:{self.sink.server_port}
-    encoding: json
-    compression: none
-    sending_queue: {{enabled: false}}
+  {exporter}: {{endpoint: "http://127.0.0.1:{self.sink.server_port}", encoding: json, compression: none, sending_queue: {{enabled: false}}}}
+{'extensions: {' + extensions + '}' if extensions else ''}
 service:
-  extensions: [bearertokenauth]
+  extensions: [{extensions.split(":")[0]}]
   telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    logs: {{receivers: [otlp], exporters: [otlp_http]}}
+  pipelines: {{logs: {{receivers: [{receiver}], exporters: [{exporter}]}}}}
 """)
-        super().__init__(out, os.environ["COLLECTOR"], "--config", f"{out}/collector.yaml")
+        super().__init__(out, program, "--config", f"{out}/collector.yaml")
+
+    def end(self):
+        super().end()
+        self.sink.shutdown()
+
+
+class CollectorOtlp(Collector):
+    """Takes OTLP over HTTP; with `token` only from who has it."""
+
+    def __init__(self, out, token=None):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.free = s.getsockname()[1]
+        auth = ", auth: {authenticator: bearertokenauth}" if token else ""
+        super().__init__(out, "otlp", f'{{protocols: {{http: {{endpoint: "127.0.0.1:{self.free}"{auth}}}}}}}',
+                         extensions=f'bearertokenauth: {{token: "{token}"}}' if token else "")
         wait_for(self.listens, "the Collector")
 
     def listens(self):
@@ -131,9 +137,12 @@ service:
     def port(self):
         return self.free
 
-    def end(self):
-        super().end()
-        self.sink.shutdown()
+
+class CollectorFile(Collector):
+    """Reads a file."""
+
+    def __init__(self, out, file):
+        super().__init__(out, "otlpjsonfile", f'{{include: ["{file}"], start_at: beginning, max_log_size: 16MiB}}', os.environ["otlpjsonfile"], "otlphttp")
 
 
 def azmonlog(out, receiver, profile, *more):
@@ -164,7 +173,7 @@ def compare(what, requests, profile, identifier):
             uid = got[at]["attributes"].get("log.record.uid")
             if uids.setdefault(at, uid) != uid:
                 wrong.append(f"entry at {at}: another uid than before")
-    if tap.check(f"{what}: every field as docs/mapping.md has it", not wrong, "\n".join(wrong[:40]), f"{len(wrong)} differences"):
+    if tap.check(f"{what}: every field as docs/mapping.md has it", not wrong and len(got) == len(entries), "\n".join(wrong[:40]), f"{len(wrong)} differences"):
         tap.note(f"proved: {what}: {len(got)} of {len(entries)} records of a difficult journal decoded, each field as journalctl has it")
     tap.equal(f"{what}: no two records with one uid", len(set(uids.values())), len(uids))
 
@@ -179,7 +188,38 @@ def the_journal(out):
     tap.equal("journalctl has all entries", len(entries), made)
 
 
+def send_syslog(out, kind, what):
+    """The stock rsyslogd sends difficult messages by its module; its own omfile says what they are."""
+    receiver = kind(f"{out}/syslog")
+    sent = list(difficult_syslog.messages())
+    rules = ('action(type="mmjsonparse")\nif $parsesuccess != "OK" then {\n  unset $!msg;\n}\n'
+             f'action(type="omfile" file="{out}/oracle" template="oracle")\n' +
+             rsyslogd.action(receiver.url(), "x", f"{out}/syslog-state", rsyslogd.SHIPPED + f' export.compression="{receiver.compression}"'
+                             ' meta.template="meta" attributes.template="json"'))
+    r = rsyslogd.Rsyslogd(f"{out}/rsyslogd", rules, head=difficult_syslog.HEAD)
+    try:
+        r.start()
+        r.say(*sent)
+        receiver.wait(len(sent))
+        tap.equal(f"{what}, from rsyslog: rsyslogd ends in order", r.end(), 0, r.output)
+        with open(f"{out}/oracle", "rb") as f:
+            wanted = [difficult_syslog.expected(line) for line in f.read().split(b"\n")[:-1]]
+        got = list(difficult_journal.records(receiver.requests(), receiver.identifier))
+    finally:
+        r.close()
+        receiver.end()
+    tap.equal(f"{what}, from rsyslog: a record for each message", (len(got), len(wanted)), (len(sent), len(sent)))
+    tap.equal(f"{what}, from rsyslog: each has a uid of its own", len({x["attributes"].get("log.record.uid") for x in got}), len(sent))
+    count = lambda xs: collections.Counter(map(difficult_syslog.canonical, xs))
+    missing, more = count(wanted) - count(got), count(got) - count(wanted)
+    if tap.check(f"{what}, from rsyslog: every record as docs/mapping.md has it", not missing and not more,
+                 "\n".join([f"wanted {x}" for x in sorted(missing)][:40]), "\n".join([f"got    {x}" for x in sorted(more)][:40])):
+        tap.note(f"proved: {what}: {len(got)} of {len(sent)} difficult syslog messages by the stock rsyslogd and omazuremonitor.so decoded, "
+                 "each field as docs/mapping.md has it of what omfile wrote")
+
+
 def send(out, kind, what):
+    send_syslog(out, kind, what)
     for profile in ("standard", "full"):
         os.mkdir(f"{out}/{profile}")
         receiver = kind(f"{out}/{profile}")
@@ -204,12 +244,12 @@ def elastic(out):
 
 def collector(out):
     """The OpenTelemetry Collector."""
-    send(out, Collector, "OpenTelemetry Collector")
+    send(out, CollectorOtlp, "OpenTelemetry Collector")
 
 
 def collector_json(out):
-    """What azmonlog cat prints, read back by the Collector."""
-    receiver = Collector(out)
+    """What azmonlog cat prints, read back by the Collector: as OTLP/JSON over HTTP, and from the file."""
+    receiver = CollectorOtlp(out)
     try:
         with open(f"{out}/cat", "wb") as f:
             azmonlog(out, receiver, "full")
@@ -223,15 +263,20 @@ def collector_json(out):
                     refused.append(f"{e.code} {e.read()[:200]}")
         tap.equal("the Collector takes every line of azmonlog cat as OTLP/JSON", refused[:5], [])
         receiver.wait()
-        compare("azmonlog cat, read by the Collector", receiver.requests(), "full", receiver.identifier)
+        compare("azmonlog cat, read by the Collector's otlp receiver", receiver.requests(), "full", receiver.identifier)
     finally:
         receiver.end()
-    tap.skip("the Collector's otlpjsonfile receiver", "Go's module proxy does not have this module; the otlp receiver just used decodes JSON with the same pdata module")
+    receiver = CollectorFile(f"{out}/file", f"{out}/cat")
+    try:
+        receiver.wait()
+        compare("azmonlog cat, read by the Collector's otlpjsonfile receiver", receiver.requests(), "full", receiver.identifier)
+    finally:
+        receiver.end()
 
 
 def bearer(out):
     """A token that the Collector checks."""
-    receiver = Collector(out, TOKEN)
+    receiver = CollectorOtlp(out, TOKEN)
     headers = f"{out}/headers"
 
     def give(token):
