@@ -191,14 +191,6 @@ static int send_once(struct cli_sender *s, const struct azm_http_call *call, str
     return r < 0 ? r : 1;
 }
 
-/* Where the redirect leads; the caller frees it. */
-static char *place_of(const struct cli_sender *s, const struct azm_answer *a)
-{
-    if (s->destination->profile == AZM_PROFILE_APPINSIGHTS) /* there only the host moves */
-        return azm_answer_move(s->destination->http.url, a->redirect_url);
-    return strdup(a->redirect_url);
-}
-
 /* Sends until there is an answer that is no redirect; as send_once. */
 static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm_attempt *attempt,
                       struct azm_answer *answer, struct azm_verdict *v)
@@ -221,7 +213,7 @@ static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm
         if (v->decision != AZM_FOLLOW)
             return 1;
         free(place);
-        place = place_of(s, answer);
+        place = azm_answer_redirected(s->destination->profile, s->destination->http.url, answer->redirect_url);
         if (!place)
             return -ENOMEM;
         call.url = place;
