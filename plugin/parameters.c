@@ -178,12 +178,6 @@ static int set_from_file(void *userdata, const char *section, const char *key, c
     return azm_config_set(userdata, section, key, value, where, is_public, err);
 }
 
-static bool names_destination(const struct parameter_value *v)
-{
-    return strcmp(v->section, "destination") == 0 &&
-           (strcmp(v->key, "endpoint") == 0 || strcmp(v->key, "dce") == 0 || strcmp(v->key, "connection_string") == 0);
-}
-
 /* Everybody may be able to read where these stand. */
 static int set_from_action(struct azm_config *c, const struct parameter_value *v, const char *where,
                            struct azm_error *err)
@@ -219,13 +213,15 @@ static int apply(const struct parameters *p, const char *name, struct azm_config
 
     snprintf(where, sizeof where, "action \"%s\"", name);
     for (size_t i = 0; i < p->n && r >= 0; i++) {
-        if (names_destination(&p->values[i]) && !forgotten) { /* it goes before the file's and the environment's */
-            forgotten = true;
+        const struct parameter_value *v = &p->values[i];
+
+        if (!forgotten && azm_config_names_destination(v->section, v->key)) {
+            forgotten = true; /* the file's or the environment's: this one goes before them */
             if (azm_config_forget_destination(c) < 0)
                 return azm_error_set(err, ENOMEM, "out of memory");
         }
-        print_place(&p->values[i], name, place);
-        r = set_from_action(c, &p->values[i], place, err);
+        print_place(v, name, place);
+        r = set_from_action(c, v, place, err);
     }
     if (r >= 0 && strcmp(c->state_directory, AZM_DEFAULT_STATE_DIRECTORY) == 0) {
         char directory[sizeof AZM_ACTIONS_DIRECTORY + 256];

@@ -25,15 +25,6 @@ struct worker {
     uint64_t counter;
 };
 
-/* A message takes at most three quarters of a request. */
-static struct azm_otlp_limits limits_of(const struct azm_config *c)
-{
-    size_t text_bytes = MIN(c->max_body_bytes, c->max_request_bytes / 2);
-
-    return (struct azm_otlp_limits){
-        .body_bytes = text_bytes, .value_bytes = text_bytes, .attributes_bytes = c->max_request_bytes / 4};
-}
-
 int worker_new(const struct azm_config *config, struct worker **ret)
 {
     struct worker *w = calloc(1, sizeof *w);
@@ -41,7 +32,7 @@ int worker_new(const struct azm_config *config, struct worker **ret)
     if (!w)
         return -ENOMEM;
     w->config = config;
-    w->encoder.limits = limits_of(config);
+    w->encoder.limits = azm_otlp_limits_of(config->max_body_bytes, config->max_request_bytes);
     while (getrandom(w->secret, sizeof w->secret, 0) != (ssize_t)sizeof w->secret)
         ;
     if (azm_syslog_reader_new(&w->reader) < 0 || azm_syslog_resources_new(&config->resource, &w->resources) < 0) {

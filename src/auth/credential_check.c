@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "auth/credential_internal.h"
-
-static bool is_guid(const char *s)
-{
-    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-    for (size_t i = 0; i < sizeof form; i++) /* with the NUL */
-        if (form[i] == 'x' ? !isxdigit((unsigned char)s[i]) : s[i] != form[i])
-            return false;
-    return true;
-}
+#include "core/guid.h"
 
 static int check_client_id(const char *id, struct azm_error *err)
 {
-    return is_guid(id)
+    return azm_is_guid(id)
                ? 0
                : azm_error_set(err, EINVAL,
                                "[destination] client_id= or $AZURE_CLIENT_ID is not the id of an application or "
@@ -51,7 +41,7 @@ int azm_check_identity_selector(const struct azm_credential_options *o, struct a
             "says which managed identity it is");
     if (*o->client_id)
         return check_client_id(o->client_id, err);
-    if (*o->object_id && !is_guid(o->object_id))
+    if (*o->object_id && !azm_is_guid(o->object_id))
         return azm_error_set(err, EINVAL,
                              "[destination] object_id= is not an id such as xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
     if (*o->resource_id && (*o->resource_id != '/' || strlen(o->resource_id) > 1024))

@@ -5,11 +5,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 
 #include "auth/identity_http.h"
 #include "core/clock.h"
+#include "core/header.h"
 
 #define TIMEOUT_USEC (10 * AZM_USEC_PER_SEC)
 
@@ -83,40 +83,34 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
     return size * n;
 }
 
-static void keep_header(const char *line, size_t len, const char *name, char *value, size_t max)
+static void keep_header(struct azm_text line, const char *name, char *ret, size_t max)
 {
-    size_t n = strlen(name);
+    struct azm_text value = azm_header_value(line, name);
 
-    if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+    if (!value.s)
         return;
-    line += n + 1;
-    len -= n + 1;
-    while (len > 0 && (*line == ' ' || *line == '\t'))
-        line++, len--;
-    while (len > 0 && strchr("\r\n \t", line[len - 1]))
-        len--;
-    if (len >= max || memchr(line, '\0', len))
-        len = 0;
-    memcpy(value, line, len);
-    value[len] = '\0';
+    if (value.len >= max || memchr(value.s, '\0', value.len))
+        value.len = 0;
+    memcpy(ret, value.s, value.len);
+    ret[value.len] = '\0';
 }
 
-static size_t on_header(char *line, size_t size, size_t n, void *userdata)
+static size_t on_header(char *data, size_t size, size_t n, void *userdata)
 {
     struct transfer *t = userdata;
     struct azm_identity_answer *a = t->answer;
-    size_t len = size * n;
+    struct azm_text line = {data, size * n};
 
-    t->header_bytes += len;
+    t->header_bytes += line.len;
     if (t->header_bytes > AZM_IDENTITY_ANSWER_MAX_BYTES) {
         a->too_long = true;
         return 0;
     }
-    if (len > 5 && strncmp(line, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
+    if (line.len > 5 && strncmp(line.s, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
         *a->retry_after = *a->www_authenticate = '\0';
-    keep_header(line, len, "Retry-After", a->retry_after, sizeof a->retry_after);
-    keep_header(line, len, "WWW-Authenticate", a->www_authenticate, sizeof a->www_authenticate);
-    return len;
+    keep_header(line, "Retry-After", a->retry_after, sizeof a->retry_after);
+    keep_header(line, "WWW-Authenticate", a->www_authenticate, sizeof a->www_authenticate);
+    return line.len;
 }
 
 /* --- the request --- */

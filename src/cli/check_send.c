@@ -9,6 +9,7 @@
 #include "cli/sender.h"
 #include "core/guid.h"
 #include "core/utf8.h"
+#include "encode/otlp.h"
 
 #define WORDS_MAX 512
 
@@ -59,7 +60,8 @@ static void random_uid(uint8_t uid[static 16], char text[static 33])
 static int make_batch(const struct azm_config *config, char uid[static 33], struct azm_batch **ret)
 {
     static const struct azm_batch_limits limits = {.records = 1, .bytes = SIZE_MAX};
-    _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {.limits = cli_record_limits(config)};
+    _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
+        .limits = azm_otlp_limits_of(config->max_body_bytes, config->max_request_bytes)};
     _cleanup_(azm_buf_free) struct azm_buf resource = {0}, bytes = {0};
     uint64_t now = azm_realtime_usec(&azm_system_clock) * AZM_NSEC_PER_USEC;
     struct azm_record record = {.time_unix_nano = now, .observed_time_unix_nano = now, .severity = 6, .has_body = true};

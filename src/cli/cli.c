@@ -139,17 +139,6 @@ char *cli_control_path(const struct azm_config *c)
     return asprintf(&path, "%s/control", c->state_directory) < 0 ? NULL : path;
 }
 
-struct azm_otlp_limits cli_record_limits(const struct azm_config *c)
-{
-    size_t text_bytes = MIN(c->max_body_bytes, c->max_request_bytes / 2);
-
-    return (struct azm_otlp_limits){
-        .body_bytes = text_bytes,
-        .value_bytes = text_bytes,
-        .attributes_bytes = c->max_request_bytes / 4,
-    };
-}
-
 int cli_no_destination(const char *path, struct azm_error *err)
 {
     return azm_error_set(err, ENOENT,

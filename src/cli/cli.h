@@ -4,7 +4,6 @@
 #include <stdbool.h>
 
 #include "config/config.h"
-#include "encode/otlp.h"
 
 /* Exit codes, documented in azmonlog(1); the numbers above 1 are those of sysexits.h, which systemd names too. */
 enum {
@@ -48,9 +47,6 @@ int cli_load_client_config(struct azm_config *c, const char *path, const struct 
 /* Where the control socket of this configuration is: [state] control=, or else a place that follows from the state
  * directory, so that every azmonlog has its own. The caller frees it; NULL when memory is out. */
 char *cli_control_path(const struct azm_config *c);
-
-/* The bounds of one record: it never takes more than about three quarters of a request. */
-struct azm_otlp_limits cli_record_limits(const struct azm_config *c);
 
 /* The words for a configuration without one: -ENOENT. `path`: its file; NULL: the default one. */
 int cli_no_destination(const char *path, struct azm_error *err);

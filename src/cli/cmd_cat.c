@@ -88,7 +88,7 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
 {
     const struct azm_journal_options o = {.config = config, .state_dir_fd = -1, .last = last};
     _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
-        .limits = cli_record_limits(config),
+        .limits = azm_otlp_limits_of(config->max_body_bytes, config->max_request_bytes),
     };
     struct azm_source *source;
     struct azm_error err = {0};

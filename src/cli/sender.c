@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "cli/sender.h"
-#include "config/azure_endpoint.h"
 #include "core/clock.h"
 #include "encode/gzip.h"
 #include "export/answer_body.h"
@@ -99,23 +98,12 @@ struct cli_sender *cli_sender_free(struct cli_sender *s)
     return NULL;
 }
 
-static void print_remedy(const struct cli_sender *s, const char *remedy, char ret[static AZM_REMEDY_MAX])
-{
-    struct azm_tokens_status tokens = {0};
-    char rule[40];
-
-    if (s->tokens)
-        azm_tokens_get_status(s->tokens, &tokens);
-    azm_azure_endpoint_dcr(s->destination->http.url, rule);
-    azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = tokens.object_id, .rule = rule}, ret);
-}
-
 /* A command knows no "later": what is neither taken nor refused stops it. */
 static void describe(const struct cli_sender *s, const struct azm_answer *a, const struct azm_verdict *v,
                      size_t records, struct cli_answer *ret)
 {
     *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status, .page = azm_delivery_is_page(a)};
-    print_remedy(s, v->remedy, ret->remedy);
+    azm_remedy_print_for(v->remedy, s->destination->http.url, s->tokens, ret->remedy);
     snprintf(ret->reason, sizeof ret->reason, "%s", v->reason);
     snprintf(ret->client_request_id, sizeof ret->client_request_id, "%s", azm_http_request_id(s->request));
     snprintf(ret->code, sizeof ret->code, "%s", v->code);
@@ -191,14 +179,6 @@ static int send_once(struct cli_sender *s, const struct azm_http_call *call, str
     return r < 0 ? r : 1;
 }
 
-/* Where the redirect leads; the caller frees it. */
-static char *place_of(const struct cli_sender *s, const struct azm_answer *a)
-{
-    if (s->destination->profile == AZM_PROFILE_APPINSIGHTS) /* there only the host moves */
-        return azm_answer_move(s->destination->http.url, a->redirect_url);
-    return strdup(a->redirect_url);
-}
-
 /* Sends until there is an answer that is no redirect; as send_once. */
 static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm_attempt *attempt,
                       struct azm_answer *answer, struct azm_verdict *v)
@@ -221,7 +201,7 @@ static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm
         if (v->decision != AZM_FOLLOW)
             return 1;
         free(place);
-        place = place_of(s, answer);
+        place = azm_answer_redirected(s->destination->profile, s->destination->http.url, answer->redirect_url);
         if (!place)
             return -ENOMEM;
         call.url = place;

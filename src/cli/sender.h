@@ -4,6 +4,7 @@
 #include "batch/batch.h"
 #include "export/destination.h"
 #include "export/quarantine.h"
+#include "export/remedy.h"
 
 /* For commands that send: one request after the other. Follows redirects, keeps a token, and says what the answer to
  * each means for the records in it. */

@@ -133,7 +133,7 @@ static void key_values_clear(struct azm_key_values *kv)
     *kv = (struct azm_key_values){0};
 }
 
-static bool names_destination(const char *section, const char *key)
+bool azm_config_names_destination(const char *section, const char *key)
 {
     return strcmp(section, "destination") == 0 &&
            (strcmp(key, "endpoint") == 0 || strcmp(key, "dce") == 0 || strcmp(key, "connection_string") == 0);
@@ -170,7 +170,7 @@ int azm_config_set(struct azm_config *c, const char *section, const char *key, c
     r = k->parse(c, (char *)c + k->offset, &a, &why);
     if (r < 0)
         return azm_error_set(err, r, "%s: %s: %s", where, key, why.words);
-    return names_destination(section, key) && *value ? note_source(c, where, err) : 0;
+    return azm_config_names_destination(section, key) && *value ? note_source(c, where, err) : 0;
 }
 
 int azm_config_init(struct azm_config *c)

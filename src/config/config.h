@@ -143,6 +143,9 @@ int azm_config_set(struct azm_config *c, const char *section, const char *key, c
 /* Takes back where records go to, for a source of settings that goes before the one that has said it: 0 or -ENOMEM. */
 int azm_config_forget_destination(struct azm_config *c);
 
+/* Is it one of the keys that say where records go to? dcr= only says more about a dce=. */
+bool azm_config_names_destination(const char *section, const char *key);
+
 /* Does it say where records go to? */
 bool azm_config_has_destination(const struct azm_config *c);
 

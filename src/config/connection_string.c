@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "config/connection_string.h"
+#include "core/guid.h"
 
 enum key { IKEY, AUTHORIZATION, ENDPOINT, LOCATION, SUFFIX, AUDIENCE, KEYS };
 
@@ -72,17 +73,13 @@ static int split(char *s, const char *values[static KEYS], struct azm_error *err
 
 static int check_ikey(const char *s, struct azm_error *err)
 {
-    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    bool good = strlen(s) == sizeof form - 1;
-
     if (*s == '\0')
         return azm_error_set(err, EINVAL,
                              PREFIX "InstrumentationKey is missing; copy the whole string from the portal");
-    for (size_t i = 0; good && i < sizeof form - 1; i++)
-        good = form[i] == 'x' ? isxdigit((unsigned char)s[i]) != 0 : s[i] == '-';
-    return good ? 0
-                : azm_error_set(err, EINVAL,
-                                PREFIX "InstrumentationKey is not 32 hexadecimal digits in groups of 8-4-4-4-12");
+    if (!azm_is_guid(s))
+        return azm_error_set(err, EINVAL,
+                             PREFIX "InstrumentationKey is not 32 hexadecimal digits in groups of 8-4-4-4-12");
+    return 0;
 }
 
 static int check_authorization(const char *s, struct azm_error *err)

@@ -10,9 +10,6 @@
 
 #define AZM_CONNECTION_STRING_MAX ((size_t)4096) /* bytes */
 
-/* The suffix in the public cloud: https://dc.<suffix>. Other clouds: facts/azure.md 1.7. */
-#define AZM_CONNECTION_STRING_SUFFIX "services.visualstudio.com"
-
 /* Owned strings, never NULL after azm_connection_string_parse has succeeded. */
 struct azm_connection_string {
     char *ikey;      /* 8-4-4-4-12 lower-case hexadecimal digits; an identifier, no secret */
@@ -21,7 +18,7 @@ struct azm_connection_string {
 };
 
 /* Parses `s` into `ret`, whose content is not looked at. The endpoint is IngestionEndpoint, else
- * https://[<Location>.]dc.<EndpointSuffix>, else https://dc.<default_suffix>.
+ * https://[<Location>.]dc.<EndpointSuffix>, else https://dc.<default_suffix> (azm_cloud_names has it).
  *
  * 0, -EINVAL, -ENOMEM; on failure `ret` holds nothing. Words name the key, and never repeat a value: one may have been
  * pasted that is a secret. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -24,4 +25,14 @@ void azm_guid_make(char ret[static AZM_GUID_MAX])
         ret[n++] = digits[b[i] & 15];
     }
     ret[n] = '\0';
+}
+
+bool azm_is_guid(const char *s)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    for (size_t i = 0; i < sizeof form; i++) /* with the NUL */
+        if (form[i] == 'x' ? !isxdigit((unsigned char)s[i]) : s[i] != form[i])
+            return false;
+    return true;
 }

@@ -27,6 +27,17 @@ enum {
 #define FIELD_OVERHEAD 11  /* a key and the longest length */
 #define FIXED_PART_MAX 256 /* all of LogRecord but body and attributes */
 
+struct azm_otlp_limits azm_otlp_limits_of(size_t max_body_bytes, size_t max_request_bytes)
+{
+    size_t text_bytes = MIN(max_body_bytes, max_request_bytes / 2);
+
+    return (struct azm_otlp_limits){
+        .body_bytes = text_bytes,
+        .value_bytes = text_bytes,
+        .attributes_bytes = max_request_bytes / 4,
+    };
+}
+
 void azm_otlp_encoder_free(struct azm_otlp_encoder *e)
 {
     azm_buf_free(&e->attributes);

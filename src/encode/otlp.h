@@ -18,6 +18,10 @@ struct azm_otlp_limits {
     size_t attributes_bytes; /* attributes that do not fit into this any more are dropped and counted */
 };
 
+/* The bounds of a record whose texts may have `max_body_bytes`, such that it never takes more than about three quarters
+ * of a request of `max_request_bytes`. */
+struct azm_otlp_limits azm_otlp_limits_of(size_t max_body_bytes, size_t max_request_bytes);
+
 struct azm_otlp_encoder {
     struct azm_otlp_limits limits;
     struct azm_buf attributes; /* scratch, kept from record to record */

@@ -242,7 +242,8 @@ bool azm_answer_is_azure(const char *url, const char *suffix)
     return found;
 }
 
-char *azm_answer_move(const char *url, const char *to)
+/* `url` with the scheme, host and port of `to`. */
+static char *move_url(const char *url, const char *to)
 {
     static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
     _cleanup_(free_url) CURLU *u = parse_url(url), *v = parse_url(to);
@@ -261,4 +262,9 @@ char *azm_answer_move(const char *url, const char *to)
     copy = strdup(moved);
     curl_free(moved);
     return copy;
+}
+
+char *azm_answer_redirected(enum azm_profile profile, const char *origin, const char *redirect_url)
+{
+    return profile == AZM_PROFILE_APPINSIGHTS ? move_url(origin, redirect_url) : strdup(redirect_url);
 }

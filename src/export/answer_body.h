@@ -33,5 +33,7 @@ bool azm_answer_same_origin(const char *a, const char *b);
  * and `suffix`, if that is not ""? */
 bool azm_answer_is_azure(const char *url, const char *suffix);
 
-/* `url` with the scheme, host and port of `to`; the caller frees it. NULL when memory is out, or if one is no URL. */
-char *azm_answer_move(const char *url, const char *to);
+/* Where a redirect from `origin` leads: to `redirect_url`; with Application Insights only the place moves, so there it
+ * is `origin` with the scheme, host and port of `redirect_url`. The caller frees it; NULL when memory is out,
+ * or, with Application Insights, if one of them is no URL. */
+char *azm_answer_redirected(enum azm_profile profile, const char *origin, const char *redirect_url);

@@ -426,26 +426,3 @@ void azm_delivery_words(const struct azm_answer *a, char ret[static AZM_WORDS_MA
     else
         azm_answer_message(a, ret);
 }
-
-void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, char ret[static AZM_REMEDY_MAX])
-{
-    const struct {
-        const char *place, *fact;
-    } places[] = {{"<principal>", facts->principal}, {"<rule>", facts->rule}};
-    size_t n = 0;
-
-    while (remedy && *remedy && n < AZM_REMEDY_MAX - 1) {
-        const char *fact = NULL;
-
-        for (size_t i = 0; i < ELEMENTSOF(places) && !fact; i++)
-            if (*places[i].fact && strncmp(remedy, places[i].place, strlen(places[i].place)) == 0) {
-                fact = places[i].fact;
-                remedy += strlen(places[i].place);
-            }
-        if (fact)
-            n += MIN((size_t)snprintf(ret + n, AZM_REMEDY_MAX - n, "%s", fact), AZM_REMEDY_MAX - 1 - n);
-        else
-            ret[n++] = *remedy++;
-    }
-    ret[n] = '\0';
-}

@@ -85,7 +85,7 @@ struct azm_verdict {
     bool keep_credentials;     /* with FOLLOW: they may go there */
     uint64_t rejected;         /* with ACKNOWLEDGE_PARTIAL: so many records of it */
     char reason[192];          /* for people, one line; never contents or secrets */
-    const char *remedy;        /* what to do, or NULL; for azm_remedy_print */
+    const char *remedy;        /* what to do, or NULL; for azm_remedy_print_for */
     char code[72];             /* the server's error code, a plain word; "" */
 };
 
@@ -106,17 +106,6 @@ const char *azm_delivery_certificate_remedy(const char *curl_words);
 
 /* A web page instead of a receiver's answer: of a proxy, a login, or a wrong URL. */
 bool azm_delivery_is_page(const struct azm_answer *answer);
-
-#define AZM_REMEDY_MAX 512
-
-/* What is known of the destination for a remedy; "" where it is not. */
-struct azm_remedy_facts {
-    const char *principal; /* the identity's object id */
-    const char *rule;      /* the immutable id of the data collection rule */
-};
-
-/* The remedy with these facts in their places; "" for NULL. */
-void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, char ret[static AZM_REMEDY_MAX]);
 
 #define AZM_WORDS_MAX 1024
 

@@ -6,7 +6,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "config/azure_endpoint.h"
 #include "core/log.h"
 #include "export/exporter_internal.h"
 
@@ -75,7 +74,6 @@ static int route_new(const struct azm_exporter_options *o, struct azm_route **re
         azm_route_free(route);
         return r;
     }
-    azm_azure_endpoint_dcr(o->http.url, route->rule);
     route->max_body_bytes = o->max_body_bytes;
     route->renewable = o->renewable || o->tokens;
     route->tokens = o->tokens ? azm_tokens_ref(o->tokens) : NULL;

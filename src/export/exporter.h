@@ -8,6 +8,7 @@
 #include "export/delivery.h"
 #include "export/http.h"
 #include "export/quarantine.h"
+#include "export/remedy.h"
 
 /* The exporter: takes sealed batches, and gives each back when all of its records are acknowledged or in quarantine.
  *

@@ -18,7 +18,6 @@
 struct azm_route {
     struct azm_http_settings *http;
     char *destination, *origin, *trusted_suffix;
-    char rule[40]; /* the data collection rule's immutable id, "" */
     struct azm_body_maker body;
     size_t max_body_bytes;
     bool renewable, renewal_wanted; /* wanted: not for the first time since the last success */

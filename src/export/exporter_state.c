@@ -18,15 +18,6 @@ void azm_exporter_share(struct azm_exporter *x)
     pthread_mutex_unlock(&x->mutex);
 }
 
-static void print_remedy(const struct azm_exporter *x, const char *remedy, char ret[static AZM_REMEDY_MAX])
-{
-    struct azm_tokens_status tokens = {0};
-
-    if (x->route->tokens)
-        azm_tokens_get_status(x->route->tokens, &tokens);
-    azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = tokens.object_id, .rule = x->route->rule}, ret);
-}
-
 static void log_failure(const struct azm_exporter *x, enum azm_exporter_state state, const char *reason,
                         const char *remedy, const char *id)
 {
@@ -44,7 +35,7 @@ void azm_exporter_set_failing(struct azm_exporter *x, enum azm_exporter_state st
     char printed[AZM_REMEDY_MAX];
     bool changed = false;
 
-    print_remedy(x, remedy, printed);
+    azm_remedy_print_for(remedy, x->route->origin, x->route->tokens, printed);
     pthread_mutex_lock(&x->mutex);
     if (!x->next_route) {
         changed = x->status.state != state;

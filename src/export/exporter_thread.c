@@ -166,15 +166,14 @@ static void on_split(struct azm_exporter *x, struct azm_part *p, const struct az
 
 static void on_redirected(struct azm_exporter *x, struct azm_part *p, const struct azm_verdict *v, const char *url)
 {
-    bool track = x->route->body.profile == AZM_PROFILE_APPINSIGHTS; /* there only the host moves */
-    char *copy = track ? azm_answer_move(x->route->origin, url) : strdup(url);
+    char *target = azm_answer_redirected(x->route->body.profile, x->route->origin, url);
     int r = -ENOMEM;
 
     p->state = AZM_PART_READY;
-    if (copy) {
+    if (target) {
         azm_log(AZM_LOG_DEBUG, "%s: following", v->reason);
         free(p->redirect_url);
-        p->redirect_url = copy;
+        p->redirect_url = target;
         p->keep_credentials = v->keep_credentials;
         p->redirects++;
         r = azm_exporter_send_part(x, p); /* it goes on in the same place of the window */

@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/clock.h"
+#include "core/header.h"
 #include "export/http.h"
 
 #define ANSWER_MAX_BYTES ((size_t)4 * 1024 * 1024) /* opentelemetry-proto: client response size limit */
@@ -81,36 +81,30 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 }
 
 /* Copies the value of `name` if this header line is it. */
-static void keep_header(const char *line, size_t len, const char *name, char value[static HEADER_KEPT_BYTES])
+static void keep_header(struct azm_text line, const char *name, char ret[static HEADER_KEPT_BYTES])
 {
-    size_t n = strlen(name);
+    struct azm_text value = azm_header_value(line, name);
 
-    if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+    if (!value.s)
         return;
-    line += n + 1;
-    len -= n + 1;
-    while (len > 0 && (*line == ' ' || *line == '\t'))
-        line++, len--;
-    while (len > 0 && strchr("\r\n \t", line[len - 1]))
-        len--;
-    len = MIN(len, (size_t)HEADER_KEPT_BYTES - 1);
-    memcpy(value, line, len);
-    value[len] = '\0';
+    value.len = MIN(value.len, (size_t)HEADER_KEPT_BYTES - 1);
+    memcpy(ret, value.s, value.len);
+    ret[value.len] = '\0';
 }
 
-static size_t on_header(char *line, size_t size, size_t n, void *userdata)
+static size_t on_header(char *data, size_t size, size_t n, void *userdata)
 {
     struct azm_http_request *r = userdata;
-    size_t len = size * n;
+    struct azm_text line = {data, size * n};
 
-    if (len > 5 && strncmp(line, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
+    if (line.len > 5 && strncmp(line.s, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
         *r->content_type = *r->retry_after = *r->error_code = *r->request_id = '\0';
-    keep_header(line, len, "Content-Type", r->content_type);
-    keep_header(line, len, "Retry-After", r->retry_after);
-    keep_header(line, len, "x-ms-error-code", r->error_code);
-    keep_header(line, len, "x-ms-request-id", r->request_id);
-    keep_header(line, len, "x-request-id", r->request_id);
-    return len;
+    keep_header(line, "Content-Type", r->content_type);
+    keep_header(line, "Retry-After", r->retry_after);
+    keep_header(line, "x-ms-error-code", r->error_code);
+    keep_header(line, "x-ms-request-id", r->request_id);
+    keep_header(line, "x-request-id", r->request_id);
+    return line.len;
 }
 
 /* --- settings --- */

@@ -130,14 +130,11 @@ static void read_records(struct bench *b, enum stage stage)
 static void configure(struct bench *b)
 {
     struct azm_error err;
-    size_t text_bytes;
 
     must(azm_config_init(&b->config), "configuration", NULL);
     must(azm_config_set(&b->config, "journal", "directory", b->directory, "DIRECTORY", false, &err), "directory", &err);
     must(azm_config_set(&b->config, "journal", "start", "oldest", "start", false, &err), "start", &err);
-    text_bytes = MIN(b->config.max_body_bytes, b->config.max_request_bytes / 2);
-    b->encoder.limits = (struct azm_otlp_limits){
-        .body_bytes = text_bytes, .value_bytes = text_bytes, .attributes_bytes = b->config.max_request_bytes / 4};
+    b->encoder.limits = azm_otlp_limits_of(b->config.max_body_bytes, b->config.max_request_bytes);
     must(azm_gzip_new(&b->gzip), "gzip", NULL);
 }
 

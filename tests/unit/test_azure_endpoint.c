@@ -398,7 +398,7 @@ START_TEST(hosts_of_azure)
 }
 END_TEST
 
-/* Only the place moves: scheme, host and port. */
+/* With Application Insights only the place moves: scheme, host and port. */
 START_TEST(moved_urls)
 {
     static const struct {
@@ -427,12 +427,16 @@ START_TEST(moved_urls)
     };
 
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-        _cleanup_free_ char *moved = azm_answer_move(table[i].url, table[i].to);
+        _cleanup_free_ char *moved = azm_answer_redirected(AZM_PROFILE_APPINSIGHTS, table[i].url, table[i].to),
+                            *otlp = azm_answer_redirected(AZM_PROFILE_OTLP, table[i].url, table[i].to),
+                            *azure = azm_answer_redirected(AZM_PROFILE_AZURE, table[i].url, table[i].to);
 
         if (table[i].moved)
             ck_assert_pstr_eq(moved, table[i].moved);
         else
             ck_assert_msg(!moved, "%s", moved);
+        ck_assert_str_eq(otlp, table[i].to);
+        ck_assert_str_eq(azure, table[i].to);
     }
 }
 END_TEST

@@ -284,6 +284,27 @@ START_TEST(one_destination)
 }
 END_TEST
 
+/* Of all keys; and a [resource] may have any. */
+START_TEST(keys_of_a_destination)
+{
+    static const char *const expected[] = {"endpoint", "dce", "connection_string"};
+    const char *section, *key;
+    size_t found = 0;
+    bool list;
+
+    for (size_t i = 0; azm_config_key(i, &section, &key, &list); i++) {
+        bool is = false;
+
+        for (size_t k = 0; k < ELEMENTSOF(expected); k++)
+            is |= strcmp(section, "destination") == 0 && strcmp(key, expected[k]) == 0;
+        ck_assert_msg(azm_config_names_destination(section, key) == is, "[%s] %s", section, key);
+        found += is;
+    }
+    ck_assert_uint_eq(found, ELEMENTSOF(expected));
+    ck_assert(!azm_config_names_destination("resource", "endpoint"));
+}
+END_TEST
+
 /* --- sources: file, drop-ins, environment, command line --- */
 
 static void set_env(const char *const *env)
@@ -548,6 +569,7 @@ static void add_tests(Suite *s)
     add_test(s, "good_choices_and_numbers", good_choices_and_numbers);
     add_test(s, "bad_values", bad_values);
     add_test(s, "one_destination", one_destination);
+    add_test(s, "keys_of_a_destination", keys_of_a_destination);
     add_test_in_dir(s, "the_last_source_says_where", the_last_source_says_where);
     add_test(s, "variables", variables);
     add_test(s, "variables_go_before_the_file", variables_go_before_the_file);

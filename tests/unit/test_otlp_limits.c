@@ -275,8 +275,31 @@ START_TEST(garbage_never_makes_an_undecodable_message)
 }
 END_TEST
 
+START_TEST(limits_of_a_configuration)
+{
+    static const struct {
+        size_t body, request;
+        struct azm_otlp_limits limits;
+    } table[] = {
+        {1000, 8000, {1000, 1000, 2000}},
+        {4000, 8000, {4000, 4000, 2000}},
+        {4001, 8000, {4000, 4000, 2000}}, /* half of a request at most */
+        {SIZE_MAX, 8000, {4000, 4000, 2000}},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        const struct azm_otlp_limits l = azm_otlp_limits_of(table[i].body, table[i].request);
+
+        ck_assert_uint_eq(l.body_bytes, table[i].limits.body_bytes);
+        ck_assert_uint_eq(l.value_bytes, table[i].limits.value_bytes);
+        ck_assert_uint_eq(l.attributes_bytes, table[i].limits.attributes_bytes);
+    }
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
+    add_test(s, "limits_of_a_configuration", limits_of_a_configuration);
     add_test(s, "cut_at_a_characters_end", cut_at_a_characters_end);
     add_test(s, "attributes_limit", attributes_limit);
     add_test(s, "keys_above_256_bytes_are_dropped", keys_above_256_bytes_are_dropped);
