@@ -209,7 +209,8 @@ struct azm_spool *azm_spool_close_and_remove(struct azm_spool *s)
     if (!s || s->damaged || azm_spool_acknowledged_id(s) < s->db.meta.last_id)
         return azm_spool_free(s);
     azm_spool_db_close(&s->db);
-    if (azm_spool_file_size(&s->files, "-wal") == 0) { /* else closing failed, and the file is less than the spool */
+    /* Else closing failed, and the file is less than the spool. Flushed: a WAL without its file looks like damage. */
+    if (azm_spool_file_size(&s->files, "-wal") == 0 && fsync(s->files.dir_fd) == 0) {
         azm_spool_file_remove(&s->files, "");
         azm_spool_file_remove(&s->files, "-ballast");
         azm_spool_file_remove(&s->files, "-lock");
