@@ -19,21 +19,26 @@ Entry = collections.namedtuple("Entry", "operation file pid names data at size o
 
 
 def read_log(path):
-    """All entries; one that a kill has cut off is none."""
+    return parse_log(path)[0]
+
+
+def parse_log(path):
+    """All entries, and where the last one ends: a kill may have cut one off."""
     with open(path, "rb") as f:
         log = f.read()
-    entries, i = [], 0
-    while i + HEADER.size <= len(log):
-        operation, file, pid, *lengths, at, size, outside = HEADER.unpack_from(log, i)
-        i += HEADER.size
+    entries, end = [], 0
+    while end + HEADER.size <= len(log):
+        operation, file, pid, *lengths, at, size, outside = HEADER.unpack_from(log, end)
+        i = end + HEADER.size
         parts = []
         for n in lengths:
             parts.append(log[i:i + n])
             i += n
         if i > len(log):
             break
+        end = i
         entries.append(Entry(operation, file, pid, (parts[0].decode(), parts[1].decode()), parts[2], at, size, outside))
-    return entries
+    return entries, end
 
 
 def pack(operation, file=0, names=("", ""), data=b"", at=0, size=0):
@@ -213,10 +218,12 @@ def variants_of_file(f):
 
 
 def reconcile(log, directory):
-    """Writes down what a killed process has done and could not write down any more; returns what that is. After an orderly end it
-    must be nothing: the recorder sees everything."""
+    """Writes down what a killed process has done and could not write down any more, which is one call of each thread; returns the
+    names that are concerned. After an orderly end there must be none: the recorder sees everything."""
+    entries, end = parse_log(log)
+    os.truncate(log, end)
     disk = Disk()
-    for e in read_log(log):
+    for e in entries:
         disk.do(e)
     recorded, found = disk.current(), {}
     for name in os.listdir(directory):
@@ -226,10 +233,28 @@ def reconcile(log, directory):
                 found[name] = f.read()
     missed = [n for n in sorted(recorded.keys() | found.keys()) if recorded.get(n) != found.get(n)]
     with open(log, "ab") as f:
-        for i, name in enumerate(missed):
-            if name not in found:
-                f.write(pack(UNLINKED, names=(name, "")))
-                continue
-            f.write(pack(OPENED, i, (name, ""), size=EMPTIED if name in recorded else CREATED))
-            f.write(pack(WRITTEN, i, data=found[name]))
+        for gone in recorded.keys() - found.keys():
+            to = next((n for n in missed if found.get(n) == recorded[gone]), None)
+            f.write(pack(RENAMED, names=(gone, to)) if to else pack(UNLINKED, names=(gone, "")))
+            if to:
+                recorded[to] = recorded[gone]
+        for i, name in enumerate(n for n in found if found[n] != recorded.get(n)):
+            f.write(pack(OPENED, i, (name, ""), size=0 if name in recorded else CREATED))
+            for entry in differences(recorded.get(name, b""), found[name]):
+                f.write(pack(entry[0], i, **entry[1]))
     return missed
+
+
+def differences(old, new):
+    """The changes that make the one content of the other."""
+    if len(new) < len(old):
+        yield TRUNCATED, {"size": len(new)}
+    old, at = old[:len(new)], 0
+    while at < len(new):
+        if old[at:at + SECTOR] != new[at:at + SECTOR]:
+            first = at
+            while at < len(new) and old[at:at + SECTOR] != new[at:at + SECTOR]:
+                at += SECTOR
+            yield WRITTEN, {"at": first, "data": new[first:at]}
+        else:
+            at += SECTOR

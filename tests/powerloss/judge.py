@@ -24,7 +24,7 @@ from tap import check, equal, note  # noqa: E402
 RECOVER = f"{os.environ['builddir']}/tests/powerloss/recover"
 RECORDER = f"{os.environ['builddir']}/tests/powerloss/.libs/recorder.so"
 ALL = os.environ.get("POWERLOSS") == "all"
-LIMIT = None if ALL else 800   # images of a recording that are judged
+LIMIT = None if ALL else 500   # images of a recording that are judged
 RESTARTS = 60 if ALL else 4     # images on which the real program starts
 SEED = int(os.environ.get("SEED", "8"))
 SEQNUM = re.compile(rb"^cursor=.*?;i=([0-9a-f]+);", re.M)
