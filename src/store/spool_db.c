@@ -444,3 +444,8 @@ void azm_spool_db_close(struct azm_spool_db *db)
     sqlite3_close(db->sqlite);
     memset(db, 0, sizeof *db);
 }
+
+void azm_spool_db_keep_wal(struct azm_spool_db *db)
+{
+    sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}

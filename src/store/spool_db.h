@@ -61,6 +61,9 @@ int azm_spool_db_open(struct azm_spool_db *db, const char *path, bool create, st
 /* Takes the WAL into the file and closes. */
 void azm_spool_db_close(struct azm_spool_db *db);
 
+/* Closing will leave the WAL as it is. */
+void azm_spool_db_keep_wal(struct azm_spool_db *db);
+
 /* Is the structure of the whole file sound? It reads all of it. 0, -EBADMSG. */
 int azm_spool_db_check(struct azm_spool_db *db, struct azm_error *err);
 

@@ -31,18 +31,26 @@ static int look(struct azm_spool *s, struct azm_error *err)
 {
     char wal[AZM_SPOOL_NAME_MAX];
     int64_t size = azm_spool_file_size(&s->files, ""), wal_size = azm_spool_file_size(&s->files, "-wal");
+    struct azm_error torn;
+    bool is_torn, same_boot;
     uint64_t last = 0;
     int r;
 
     if (size == 0 && wal_size > 0)
         return azm_error_set(err, EBADMSG, "the spool %s is empty beside its write-ahead log", s->files.path);
-    r = azm_spool_wal_check(s->files.dir_fd, azm_spool_file_name(&s->files, "-wal", wal), err);
+    r = azm_spool_wal_check(s->files.dir_fd, azm_spool_file_name(&s->files, "-wal", wal), &torn);
     if (r < 0)
-        return r;
+        return azm_error_set(err, r, "%s", torn.words);
+    is_torn = r > 0;
     r = azm_spool_db_open(&s->db, s->files.path, false, err);
     if (r < 0)
         return r;
-    if (strcmp(s->db.meta.opened, "closed") != 0 && (!*s->boot || strcmp(s->db.meta.opened, s->boot) != 0)) {
+    same_boot = *s->boot && strcmp(s->db.meta.opened, s->boot) == 0;
+    if (is_torn && same_boot) { /* the machine has not lost power since */
+        azm_spool_db_keep_wal(&s->db);
+        return azm_error_set(err, EBADMSG, "%s", torn.words);
+    }
+    if (strcmp(s->db.meta.opened, "closed") != 0 && !same_boot) {
         r = azm_spool_db_check(&s->db, err);
         if (r < 0)
             return r;
@@ -201,7 +209,8 @@ struct azm_spool *azm_spool_close_and_remove(struct azm_spool *s)
     if (!s || s->damaged || azm_spool_acknowledged_id(s) < s->db.meta.last_id)
         return azm_spool_free(s);
     azm_spool_db_close(&s->db);
-    if (azm_spool_file_size(&s->files, "-wal") == 0) { /* else closing failed, and the file is less than the spool */
+    /* Else closing failed, and the file is less than the spool. Flushed: a WAL without its file looks like damage. */
+    if (azm_spool_file_size(&s->files, "-wal") == 0 && fsync(s->files.dir_fd) == 0) {
         azm_spool_file_remove(&s->files, "");
         azm_spool_file_remove(&s->files, "-ballast");
         azm_spool_file_remove(&s->files, "-lock");

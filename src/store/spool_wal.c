@@ -135,11 +135,11 @@ int azm_spool_wal_check(int dir_fd, const char *name, struct azm_error *err)
     azm_closep(&w.fd);
     if (r < 0)
         return azm_error_set(err, r, "cannot read %s: %m", name);
-    /* A machine that lost power may have written the end of the last transaction and not its beginning: it never
-     * returned, so it is no loss. */
+    /* A frame of it was never written at all: nothing but a power loss does that. */
     if (commits_behind == 0 || (commits_behind == 1 && unwritten))
         return 0;
-    return azm_error_set(err, EBADMSG, "%s is damaged before its end", name);
+    azm_error_set(err, EBADMSG, "%s is damaged before its end", name);
+    return commits_behind == 1 ? 1 : -EBADMSG;
 }
 
 /* Where the last commit ends (0: there is none), and the highest page number in front of it. */

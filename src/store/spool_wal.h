@@ -11,7 +11,9 @@
  * a byte was damaged later, what was committed behind it would be gone without a word. Each frame carries the checksum
  * of all before it, so that the frames behind a damaged one can be verified all the same. */
 
-/* Are there commits behind damage in this WAL? 0 (also when it does not exist), -EBADMSG with words, another -errno. */
+/* Are there commits behind damage in this WAL? 0 (also when it does not exist), -EBADMSG with words, another -errno. 1
+ * with words: in the last one, and nothing is behind that. A machine that lost power in the middle of a commit leaves
+ * such a WAL, as sectors reach the disk in any order; the commit never returned, so it is no loss then. */
 int azm_spool_wal_check(int dir_fd, const char *name, struct azm_error *err);
 
 /* The newest form of each page in the WAL: of all frames that are whole and not behind the last commit. */

@@ -168,7 +168,7 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
     def environ(self):
         env = {**os.environ, **self.environment}
         if sanitized():
-            env["LD_PRELOAD"] = preloaded()
+            env["LD_PRELOAD"] = f"{preloaded()} {self.environment.get('LD_PRELOAD', '')}".strip()
             # rsyslog 8.2302 is not ours to judge: impstats.so reads behind a line of 128 bytes. LeakSanitizer of gcc 12 crashes when
             # it looks at the threads' own data of a program that loads modules; what only these point to, it then calls leaked.
             with open(f"{self.out}/suppressions", "w") as f:

@@ -18,6 +18,7 @@ static struct {
     enum mode mode;
     unsigned at, n;
     unsigned flushes;
+    bool wal_gone_first; /* the directory was flushed when there was no WAL any more, and the file was still there */
 } calls;
 
 static void arm(enum mode mode, unsigned at)
@@ -72,10 +73,19 @@ static int my_unlink(const char *path)
     return WRAPPED(EIO, unlink(path));
 }
 
+static void look_at_directory(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && file_size("q") > 0 && file_size("q-wal") < 0)
+        calls.wal_gone_first = true;
+}
+
 /* SQLite's. Nothing is flushed in truth: what dies here is the process, not the machine, and it is faster. */
 __attribute__((visibility("default"))) int fsync(int fd)
 {
     calls.flushes++;
+    look_at_directory(fd);
     return WRAPPED(EIO, fcntl(fd, F_GETFD) < 0 ? -1 : 0);
 }
 
@@ -498,6 +508,20 @@ START_TEST(a_repair_that_has_to_wait)
 }
 END_TEST
 
+/* After a power loss a WAL without its file would look like damage. */
+START_TEST(the_wal_is_removed_before_the_file)
+{
+    struct azm_spool *s = open_spool();
+
+    append(s, 1, 1, 10);
+    acknowledge(s, 1);
+    calls.wal_gone_first = false;
+    azm_spool_close_and_remove(s);
+    ck_assert(calls.wal_gone_first);
+    ck_assert_int_eq(file_size("q"), -1);
+}
+END_TEST
+
 START_TEST(a_call_is_one_flush)
 {
     struct azm_spool *s = open_spool();
@@ -525,6 +549,7 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "killed_in_a_repair", killed_in_a_repair);
     add_test_in_dir(s, "every_call_failing_in_a_repair", every_call_failing_in_a_repair);
     add_test_in_dir(s, "a_repair_that_has_to_wait", a_repair_that_has_to_wait);
+    add_test_in_dir(s, "the_wal_is_removed_before_the_file", the_wal_is_removed_before_the_file);
     add_test_in_dir(s, "a_call_is_one_flush", a_call_is_one_flush);
 }
 

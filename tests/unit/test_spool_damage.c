@@ -197,6 +197,46 @@ START_TEST(each_512th_byte_of_the_wal)
 }
 END_TEST
 
+/* Power was lost in the middle of a commit: the sectors of the first frame are on disk in part only, and those behind
+ * it all. Nothing is damaged, as the commit never returned. */
+START_TEST(torn_commit)
+{
+    static const uint8_t zeroes[4096];
+    const size_t frame = 24 + 4096;
+    uint8_t id[16];
+    struct image file, wal;
+    sqlite3 *db;
+
+    azm_spool_free(make(FEW_ROWS, id));
+    ck_assert_int_eq(sqlite3_open(temp_path("q"), &db), SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(db,
+                     "UPDATE meta SET opened = 'another boot';"
+                     "BEGIN; UPDATE meta SET acknowledged = 0; UPDATE meta_copy SET acknowledged = 0; COMMIT",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    file = load("q");
+    wal = load("q-wal");
+    sqlite3_close(db);
+    ck_assert_uint_eq(wal.len, 32 + 3 * frame);
+    for (size_t sector = 0; sector < 8; sector++) {
+        struct azm_spool_damage damage;
+        struct azm_spool *s;
+
+        remove_all();
+        write_file("q", 0600, file.data, file.len);
+        memcpy(wal.data + 32 + frame + 24 + sector * 512, zeroes, 512);
+        write_file("q-wal", 0600, wal.data, wal.len);
+        s = open_spool_with(spool_options(), &damage);
+        ck_assert_msg(!damage.found, "sector %zu", sector);
+        assert_holds(s, ACKNOWLEDGED + 1, FEW_ROWS);
+        azm_spool_free(s);
+    }
+    free(file.data);
+    free(wal.data);
+}
+END_TEST
+
 START_TEST(truncated_anywhere)
 {
     uint8_t id[16];
@@ -373,6 +413,7 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "each_512th_byte_of_a_file_that_was_closed", each_512th_byte_of_a_file_that_was_closed);
     add_test_in_dir(s, "each_512th_byte_of_a_file_that_is_checked", each_512th_byte_of_a_file_that_is_checked);
     add_test_in_dir(s, "each_512th_byte_of_the_wal", each_512th_byte_of_the_wal);
+    add_test_in_dir(s, "torn_commit", torn_commit);
     add_test_in_dir(s, "truncated_anywhere", truncated_anywhere);
     add_test_in_dir(s, "garbage", garbage);
     add_test_in_dir(s, "set_aside_twice_in_a_second", set_aside_twice_in_a_second);
