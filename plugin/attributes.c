@@ -60,10 +60,11 @@ void azm_attributes_own_int(struct azm_attributes *a, const char *key, int64_t v
 
 static bool is_reserved(struct azm_text key)
 {
-    static const char prefix[] = "azmonlog."; /* the encoder's */
+    static const char prefix[] = "azmonlog."; /* the encoder's; client.address and syslog.input are rsyslog's */
 
     return azm_text_equal(key, AZM_TEXT("log.record.uid")) || azm_text_equal(key, AZM_TEXT("syslog.malformed")) ||
            azm_text_equal(key, AZM_TEXT("syslog.dropped_attributes")) ||
+           azm_text_equal(key, AZM_TEXT("client.address")) || azm_text_equal(key, AZM_TEXT("syslog.input")) ||
            (key.len >= sizeof(prefix) - 1 && memcmp(key.s, prefix, sizeof(prefix) - 1) == 0);
 }
 

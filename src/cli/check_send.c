@@ -113,8 +113,8 @@ static void copy_words(const char *words, char ret[static WORDS_MAX])
 
     if (n >= WORDS_MAX)
         n = azm_utf8_cut(words, WORDS_MAX - 1);
-    for (size_t i = 0; i < n; i++)
-        ret[i] = (char)((unsigned char)words[i] < 0x20 || words[i] == 0x7f ? ' ' : words[i]);
+    memcpy(ret, words, n);
+    azm_utf8_blank_controls(ret, n);
     ret[n] = '\0';
 }
 

@@ -10,6 +10,7 @@
 #include "cli/quarantine.h"
 #include "core/log.h"
 #include "export/quarantine_note.h"
+#include "store/state_dir.h"
 
 #define UID_BEGINNING_MIN 4
 
@@ -172,12 +173,16 @@ static int check_call(const struct verb *v, const struct quarantine_call *call, 
     return AZM_EXIT_OK;
 }
 
-static int open_state_directory(const char *path)
+static int open_state_directory(const char *path, bool to_write)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int error = errno;
     struct azm_error err;
 
+    if (fd >= 0 && to_write && azm_state_dir_check(fd, path, &err) < 0) {
+        close(fd);
+        return -cli_fail(-EPERM, &err);
+    }
     if (fd >= 0)
         return fd;
     if (error == ENOENT)
@@ -202,7 +207,7 @@ static int run(const struct verb *v, struct quarantine_call call, const char *pa
     r = v->sends ? cli_check_destination(&config, path) : 0;
     if (r != 0)
         return r;
-    dir = open_state_directory(config.state_directory);
+    dir = open_state_directory(config.state_directory, v->choose);
     if (dir < 0)
         return -dir;
     call.config = &config;

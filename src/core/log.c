@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/utf8.h"
 
 static enum azm_log_level max_level = AZM_LOG_INFO;
 static bool to_journal;
@@ -79,9 +80,7 @@ void azm_log(enum azm_log_level level, const char *format, ...)
     va_end(ap);
     if (n > 0) {
         n = (int)MIN((size_t)n, sizeof line - used - 2);
-        for (char *p = line + used; p < line + used + n; p++)
-            if (*p == '\n') /* one message is one line, whatever words it was given */
-                *p = ' ';
+        azm_utf8_blank_controls(line + used, (size_t)n); /* one message is one line, whatever words it was given */
         used += (size_t)n;
     }
     line[used] = sink ? '\0' : '\n';

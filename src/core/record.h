@@ -61,4 +61,5 @@ struct azm_record {
 
     const struct azm_attribute *attributes; /* keys are unique */
     size_t n_attributes;
+    uint32_t n_dropped; /* attributes that the source has left out already */
 };

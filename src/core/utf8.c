@@ -94,3 +94,15 @@ size_t azm_utf8_cut(const char *s, size_t max)
         max--;
     return max;
 }
+
+void azm_utf8_blank_controls(char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (c < 0x20 || c == 0x7F)
+            s[i] = ' ';
+        else if (c == 0xC2 && i + 1 < len && (unsigned char)s[i + 1] < 0xA0)
+            s[i] = s[i + 1] = ' ';
+    }
+}

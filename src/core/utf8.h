@@ -18,3 +18,7 @@ int azm_utf8_append_clean(struct azm_buf *out, const char *s, size_t len);
 
 /* The largest n <= max so that s[0..n) ends at a character's end. `s` is valid UTF-8 of more than max bytes. */
 size_t azm_utf8_cut(const char *s, size_t max);
+
+/* Makes blanks of all control characters, U+0080 to U+009F too: words of others must not move the cursor of a terminal,
+ * nor begin a line. */
+void azm_utf8_blank_controls(char *s, size_t len);

@@ -269,7 +269,8 @@ static int settle_time(struct azm_properties *l, const struct azm_appinsights_it
     return azm_properties_add(l, AZM_TEXT(AZM_ORIGINAL_TIME_KEY), (struct azm_text){copy, strlen(text)});
 }
 
-/* All properties but the record's attributes, which are there. */
+/* All properties but the record's attributes, which are there. What is known of the resource is not the record's to
+ * say. */
 static int add_properties(struct azm_appinsights *a, const struct azm_appinsights_item *item)
 {
     struct azm_properties *l = &a->record;
@@ -283,7 +284,7 @@ static int add_properties(struct azm_appinsights *a, const struct azm_appinsight
         return -ENOMEM;
     if (item->severity_text.len > 0 && azm_properties_add(l, AZM_TEXT("severity_text"), item->severity_text) < 0)
         return -ENOMEM;
-    return azm_properties_add_defaults(l, &a->resource_properties);
+    return azm_properties_add_all(l, &a->resource_properties);
 }
 
 int azm_appinsights_append(struct azm_appinsights *a, struct azm_text resource, struct azm_text record,

@@ -196,7 +196,7 @@ static int put_uid(struct azm_buf *out, const uint8_t uid[16])
 static int put_attributes(struct azm_otlp_encoder *e, const struct azm_record *r, uint32_t *ret_dropped, bool *cut)
 {
     struct azm_buf *out = &e->attributes;
-    uint32_t dropped = 0;
+    uint32_t dropped = r->n_dropped;
     int k;
 
     azm_buf_clear(out);

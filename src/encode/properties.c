@@ -127,14 +127,17 @@ int azm_properties_add_key_value(struct azm_properties *l, struct azm_text kv)
     return azm_properties_add(l, key, text);
 }
 
-int azm_properties_add_defaults(struct azm_properties *l, const struct azm_properties *defaults)
+int azm_properties_add_all(struct azm_properties *l, const struct azm_properties *others)
 {
-    l->dropped += defaults->dropped;
-    l->truncated |= defaults->truncated;
-    for (size_t i = 0; i < defaults->n; i++) {
-        if (azm_properties_get(l, defaults->items[i].whole_key, NULL))
-            continue;
-        if (add(l, &defaults->items[i]) < 0)
+    l->dropped += others->dropped;
+    l->truncated |= others->truncated;
+    for (size_t i = 0; i < others->n; i++) {
+        struct azm_property *same = find_whole(l, others->items[i].whole_key);
+
+        if (same) {
+            l->dropped += !azm_text_equal(same->whole_value, others->items[i].whole_value);
+            *same = others->items[i];
+        } else if (add(l, &others->items[i]) < 0)
             return -ENOMEM;
     }
     return 0;

@@ -40,9 +40,9 @@ int azm_properties_add(struct azm_properties *l, struct azm_text key, struct azm
  * such. 0, -EBADMSG, -ENOMEM. */
 int azm_properties_add_key_value(struct azm_properties *l, struct azm_text kv);
 
-/* Appends what is in `defaults` and has a key that is not in the list; another value for the same whole key is no
- * loss, but meant so. 0 or -ENOMEM. */
-int azm_properties_add_defaults(struct azm_properties *l, const struct azm_properties *defaults);
+/* Appends all that is in `others`, which takes the place of what has the same whole key; another value that was there
+ * is counted as dropped. 0 or -ENOMEM. */
+int azm_properties_add_all(struct azm_properties *l, const struct azm_properties *others);
 
 /* Is there one with this whole key? Then its value, in full, goes to `ret_value` (unless that is NULL). The second
  * function takes it out of the list. */

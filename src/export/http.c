@@ -12,6 +12,7 @@
 
 #define ANSWER_MAX_BYTES ((size_t)4 * 1024 * 1024) /* opentelemetry-proto: client response size limit */
 #define ANSWER_KEPT_BYTES ((size_t)64 * 1024)
+#define HEADERS_MAX_BYTES ((size_t)256 * 1024) /* of all answers to a request, informational ones and a proxy's too */
 #define HEADER_KEPT_BYTES 128
 #define USER_AGENT "azmonlog/" PACKAGE_VERSION " OTel-OTLP-Exporter-C/" PACKAGE_VERSION
 
@@ -41,7 +42,7 @@ struct azm_http_request {
     struct azm_secret *token;
     struct curl_slist own_headers[2]; /* of this transfer; they lead to the settings' ones */
     struct azm_buf body;
-    size_t body_bytes;
+    size_t body_bytes, header_bytes;
     bool body_cut;
     char content_type[HEADER_KEPT_BYTES], retry_after[HEADER_KEPT_BYTES], error_code[HEADER_KEPT_BYTES],
         request_id[HEADER_KEPT_BYTES];
@@ -97,6 +98,9 @@ static size_t on_header(char *data, size_t size, size_t n, void *userdata)
     struct azm_http_request *r = userdata;
     struct azm_text line = {data, size * n};
 
+    r->header_bytes += line.len;
+    if (r->header_bytes > HEADERS_MAX_BYTES)
+        return 0;                                         /* libcurl ends the transfer */
     if (line.len > 5 && strncmp(line.s, "HTTP/", 5) == 0) /* a new answer begins: forget an informational one */
         *r->content_type = *r->retry_after = *r->error_code = *r->request_id = '\0';
     keep_header(line, "Content-Type", r->content_type);
@@ -338,7 +342,7 @@ static struct curl_slist *make_list(struct azm_http_request *r, const struct azm
 int azm_http_post(struct azm_http_request *r, const struct azm_http_call *call, const void *body, size_t len)
 {
     azm_buf_clear(&r->body);
-    r->body_bytes = 0;
+    r->body_bytes = r->header_bytes = 0;
     r->body_cut = false;
     *r->error = *r->content_type = *r->retry_after = *r->error_code = *r->request_id = '\0';
     if (curl_easy_setopt(r->easy, CURLOPT_URL, call->url ? call->url : r->settings->url) != CURLE_OK ||
@@ -380,7 +384,9 @@ struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answe
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&r);
     *ret_answer = (struct azm_answer){
         .curl_code = (int)m->data.result,
-        .curl_words = *r->error ? r->error : curl_easy_strerror(m->data.result),
+        .curl_words = r->header_bytes > HEADERS_MAX_BYTES ? "the headers of the answer do not end"
+                      : *r->error                         ? r->error
+                                                          : curl_easy_strerror(m->data.result),
         .content_type = r->content_type,
         .retry_after = r->retry_after,
         .error_code = r->error_code,

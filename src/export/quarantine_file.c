@@ -98,7 +98,9 @@ int azm_quarantine_file_open(int dir_fd, int *ret_fd, uint64_t *ret_bytes, struc
         return 0;
     if (fd < 0)
         return azm_error_set(err, errno, "cannot open " AZM_QUARANTINE_FILE " in the state directory: %m");
-    r = fstat(fd, &st) < 0 ? -errno : find_end(fd, (uint64_t)st.st_size, &end);
+    r = azm_give_to_owner(dir_fd, fd);
+    if (r == 0)
+        r = fstat(fd, &st) < 0 ? -errno : find_end(fd, (uint64_t)st.st_size, &end);
     if (r == 0 && end < (uint64_t)st.st_size) {
         r = ftruncate(fd, (off_t)end) < 0 ? -errno : 0;
         if (r == 0)

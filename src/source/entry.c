@@ -36,6 +36,9 @@ struct azm_entry_reader {
     XXH128_hash_t sum;
     struct azm_attribute *attributes; /* malloc'ed, kept from entry to entry */
     size_t n_attributes, cap_attributes;
+    size_t n_trusted; /* of them, which come first: what does not fit into a record is left out from the end */
+    size_t sent_bytes, largest_bytes;
+    uint32_t n_dropped;
     bool excluded; /* by a field */
 };
 
@@ -163,6 +166,11 @@ struct azm_arena *azm_entry_arena(struct azm_entry_reader *e)
     return &e->arena;
 }
 
+size_t azm_entry_largest_field(const struct azm_entry_reader *e)
+{
+    return e->largest_bytes;
+}
+
 int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret)
 {
     sd_id128_t machine;
@@ -183,7 +191,9 @@ void azm_entry_begin(struct azm_entry_reader *e)
     azm_arena_reset(&e->arena);
     e->special = (struct special){0};
     e->sum = (XXH128_hash_t){0};
-    e->n_attributes = 0;
+    e->n_attributes = e->n_trusted = 0;
+    e->sent_bytes = e->largest_bytes = 0;
+    e->n_dropped = 0;
     e->excluded = false;
 }
 
@@ -305,14 +315,34 @@ static int add_other(struct azm_entry_reader *e, const char *name, size_t name_l
     return add_attribute(e, (struct azm_text){key, prefix_len + name_len}, value, false);
 }
 
+/* Is this the first value of a field that the record needs besides attributes? */
+static bool is_needed(const struct azm_entry_reader *e, const struct field *f)
+{
+    return f && f->special != NOT_SPECIAL && !((const struct azm_text *)((const char *)&e->special + f->special))->s;
+}
+
+/* The attribute added last is journald's. */
+static void move_to_trusted(struct azm_entry_reader *e)
+{
+    struct azm_attribute *last = &e->attributes[e->n_attributes - 1], *to = &e->attributes[e->n_trusted++];
+    struct azm_attribute a = *last;
+
+    *last = *to;
+    *to = a;
+}
+
+/* Of what the application sent no more is kept than a request may have: journald takes a thousand fields of any length,
+ * and a record has room for much less. */
 int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len)
 {
     const char *name = data, *equals = memchr(data, '=', len);
     const struct field *f;
     struct azm_text value;
-    size_t name_len;
+    size_t name_len, n;
+    int k = 0;
 
     azm_uid_add_field(&e->sum, data, len);
+    e->largest_bytes = MAX(e->largest_bytes, len);
     for (size_t i = 0; i < e->config->exclude_matches.n; i++)
         e->excluded |=
             azm_text_equal((struct azm_text){data, len}, azm_text_of(e->config->exclude_matches.items[i].key));
@@ -324,6 +354,13 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
         return 0;
     if (!f && *name == '_' && e->config->fields != AZM_FIELDS_FULL)
         return 0;
+    if (*name != '_' && !is_needed(e, f)) {
+        e->sent_bytes += MIN(len - name_len - 1, e->keep_bytes);
+        if (e->sent_bytes > e->config->max_request_bytes) {
+            e->n_dropped++;
+            return 0;
+        }
+    }
     if (copy_text(e, equals + 1, len - name_len - 1, &value) < 0)
         return -ENOMEM;
     if (f && f->special != NOT_SPECIAL) {
@@ -334,11 +371,14 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
         if (!t->s)
             *t = value;
     }
+    n = e->n_attributes;
     if (!f)
-        return add_other(e, name, name_len, value);
-    if (f->attribute && (f->profiles & e->config->fields))
-        return add_attribute(e, azm_text_of(f->attribute), value, f->integer);
-    return 0;
+        k = add_other(e, name, name_len, value);
+    else if (f->attribute && (f->profiles & e->config->fields))
+        k = add_attribute(e, azm_text_of(f->attribute), value, f->integer);
+    if (*name == '_' && e->n_attributes > n)
+        move_to_trusted(e);
+    return k;
 }
 
 /* What does not make a trace context stays an attribute, so that nothing is lost. */
@@ -454,6 +494,7 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     r.body = s->message;
     r.attributes = e->attributes;
     r.n_attributes = e->n_attributes;
+    r.n_dropped = e->n_dropped;
     *ret = r;
     return 1;
 }

@@ -54,3 +54,6 @@ void azm_entry_reader_count_losses(struct azm_entry_reader *e, struct azm_losses
  * lasts until the next begin. 0 or -ENOMEM. */
 int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret);
 struct azm_arena *azm_entry_arena(struct azm_entry_reader *e);
+
+/* How long the longest field of the entry in hand is, with its name. */
+size_t azm_entry_largest_field(const struct azm_entry_reader *e);

@@ -125,11 +125,24 @@ static int reopen(struct azm_journal *s, struct azm_error *err)
     return 0;
 }
 
+/* See AZM_JOURNAL_UNPACKED_MAX_BYTES. */
+static void give_memory_back(struct azm_journal *s)
+{
+    struct azm_error err;
+
+    s->unpacked_bytes = 0;
+    azm_journal_keep_cursor(s);
+    if (s->cursor)
+        (void)reopen(s, &err); /* if it fails, the old one goes on */
+}
+
 static int journal_next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
 {
     struct azm_journal *s = azm_journal_of(source);
     bool reopened = false;
 
+    if (s->unpacked_bytes > AZM_JOURNAL_UNPACKED_MAX_BYTES && !s->on_unread)
+        give_memory_back(s);
     for (;;) {
         int r = next_notice(source, rec, err);
 

@@ -16,6 +16,11 @@
  * journal_start.c (where reading begins), journal_gaps.c (what is missing), journal_late.c (files that come up late).
  */
 
+/* libsystemd unpacks a compressed field as a whole, however long (journald takes 768 MiB), and each open file keeps the
+ * memory for its longest one. When large fields have come to so much, a new handle gives it back. */
+#define AZM_JOURNAL_LARGE_BYTES ((size_t)256 * 1024)
+#define AZM_JOURNAL_UNPACKED_MAX_BYTES ((size_t)32 * 1024 * 1024)
+
 #define AZM_EBADMSG_TRIES 3 /* how often to look anew at files that a vacuum takes away under us */
 
 /* The last place up to which the sequence numbers have been looked at. */
@@ -49,6 +54,7 @@ struct azm_journal {
 
     bool on_unread;            /* the journal stands on an entry that `next` has yet to give */
     char *cursor;              /* of the last entry read; "" before the first; NULL: ask the journal */
+    size_t unpacked_bytes;     /* of large fields, since the handle was opened: libsystemd keeps them, file by file */
     unsigned truncations;      /* azm_sigbus_count when it was last looked at */
     sd_id128_t boot;           /* the running one */
     uint64_t opened_usec;      /* monotonic: what this process logs from then on is its own */

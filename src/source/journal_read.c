@@ -180,6 +180,8 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         s->tail = NULL;
         s->tail_wanted = true;
         r = azm_journal_read_entry(s->j, s->reader, rec, &t);
+        if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
+            s->unpacked_bytes += azm_entry_largest_field(s->reader);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
         if (r < 0) {

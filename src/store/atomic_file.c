@@ -27,7 +27,7 @@ int azm_write_all(int fd, const void *data, size_t len)
 
 int azm_give_to_owner(int dir_fd, int fd)
 {
-    struct stat dir;
+    struct stat dir, file;
 
     if (geteuid() != 0)
         return 0;
@@ -35,6 +35,11 @@ int azm_give_to_owner(int dir_fd, int fd)
         return -errno;
     if (dir.st_uid == 0)
         return 0;
+    /* Whoever may write into the directory could have put another's file there, by a second name. */
+    if (fstat(fd, &file) < 0)
+        return -errno;
+    if (!S_ISREG(file.st_mode) || file.st_nlink > 1)
+        return -EPERM;
     return fchown(fd, dir.st_uid, dir.st_gid) < 0 ? -errno : 0;
 }
 

@@ -15,5 +15,6 @@ int azm_atomic_file_replace(int dir_fd, const char *name, const void *data, size
 /* All of it: 0 or -errno, and then some of it may be written. */
 int azm_write_all(int fd, const void *data, size_t len);
 
-/* Gives a file just made to the owner of the directory: 0 or -errno. Nothing to do for anybody but root. */
+/* Gives a file in the directory to its owner: 0 or -errno; -EPERM if it is no plain file, or has another name besides.
+ * Nothing to do for anybody but root. */
 int azm_give_to_owner(int dir_fd, int fd);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/atomic_file.h"
 #include "store/state_dir.h"
 
 static int take_lock(int fd, const char *path, struct azm_error *err)
@@ -27,6 +28,22 @@ static int take_lock(int fd, const char *path, struct azm_error *err)
                          path, *pid ? pid : "unknown");
 }
 
+int azm_state_dir_check(int dir_fd, const char *path, struct azm_error *err)
+{
+    struct stat dir, parent;
+
+    if (fstat(dir_fd, &dir) < 0 || fstatat(dir_fd, "..", &parent, 0) < 0)
+        return azm_error_set(err, errno, "cannot look at the state directory %s: %m", path);
+    if (dir.st_mode & S_IWOTH)
+        return azm_error_set(err, EPERM, "everybody may write into the state directory %s (chmod o-w %s)", path, path);
+    if (dir.st_uid == geteuid() || dir.st_uid == 0 || (geteuid() == 0 && !(parent.st_mode & S_IWOTH)))
+        return 0;
+    return azm_error_set(err, EPERM,
+                         "the state directory %s belongs to another user (uid %lu), who could change what is in it; "
+                         "another place: [state] directory=, --state-directory",
+                         path, (unsigned long)dir.st_uid);
+}
+
 int azm_state_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, struct azm_error *err)
 {
     _cleanup_close_ int dir = -1, lock = -1;
@@ -40,12 +57,18 @@ int azm_state_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, stru
     dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return azm_error_set(err, errno, "cannot open the state directory %s: %m", path);
+    r = azm_state_dir_check(dir, path, err);
+    if (r < 0)
+        return r;
     lock = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (lock < 0)
         return azm_error_set(err, errno, "cannot open %s/lock: %m", path);
     r = take_lock(lock, path, err);
     if (r < 0)
         return r;
+    r = azm_give_to_owner(dir, lock);
+    if (r < 0)
+        return azm_error_set(err, r, "%s/lock is not for this process alone: %m", path);
     if (ftruncate(lock, 0) < 0 || dprintf(lock, "%ld\n", (long)getpid()) < 0)
         return azm_error_set(err, errno, "cannot write %s/lock: %m", path);
     *ret_dir_fd = dir;

@@ -8,3 +8,8 @@
  * owner's pid) lasts until *ret_lock_fd is closed. Returns 0 and the two fds; -EBUSY if another process
  * has it (err names its pid); -errno. */
 int azm_state_dir_open(const char *path, int *ret_dir_fd, int *ret_lock_fd, struct azm_error *err);
+
+/* Whoever may write into the directory decides what is sent, and to whom its files are given: it belongs to this user
+ * or to root, and not everybody may write into it. Root also uses that of another user, unless it is where everybody
+ * could have made it, as in /tmp. 0 or -EPERM, -errno. */
+int azm_state_dir_check(int dir_fd, const char *path, struct azm_error *err);

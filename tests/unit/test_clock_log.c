@@ -189,6 +189,19 @@ START_TEST(a_message_is_one_line)
 }
 END_TEST
 
+/* It may be a terminal, and words may be those of a server. */
+START_TEST(a_message_moves_no_cursor)
+{
+    unsetenv("JOURNAL_STREAM");
+    catch_log();
+    azm_log_init(AZM_LOG_INFO);
+    azm_log(AZM_LOG_ERROR, "%s",
+            "a\x1B[2Jb\rc\td\x7F\xC2\x9B"
+            "2Je \xC3\xA4\xC2\xA0\xC2");
+    ck_assert_str_eq(caught_log(), "azmonlog: a [2Jb c d   2Je \xC3\xA4\xC2\xA0\xC2\n");
+}
+END_TEST
+
 START_TEST(times_for_people)
 {
     static const struct {
@@ -233,6 +246,7 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "the_error_number_and_errno_itself", the_error_number_and_errno_itself);
     add_test_in_dir(s, "long_messages_are_cut_and_still_end_the_line", long_messages_are_cut_and_still_end_the_line);
     add_test_in_dir(s, "a_message_is_one_line", a_message_is_one_line);
+    add_test_in_dir(s, "a_message_moves_no_cursor", a_message_moves_no_cursor);
 }
 
 TEST_MAIN("clock_log", add_tests)

@@ -191,6 +191,44 @@ START_TEST(as_many_fields_as_journald_allows)
 }
 END_TEST
 
+/* A thousand long ones: no more is kept than a request may have, and the rest is counted. */
+START_TEST(many_long_fields)
+{
+    size_t len, kept = 0;
+    char *field;
+
+    begin(AZM_FIELDS_STANDARD);
+    len = config.max_body_bytes + 100;
+    field = malloc(len);
+    azm_entry_begin(reader);
+    for (unsigned i = 0; i < 1024; i++) {
+        memset(field, 'x', len);
+        snprintf(field, len, "FIELD_%u=", i);
+        field[strlen(field)] = 'x';
+        add_field(field, len);
+    }
+    add_field("_SYSTEMD_UNIT=sshd.service", 26); /* new in its file, so it comes last */
+    add_field("_PID=4711", 9);
+    add_field("MESSAGE=hello", 13);
+    ck_assert_int_eq(finish(), 1);
+    ck_assert_uint_eq(azm_entry_largest_field(reader), len);
+    assert_text(record.body, "hello");
+    ck_assert_uint_gt(record.n_dropped, 1000);
+    ck_assert_uint_eq(record.n_attributes + record.n_dropped, 1024 + 2);
+    for (size_t i = 2; i < record.n_attributes; i++)
+        kept += record.attributes[i].text.len;
+    ck_assert_uint_le(kept, config.max_request_bytes);
+    ck_assert_uint_ge(kept, config.max_request_bytes - 2 * len);
+    /* what journald says of the sender is first, so that nothing can push it out of the record */
+    assert_text(record.attributes[0].key, "systemd.unit");
+    assert_text(record.attributes[1].key, "process.pid");
+    READ("MESSAGE=next");
+    ck_assert_uint_eq(record.n_dropped, 0);
+    free(field);
+    end();
+}
+END_TEST
+
 START_TEST(odd_fields)
 {
     static const char name[] = "A23456789_123456789_123456789_123456789_123456789_123456789_1234_67890";
@@ -226,6 +264,7 @@ static void add_tests(Suite *s)
     add_test(s, "keys_are_plain_whatever_the_name", keys_are_plain_whatever_the_name);
     add_test(s, "a_field_that_comes_several_times", a_field_that_comes_several_times);
     add_test(s, "as_many_fields_as_journald_allows", as_many_fields_as_journald_allows);
+    add_test(s, "many_long_fields", many_long_fields);
     add_test(s, "odd_fields", odd_fields);
 }
 

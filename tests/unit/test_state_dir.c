@@ -172,6 +172,51 @@ START_TEST(what_cannot_be_a_state_directory)
 }
 END_TEST
 
+START_TEST(where_everybody_may_write)
+{
+    struct azm_error err;
+    int dir, lock;
+
+    ck_assert_int_eq(mkdir(temp_path("state"), 0700), 0);
+    ck_assert_int_eq(chmod(temp_path("state"), 01777), 0);
+    ck_assert_int_eq(open_state("state", &dir, &lock, &err), -EPERM);
+    ck_assert_msg(strstr(err.words, "everybody may write into the state directory") != NULL, "%s", err.words);
+    ck_assert_int_eq(access(temp_path("state/lock"), F_OK), -1);
+    ck_assert_int_eq(chmod(temp_path("state"), 0755), 0);
+    assert_opens("state");
+}
+END_TEST
+
+/* Somebody has made it before us, in a place like /tmp. */
+START_TEST(of_another_user)
+{
+    struct azm_error err;
+    struct stat st;
+    int dir, lock;
+
+    if (geteuid() != 0)
+        return; /* only root can give a directory away; tests/integration/security.sh needs root and says so */
+    ck_assert_int_eq(mkdir(temp_path("tmp"), 0700), 0);
+    ck_assert_int_eq(mkdir(temp_path("tmp/state"), 0700), 0);
+    ck_assert_int_eq(chown(temp_path("tmp/state"), 1500, 1500), 0);
+    ck_assert_int_eq(chmod(temp_path("tmp"), 01777), 0);
+    ck_assert_int_eq(open_state("tmp/state", &dir, &lock, &err), -EPERM);
+    ck_assert_msg(strstr(err.words, "belongs to another user (uid 1500)") != NULL, "%s", err.words);
+    ck_assert_int_eq(chmod(temp_path("tmp"), 0755), 0); /* as /var/lib: a service's, which root looks after */
+    assert_opens("tmp/state");
+    ck_assert_int_eq(stat(temp_path("tmp/state/lock"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, 1500);
+    /* who owns the directory cannot have another's file emptied, or given to him */
+    write_text("precious", 0600, "precious");
+    ck_assert_int_eq(unlink(temp_path("tmp/state/lock")), 0);
+    ck_assert_int_eq(link(temp_path("precious"), temp_path("tmp/state/lock")), 0);
+    ck_assert_int_eq(open_state("tmp/state", &dir, &lock, &err), -EPERM);
+    ck_assert_int_eq(stat(temp_path("precious"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, 0);
+    ck_assert_str_eq(read_text("precious"), "precious");
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test_in_dir(s, "it_is_created", it_is_created);
@@ -179,6 +224,8 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "another_process_has_it_until_it_is_killed", another_process_has_it_until_it_is_killed);
     add_test_in_dir(s, "the_lock_file_names_its_last_owner_only", the_lock_file_names_its_last_owner_only);
     add_test_in_dir(s, "an_owner_without_a_name", an_owner_without_a_name);
+    add_test_in_dir(s, "where_everybody_may_write", where_everybody_may_write);
+    add_test_in_dir(s, "of_another_user", of_another_user);
     add_test_in_dir(s, "what_cannot_be_a_state_directory", what_cannot_be_a_state_directory);
 }
 
