@@ -17,7 +17,7 @@ template(name="meta" type="string" string="{META}")
 template(name="json" type="string" string="%$!%")
 template(name="oracle" type="string" string="{META}\\t%$!%\\t{RFC5424}\\n")
 '''
-NEVER_THEIRS = {"syslog.malformed", "syslog.dropped_attributes", "log.record.uid", ""}
+NEVER_THEIRS = {"client.address", "syslog.input", "syslog.malformed", "syslog.dropped_attributes", "log.record.uid", ""}
 
 
 # --- the messages ---
