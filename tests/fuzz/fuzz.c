@@ -123,6 +123,19 @@ bool fuzz_is_word(const char *s)
     return s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
 }
 
+void fuzz_require_headers(const struct azm_key_values *headers)
+{
+    for (size_t i = 0; i < headers->n; i++) {
+        const char *name = headers->items[i].key, *value = headers->items[i].value;
+
+        require(*name && fuzz_is_line(name) && !strpbrk(name, ": \t"));
+        for (const char *s = value; *s; s++)
+            require((unsigned char)*s >= 0x20 ? *s != 0x7f : *s == '\t');
+        for (size_t k = 0; k < i; k++)
+            require(strcasecmp(name, headers->items[k].key) != 0);
+    }
+}
+
 json_t *fuzz_json(struct azm_text t)
 {
     json_t *j = json_loadb(t.s, t.len, JSON_REJECT_DUPLICATES, NULL);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/record.h"
@@ -87,6 +88,9 @@ bool fuzz_is_line(const char *s);
 
 /* Only the characters that Microsoft's ids and codes are made of. */
 bool fuzz_is_word(const char *s);
+
+/* Headers of a request: no name twice, and nothing that ends a line. */
+void fuzz_require_headers(const struct azm_key_values *headers);
 
 /* JSON that jansson takes, in UTF-8, no key twice; the caller releases it. */
 json_t *fuzz_json(struct azm_text t);

@@ -40,8 +40,7 @@ static void check(const struct azm_config *c)
         for (size_t k = 0; k < i; k++)
             require(strcmp(c->resource.items[i].key, c->resource.items[k].key) != 0);
     }
-    for (size_t i = 0; i < c->headers.n; i++)
-        require(fuzz_is_line(c->headers.items[i].key) && fuzz_is_line(c->headers.items[i].value));
+    fuzz_require_headers(&c->headers);
 }
 
 FUZZ_TARGET(environment)

@@ -4,8 +4,8 @@
 #include "tests/fuzz/fuzz.h"
 
 /* An entry of the journal: which fields are taken, then its fields. Its record, in OTLP, is what protobuf-c reads and
- * writes; in OTLP/JSON it comes back byte for byte. An equal entry that follows has another uid, and the same one for
- * a reader that begins anew. */
+ * writes; in OTLP/JSON it comes back byte for byte. An equal entry that follows has another uid, and the same one where
+ * counting begins anew. */
 
 static struct azm_config config;
 
@@ -51,8 +51,7 @@ static void check_record(const struct azm_record *r)
 FUZZ_TARGET(journal_entry)
 {
     static const enum azm_fields fields[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
-    enum azm_fields which = fields[fuzz_byte(&in) % 3];
-    struct azm_entry_reader *reader = new_reader(which);
+    struct azm_entry_reader *reader = new_reader(fields[fuzz_byte(&in) % 3]);
     struct azm_record record;
     uint8_t uid[16];
 
@@ -61,8 +60,7 @@ FUZZ_TARGET(journal_entry)
     check_record(&record);
     require(read_entry(reader, in, &record) == 1);
     require(memcmp(uid, record.uid, sizeof uid) != 0);
-    azm_entry_reader_free(reader);
-    reader = new_reader(which);
+    azm_uid_state_free(azm_entry_uid_state(reader));
     require(read_entry(reader, in, &record) == 1);
     require(memcmp(uid, record.uid, sizeof uid) == 0);
     azm_entry_reader_free(reader);

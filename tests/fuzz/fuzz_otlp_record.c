@@ -97,8 +97,14 @@ static void check_original_time(struct azm_text record)
 FUZZ_TARGET(otlp_record)
 {
     size_t len = fuzz_byte(&in); /* not by a separator, which is a key of protobuf's, too */
-    struct fuzz_input first = {in.data, MIN(len, in.size)}, second = {in.data + first.size, in.size - first.size};
-    struct azm_text resource = fuzz_rest(&first), record = fuzz_rest(&second);
+    struct fuzz_input first = {.data = in.data};
+    struct azm_text resource, record;
+
+    first.size = MIN(len, in.size);
+    in.data += first.size;
+    in.size -= first.size;
+    resource = fuzz_rest(&first);
+    record = fuzz_rest(&in);
 
     check_track(resource, record);
     check_json(resource, record);

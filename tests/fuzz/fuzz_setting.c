@@ -27,6 +27,7 @@ FUZZ_TARGET(setting)
         require((r < 0) == (*err.words != '\0'));
         require(r == 0 || strncmp(err.words, "action \"a\"", 10) == 0);
     }
+    fuzz_require_headers(&c.headers);
     require(azm_config_forget_destination(&c) == 0 && !azm_config_has_destination(&c));
     azm_config_free(&c);
 }
