@@ -34,11 +34,12 @@ static json_t *with_item(json_t *a, json_t *v)
     return NULL;
 }
 
+/* Of any length, as encode/otlp_json_parse.c takes it. */
 static json_t *hex(ProtobufCBinaryData b)
 {
-    char digits[65];
+    _cleanup_free_ char *digits = malloc(2 * b.len + 1);
 
-    if (b.len > 32)
+    if (!digits)
         return NULL;
     for (size_t i = 0; i < b.len; i++)
         snprintf(digits + 2 * i, 3, "%02x", b.data[i]);
