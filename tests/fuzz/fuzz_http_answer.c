@@ -70,8 +70,8 @@ static void ask_identity(void)
 static void post(void)
 {
     static const char *const no_headers[] = {NULL};
-    static struct azm_http *h;
-    static int wake_fd;
+    static int wake_fd = -1;
+    struct azm_http *h = NULL; /* its connections end with it */
     struct azm_http_settings *settings = NULL;
     struct azm_http_request *request = NULL;
     const struct azm_http_call call = {0};
@@ -88,11 +88,10 @@ static void post(void)
     struct azm_answer a;
     struct azm_error err;
 
-    if (!h) {
+    if (wake_fd < 0)
         wake_fd = eventfd(0, EFD_CLOEXEC);
-        require(wake_fd >= 0 && azm_http_new(&h, &err) == 0);
-    }
-    require(azm_http_settings_new(&options, &settings, &err) == 0); /* with a connection of its own */
+    require(wake_fd >= 0 && azm_http_new(&h, &err) == 0);
+    require(azm_http_settings_new(&options, &settings, &err) == 0);
     azm_http_configure(h, settings);
     azm_http_settings_unref(settings);
     require(azm_http_request_new(h, NULL, &request) == 0);
@@ -104,6 +103,7 @@ static void post(void)
     azm_delivery_decide(&a, &attempt, FUZZ_NOW_USEC, &v);
     require(fuzz_is_line(v.reason) && fuzz_is_word(v.code));
     azm_http_request_free(request);
+    azm_http_free(h);
 }
 
 FUZZ_TARGET(http_answer)
