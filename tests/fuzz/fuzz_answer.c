@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "export/answer_body.h"
+#include "export/remedy.h"
 #include "tests/fuzz/fuzz.h"
 
 /* An answer to a request: profile, what libcurl said, status, headers, body. Whatever it says, the decision obeys the

@@ -32,7 +32,8 @@ FUZZ_TARGET(connection_string)
 {
     struct azm_connection_string c;
     struct azm_error err = {""};
-    int r = azm_connection_string_parse(fuzz_string(&in), AZM_CONNECTION_STRING_SUFFIX, &c, &err);
+    int r =
+        azm_connection_string_parse(fuzz_string(&in), azm_cloud_names(AZM_CLOUD_PUBLIC)->application_suffix, &c, &err);
 
     require((r < 0) == (*err.words != '\0') && fuzz_is_line(err.words));
     if (r == 0) {

@@ -54,7 +54,7 @@ static void check_one(const char *url)
 FUZZ_TARGET(url)
 {
     const char *a = fuzz_string(&in), *b = fuzz_string(&in);
-    char *moved = azm_answer_move(a, b), *logs;
+    char *moved = azm_answer_redirected(AZM_PROFILE_APPINSIGHTS, a, b), *logs;
 
     check_one(a);
     check_one(b);
