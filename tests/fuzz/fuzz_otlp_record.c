@@ -50,6 +50,20 @@ static void check_json(struct azm_text resource, struct azm_text record)
     require(azm_text_equal(fuzz_text(&line), fuzz_text(&again)));
 }
 
+/* protobuf-c takes the field number 0, which is none, in an overlong form, and writes it so that it refuses it. */
+static bool packs_again(const Otlp__LogRecord *m)
+{
+    size_t len = otlp__log_record__get_packed_size(m);
+    uint8_t *packed = fuzz_alloc(len);
+    Otlp__LogRecord *again;
+
+    otlp__log_record__pack(m, packed);
+    again = otlp__log_record__unpack(NULL, len, packed);
+    if (again)
+        otlp__log_record__free_unpacked(again, NULL);
+    return again;
+}
+
 /* Smaller, and then there is nothing left to cut. */
 static void check_truncate(struct azm_text record)
 {
@@ -62,7 +76,7 @@ static void check_truncate(struct azm_text record)
     r = azm_otlp_truncate_record(record, &out);
     require((r == -EBADMSG) == (m == NULL));
     require((r == 1) == (out.len > 0));
-    if (r == 1) {
+    if (r == 1 && packs_again(m)) {
         fuzz_require_record(fuzz_text(&out));
         require(azm_otlp_truncate_record(fuzz_text(&out), &again) == 0);
     }
