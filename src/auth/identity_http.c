@@ -89,7 +89,7 @@ static void keep_header(struct azm_text line, const char *name, char *ret, size_
 
     if (!value.s)
         return;
-    if (value.len >= max || memchr(value.s, '\0', value.len))
+    if (value.len >= max || memchr(value.s, '\0', value.len) || memchr(value.s, '\r', value.len)) /* RFC 9110, 5.5 */
         value.len = 0;
     memcpy(ret, value.s, value.len);
     ret[value.len] = '\0';

@@ -29,8 +29,13 @@ static void row(FILE *f, const char *name, struct azm_buf *text)
 {
     if (text->len > 0)
         fprintf(f, "%-12s  ", name);
-    for (size_t i = 0; i < text->len; i++)
-        fputc(iscntrl(text->data[i]) ? '?' : text->data[i], f);
+    for (size_t i = 0; i < text->len; i++) {
+        /* U+0080 to U+009F, which some terminals obey as well */
+        bool c1 = text->data[i] == 0xC2 && i + 1 < text->len && text->data[i + 1] < 0xA0;
+
+        fputc(c1 || iscntrl(text->data[i]) ? '?' : text->data[i], f);
+        i += c1;
+    }
     if (text->len > 0)
         fputc('\n', f);
     azm_buf_clear(text);

@@ -374,7 +374,7 @@ static int add_header(struct azm_key_values *headers, const char *line, bool is_
     for (value++; *value == ' ' || *value == '\t';)
         value++;
     for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < 0x20 && *p != '\t')
+        if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
             return azm_error_set(err, EINVAL, "a header value has no control characters");
     name = strndup(line, len);
     if (!name)

@@ -34,11 +34,12 @@ static json_t *with_item(json_t *a, json_t *v)
     return NULL;
 }
 
+/* Of any length, as encode/otlp_json_parse.c takes it. */
 static json_t *hex(ProtobufCBinaryData b)
 {
-    char digits[65];
+    _cleanup_free_ char *digits = malloc(2 * b.len + 1);
 
-    if (b.len > 32)
+    if (!digits)
         return NULL;
     for (size_t i = 0; i < b.len; i++)
         snprintf(digits + 2 * i, 3, "%02x", b.data[i]);
@@ -82,8 +83,6 @@ static json_t *value(const Otlp__AnyValue *v)
 {
     json_t *o = json_object();
 
-    if (!v)
-        return o;
     switch (v->value_case) {
     case OTLP__ANY_VALUE__VALUE_STRING_VALUE:
         return with(o, "stringValue", json_string(v->string_value));
@@ -109,8 +108,11 @@ static json_t *attributes(Otlp__KeyValue **kv, size_t n)
 {
     json_t *a = json_array();
 
-    for (size_t i = 0; i < n; i++)
-        a = with_item(a, with(with(json_object(), "key", json_string(kv[i]->key)), "value", value(kv[i]->value)));
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = with(json_object(), "key", json_string(kv[i]->key));
+
+        a = with_item(a, kv[i]->value ? with(o, "value", value(kv[i]->value)) : o);
+    }
     return a;
 }
 

@@ -346,8 +346,8 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     for (size_t i = 0; i < e->config->exclude_matches.n; i++)
         e->excluded |=
             azm_text_equal((struct azm_text){data, len}, azm_text_of(e->config->exclude_matches.items[i].key));
-    if (!equals)
-        return 0; /* not a field; journald writes none such */
+    if (!equals || equals == name)
+        return 0; /* not a field, or one without a name; journald writes none such */
     name_len = (size_t)(equals - name);
     f = find_field(e, name, name_len);
     if (f && f->special == NOT_SPECIAL && !(f->profiles & e->config->fields))

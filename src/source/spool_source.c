@@ -37,7 +37,7 @@ static void tell_lost(struct spool_source *s, uint64_t rows)
             rows == 1 ? "is" : "are");
 }
 
-/* Takes the next row: 1; 0 if there is none; -errno. */
+/* Takes the next row: 1, without a batch if it is none of ours; 0 if there is none; -errno. */
 static int read_row(struct spool_source *s, struct azm_error *err)
 {
     static const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
@@ -51,17 +51,11 @@ static int read_row(struct spool_source *s, struct azm_error *err)
     if (r >= 0)
         r = azm_batch_add_request(s->batch, s->row.data.data, s->row.data.len);
     s->given = 0;
-    if (r == -EBADMSG) {
+    if (r < 0)
+        s->batch = azm_batch_free(s->batch);
+    if (r == -EBADMSG)
         tell_lost(s, 1);
-        s->batch = azm_batch_free(s->batch);
-        s->done = s->row.id;
-        return read_row(s, err);
-    }
-    if (r < 0) {
-        s->batch = azm_batch_free(s->batch);
-        return azm_error_set(err, r, "out of memory");
-    }
-    return 1;
+    return r == -ENOMEM ? azm_error_set(err, r, "out of memory") : 1;
 }
 
 static int next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
@@ -77,7 +71,7 @@ static int next(struct azm_source *source, struct azm_record *rec, struct azm_er
 
         if (r <= 0)
             return r;
-        if (azm_batch_records(s->batch) > 0)
+        if (s->batch && azm_batch_records(s->batch) > 0)
             break;
         s->done = s->row.id;
         s->batch = azm_batch_free(s->batch);

@@ -122,6 +122,9 @@ int azm_uid_state_print(const struct azm_uid_state *u, struct azm_buf *out)
     return r;
 }
 
+/* Far above any real count, and a checkpoint full of such lines does not overflow their sum. */
+#define COUNT_MAX (UINT64_C(1) << 40)
+
 /* A decimal number, then `end`: moves on, or false. */
 static bool take_number(const char **s, char end, uint64_t *ret)
 {
@@ -170,7 +173,7 @@ int azm_uid_state_parse(struct azm_uid_state *u, const char *key, const char *va
         return 1;
     }
     if (strcmp(key, "uid_seen") == 0) {
-        if (!take_id(&value, &id) || !take_number(&value, '\0', &first) || first == 0 || first > INT64_MAX)
+        if (!take_id(&value, &id) || !take_number(&value, '\0', &first) || first == 0 || first > COUNT_MAX)
             return -EBADMSG;
         return count_one(u, (XXH128_hash_t){.high64 = half_of(id, 0), .low64 = half_of(id, 1)}, first) < 0 ? -ENOMEM
                                                                                                            : 1;
