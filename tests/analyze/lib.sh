@@ -46,7 +46,7 @@ configure() {
 # that a pattern in suppressions/$part fits.
 warnings() {
   local every=$dir/every left=$dir/left
-  sed -n "s|^\([^ ]*\.[ch]\):[0-9]*:[0-9]*: warning: \(.* \[$2[^]]*\]\)$|\1: \2|p" "$1" | sed "s|^[^ ]*/\(\(src\|plugin\|tests\)/\)|\1|; s/[‘’]/'/g" | sort -u >"$every"
+  sed -n "s|^\([^ ]*\.[ch]\):[0-9]*:[0-9]*: warning: \(.* \[$2[^]]*\]\)$|\1: \2|p" "$1" | sed "s,^[^ ]*/\(\(src\|plugin\|tests\)/\),\1,; s/[‘’]/'/g" | sort -u >"$every"
   grep -v '^#' "$suppressions/$part" | grep -vEf - "$every" >"$left"
   cat "$left"
   result "$(wc -l <"$left")" $(($(wc -l <"$every") - $(wc -l <"$left")))
