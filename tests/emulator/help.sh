@@ -86,7 +86,7 @@ post() {
   local url=$1 file=$2
   shift 2
   truncate -s 0 "$tmp/headers" "$tmp/body"
-  curl --silent --show-error --max-time 20 --cacert "$tmp/cert.pem" --header 'Expect:' \
+  curl --silent --show-error --max-time 200 --cacert "$tmp/cert.pem" --header 'Expect:' \
     --header "Content-Type: ${type-application/x-protobuf}" "$@" --data-binary "@$file" \
     --dump-header "$tmp/headers" --output "$tmp/body" --write-out '%{http_code}' "$url" 2>"$tmp/curl"
   echo $? >"$tmp/exit"
@@ -94,7 +94,7 @@ post() {
 
 # post_in_background : posts a record to Azure's path and sets background to the pid of the client.
 post_in_background() {
-  curl --silent --max-time 60 --cacert "$tmp/cert.pem" --header 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" "$azure" \
+  curl --silent --max-time 300 --cacert "$tmp/cert.pem" --header 'Content-Type: application/x-protobuf' --data-binary "@$tmp/one" "$azure" \
     >"$tmp/background" &
   background=$!
 }
@@ -106,7 +106,7 @@ answer() {
 
 # script TEXT : loads a fault script.
 script() {
-  curl --silent --show-error --max-time 20 --cacert "$tmp/cert.pem" --data-binary "$1" "$base/emulator/script" >"$tmp/script-answer"
+  curl --silent --show-error --max-time 200 --cacert "$tmp/cert.pem" --data-binary "$1" "$base/emulator/script" >"$tmp/script-answer"
 }
 
 # wrong SCRIPT LINE PATTERN : the script is refused, with this line and words like these, and the old one goes on.
@@ -117,7 +117,7 @@ wrong() {
 
 # stats NAME : one counter.
 stats() {
-  curl --silent --max-time 20 --cacert "$tmp/cert.pem" "$base/emulator/stats" | grep -oE "\"$1\":(\{[^}]*\}|[0-9]+)" | cut -d: -f2-
+  curl --silent --max-time 200 --cacert "$tmp/cert.pem" "$base/emulator/stats" | grep -oE "\"$1\":(\{[^}]*\}|[0-9]+)" | cut -d: -f2-
 }
 
 # stats_are NAME VALUE : is the counter at this value now?
@@ -134,7 +134,7 @@ print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 reset_emulator() {
-  curl --silent --max-time 20 --cacert "$tmp/cert.pem" --data-binary '' "$base/emulator/reset" >"$tmp/reset-answer"
+  curl --silent --max-time 200 --cacert "$tmp/cert.pem" --data-binary '' "$base/emulator/reset" >"$tmp/reset-answer"
 }
 
 # --------------------------------------------------------------------------------------------------- the end

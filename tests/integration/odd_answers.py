@@ -13,8 +13,8 @@ from azure import Azmonlog, Azure, make_certificates  # noqa: E402
 from exporter import Exporter  # noqa: E402
 from fake_proxy import FakeProxy  # noqa: E402
 from journal_files import append_texts  # noqa: E402
-from journald import wait_for  # noqa: E402
-from tap import check, equal, note, run  # noqa: E402
+from journald import TOOL, wait_for  # noqa: E402
+from tap import check, equal, note, run, skip  # noqa: E402
 
 TEXTS = [f"good {i}" for i in range(400)]
 MEMORY_MAX_KIB = 40_000
@@ -71,7 +71,10 @@ def hurting(out):
             else:
                 check("all arrived", all_arrived(x), len(x.received()))
             check("copies have one uid", uids_are_stable(x))
-            check(f"memory stays below {MEMORY_MAX_KIB} KiB", peak < MEMORY_MAX_KIB, peak)
+            if TOOL:
+                skip("memory", f"most of it is of {TOOL}")
+            else:
+                check(f"memory stays below {MEMORY_MAX_KIB} KiB", peak < MEMORY_MAX_KIB, peak)
             equal("nothing is in quarantine", x.quarantine(), [])
             equal("the end", x.end(), 0)
         finally:
@@ -221,7 +224,7 @@ def throttled(out):
     append_texts(f"{out}/journal/a.journal", texts)
     x = Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", batch=10)
     try:
-        x.limit("36/2s")
+        x.limit("36/60s" if TOOL else "36/2s")
         equal("ends", x.once(), 0)
         equal("all arrived, once", sorted(r["body"] for r in x.received()), sorted(texts))
         stats = x.stats()

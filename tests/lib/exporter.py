@@ -10,10 +10,8 @@ import subprocess
 import time
 import urllib.request
 
-from journald import PATIENCE, wait_for
+from journald import PATIENCE, STALLED, wait_for
 from writers import number_of
-
-STALLED = 20  # seconds without any record while there are some to come: they do not come any more
 
 # A record about entries that are gone. up_to: the number is not exact. from_usec, to_usec: None at the journal's ends. entries: None where it is unknown.
 Gap = collections.namedtuple("Gap", "reason entries up_to from_usec to_usec uid")

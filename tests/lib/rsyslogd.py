@@ -21,13 +21,13 @@ import termios
 import threading
 import time
 
+import sanitizers
 from azure import Azure
-from journald import PATIENCE, wait_for
+from journald import PATIENCE, STALLED, wait_for
 
 MODULE = os.path.join(os.environ.get("builddir", "build"), ".libs/omazuremonitor.so")
-RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+RSYSLOGD = os.environ.get("RSYSLOGD") or shutil.which("rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 NUMBERED = re.compile(r"m(\d+) (\d+) ")
-STALLED = 20  # seconds without any record while there are some to come: they do not come any more
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -169,15 +169,10 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
         env = {**os.environ, **self.environment}
         if sanitized():
             env["LD_PRELOAD"] = f"{preloaded()} {self.environment.get('LD_PRELOAD', '')}".strip()
-            # rsyslog 8.2302 is not ours to judge: impstats.so reads behind a line of 128 bytes. LeakSanitizer of gcc 12 crashes when
-            # it looks at the threads' own data of a program that loads modules; what only these point to, it then calls leaked.
-            with open(f"{self.out}/suppressions", "w") as f:
-                f.write("interceptor_via_lib:impstats.so\n")
-            with open(f"{self.out}/leaks", "w") as f:
-                f.write("leak:ld-linux\nleak:add_name_to_object\nleak:_dl_map_object_deps\nleak:dbgSetThrdName\n")
-            env["ASAN_OPTIONS"] = (env.get("ASAN_OPTIONS", "") +
-                                   f":detect_leaks=1:suppressions={self.out}/suppressions")
-            env["LSAN_OPTIONS"] = env.get("LSAN_OPTIONS", "") + f":exitcode=0:use_tls=0:print_suppressions=0:suppressions={self.out}/leaks"
+            env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + f":detect_leaks=1:suppressions={sanitizers.SUPPRESSIONS}/asan"
+            # LeakSanitizer of gcc 12 crashes when it looks at the threads' own data of a program that loads modules; what only
+            # these point to, it then calls leaked.
+            env["LSAN_OPTIONS"] = env.get("LSAN_OPTIONS", "") + f":exitcode=0:use_tls=0:suppressions={sanitizers.SUPPRESSIONS}/lsan"
             env["TSAN_OPTIONS"] = env.get("TSAN_OPTIONS", "") + ":exitcode=0:report_signal_unsafe=0"
             env["UBSAN_OPTIONS"] = env.get("UBSAN_OPTIONS", "") + ":print_stacktrace=1"
         return env
@@ -271,18 +266,8 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
             return f.read()
 
     def sanitizers_said(self):
-        """What sanitizers say about the module. rsyslogd, whose atomics ThreadSanitizer does not see, and which frees little when it
-        ends in a hurry, is not ours to judge."""
-        found = []
-        for report in re.split("^=+$", self.output(), flags=re.M):
-            if "LeakSanitizer: detected" in report:
-                leaks = re.findall(r"(?:Ind|D)irect leak of [^\n]*\n(?: +#\d[^\n]*\n)+", report)
-                found += [x for x in leaks if not re.search(r"#1 .*(sbin/rsyslogd|/rsyslog/|libestr|libfastjson)", x)]
-            elif "WARNING: ThreadSanitizer" in report:
-                found += [report] if "omazuremonitor.so" in report else []
-            elif re.search("ERROR: [A-Za-z]*Sanitizer|LeakSanitizer has|runtime error", report):
-                found.append(report)
-        return found
+        """What sanitizers say about the module. In `make analyze` it is in their files."""
+        return sanitizers.judged(self.output())[0]
 
     def said(self, words):
         """How many lines of its own messages match. They come through its main queue, so not before what that waits for."""

@@ -5,9 +5,8 @@
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 cd "$srcdir" || exit 99
 mapfile -t c_files < <(find src plugin tests -name '*.[ch]' 2>/dev/null | sort)
-mapfile -t checked < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/unit/') # Check's macros are beyond cppcheck
 mapfile -t shell_files < <(grep -rlE '^#!/bin/(ba)?sh' bootstrap .ci src tests packaging examples 2>/dev/null | sort)
-shell_files+=(tests/lib/tap.sh tests/emulator/help.sh tests/interop/lib.sh)
+shell_files+=(tests/lib/tap.sh tests/emulator/help.sh tests/interop/lib.sh tests/analyze/lib.sh)
 
 with() { # with TOOL DESCRIPTION COMMAND...
   if command -v "$1" >/dev/null; then
@@ -18,8 +17,6 @@ with() { # with TOOL DESCRIPTION COMMAND...
 }
 
 with clang-format "clang-format has nothing to change" clang-format --dry-run --Werror "${c_files[@]}"
-with cppcheck "cppcheck has nothing to say" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 \
-  --enable=warning,performance,portability --inline-suppr --suppress=missingInclude --suppress=missingIncludeSystem \
-  --suppress=unknownMacro --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -DHAVE_ISAL=1 -I src -I . "${checked[@]}"
+with cppcheck "cppcheck has nothing to say" tests/lint/cppcheck
 with shellcheck "shellcheck has nothing to say" shellcheck -x -S warning "${shell_files[@]}"
 done_testing
