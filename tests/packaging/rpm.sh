@@ -4,6 +4,7 @@
 # scriptlets do what they should do. Slow: make check-rpm (rpmbuild; root for the scriptlets).
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL # TESTS= of the make around this is not for the build
 command -v rpmbuild >/dev/null || skip_all "rpmbuild is not installed (Debian: rpm)"
 
 tarball=$builddir/azmonlog-$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$builddir/config.h").tar.xz
