@@ -92,9 +92,14 @@ def azmonlog_1(out):
             got |= journal_options()
         equal(f"azmonlog(1): {command}: the options of its synopsis", sorted(got), sorted(set(known) - HELP))
 
-    # each is told of once, with its letter and its argument
+    # each is told of, with its letter and its argument
     text = tables.read("man/azmonlog.1")
     items = [line for line in text.splitlines() if line.startswith(".It Fl ")]
+    taken = set()
+    for command in tables.commands():
+        for name, (letter, _) in tables.options(command).items():
+            taken |= {name, letter}
+    equal("azmonlog(1): no option that there is not", sorted(options_in(text.splitlines()) - taken - {"-V", "--version"}), [])
     for command in tables.commands():
         wrong = []
         for name, (letter, argument) in sorted(tables.options(command).items()):
