@@ -51,7 +51,7 @@ def references(out):
         equal(f"{page}: each page of ours that it refers to is there",
               [f"{name}.{number}" for name, number in named if f"{name}.{number}" not in PAGES], [])
     makefile = tables.read("Makefile.am")
-    installed = re.search(r"^dist_man_MANS = (.*)$", makefile, re.M).group(1).split()
+    installed = " ".join(re.findall(r"^dist_man_MANS \+?= (.*)$", makefile, re.M)).split()
     equal("every page is installed", sorted(installed), [f"man/{page}" for page in PAGES])
 
 
