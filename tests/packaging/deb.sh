@@ -83,7 +83,8 @@ check "they are the same bytes" same_bytes
 (cd "$work/first" && sha256sum ./*.deb) | grep -v dbgsym | sed 's/^/# /'
 check "lintian has nothing to say" lintian --fail-on error,warning,info --no-tag-display-limit --display-info "$work"/first/*.changes
 check "azmonlog" has azmonlog /etc/azmonlog/azmonlog.conf /usr/bin/azmonlog /usr/lib/systemd/system/azmonlog.service \
-  /usr/lib/systemd/system/azmonlog@.service /usr/lib/sysusers.d/azmonlog.conf
+  /usr/lib/systemd/system/azmonlog@.service /usr/lib/sysusers.d/azmonlog.conf \
+  /usr/share/bash-completion/completions/azmonlog /usr/share/zsh/vendor-completions/_azmonlog
 check "... with Bicep and examples" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/azure/main.bicep$'
 check "... keeps the user's changes to azmonlog.conf alone" conffiles azmonlog /etc/azmonlog/azmonlog.conf
 check "rsyslog-azuremonitor" has rsyslog-azuremonitor /usr/lib/MULTIARCH/rsyslog/omazuremonitor.so \

@@ -50,7 +50,8 @@ check "the packages are built" build
 [ "$tap_failed" = 0 ] || done_testing
 (cd "$work/rpm" && ls) | sed 's/^/# /'
 check "azmonlog" has azmonlog /etc/azmonlog /etc/azmonlog/azmonlog.conf /usr/bin/azmonlog \
-  /usr/lib/systemd/system/azmonlog.service /usr/lib/systemd/system/azmonlog@.service /usr/lib/sysusers.d/azmonlog.conf
+  /usr/lib/systemd/system/azmonlog.service /usr/lib/systemd/system/azmonlog@.service /usr/lib/sysusers.d/azmonlog.conf \
+  /usr/share/bash-completion/completions/azmonlog /usr/share/zsh/site-functions/_azmonlog
 check "... with Bicep and examples" has_doc azmonlog '/azure/main.bicep$'
 check "... keeps the user's changes to azmonlog.conf" configuration
 check "rsyslog-azuremonitor" has rsyslog-azuremonitor LIBDIR/rsyslog/omazuremonitor.so /usr/lib/tmpfiles.d/azmonlog-rsyslog.conf
