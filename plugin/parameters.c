@@ -56,12 +56,11 @@ static char *make_name(const char *section, const char *key)
 
 int parameters_init(void)
 {
-    const char *section, *key;
-    bool list;
+    struct azm_config_key k;
 
     all.n = OWN_PARAMETERS;
-    for (size_t i = 0; azm_config_key(i, &section, &key, &list); i++) {
-        char *name = make_name(section, key);
+    for (size_t i = 0; azm_config_key(i, &k); i++) {
+        char *name = make_name(k.section, k.key);
 
         if (!name)
             continue;
@@ -69,9 +68,9 @@ int parameters_init(void)
             free(name);
             return -ENOMEM;
         }
-        keys[all.n].section = section;
-        keys[all.n].key = key;
-        items[all.n++] = (struct rs_parameter){.name = name, .type = list ? RS_PARAM_ARRAY : RS_PARAM_STRING};
+        keys[all.n].section = k.section;
+        keys[all.n].key = k.key;
+        items[all.n++] = (struct rs_parameter){.name = name, .type = k.preset ? RS_PARAM_STRING : RS_PARAM_ARRAY};
     }
     return 0;
 }

@@ -149,9 +149,15 @@ bool azm_config_names_destination(const char *section, const char *key);
 /* Does it say where records go to? */
 bool azm_config_has_destination(const struct azm_config *c);
 
-/* The i-th of all keys that azm_config_set knows, for those who offer them in another form; false behind the last one.
- * `list`: several values can be given. The key of a section where any name is a key is "*". */
-bool azm_config_key(size_t i, const char **ret_section, const char **ret_key, bool *ret_list);
+/* A key that azm_config_set knows, for those who offer or describe it in another form. */
+struct azm_config_key {
+    const char *section, *key; /* the key of a section where any name is a key: "*" */
+    const char *preset;        /* the default; NULL: a list, of which several values can be given, and which is empty */
+    const char *words;         /* a line about it */
+};
+
+/* The i-th of all keys; false behind the last one. */
+bool azm_config_key(size_t i, struct azm_config_key *ret);
 
 /* Checks what cannot be seen key by key: 0 or -EINVAL. */
 int azm_config_check(const struct azm_config *c, struct azm_error *err);

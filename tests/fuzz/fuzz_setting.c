@@ -8,22 +8,22 @@
 FUZZ_TARGET(setting)
 {
     static size_t n_keys;
-    const char *section, *key;
-    bool list, is_public;
+    struct azm_config_key known;
     struct azm_config c;
+    bool is_public;
     uint8_t which = fuzz_byte(&in);
     int r = 0;
 
-    while (azm_config_key(n_keys, &section, &key, &list))
+    while (azm_config_key(n_keys, &known))
         n_keys++;
-    require(azm_config_key(which % n_keys, &section, &key, &list));
+    require(azm_config_key(which % n_keys, &known));
     is_public = fuzz_byte(&in) & 1;
     require(azm_config_init(&c) == 0);
     while (in.size > 0 && r == 0) {
-        const char *name = strcmp(key, "*") == 0 ? fuzz_string(&in) : key, *value = fuzz_string(&in);
+        const char *name = strcmp(known.key, "*") == 0 ? fuzz_string(&in) : known.key, *value = fuzz_string(&in);
         struct azm_error err = {""};
 
-        r = azm_config_set(&c, section, name, value, "action \"a\"", is_public, &err);
+        r = azm_config_set(&c, known.section, name, value, "action \"a\"", is_public, &err);
         require((r < 0) == (*err.words != '\0'));
         require(r == 0 || strncmp(err.words, "action \"a\"", 10) == 0);
     }

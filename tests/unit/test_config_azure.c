@@ -288,16 +288,16 @@ END_TEST
 START_TEST(keys_of_a_destination)
 {
     static const char *const expected[] = {"endpoint", "dce", "connection_string"};
-    const char *section, *key;
+    struct azm_config_key known;
     size_t found = 0;
-    bool list;
 
-    for (size_t i = 0; azm_config_key(i, &section, &key, &list); i++) {
+    for (size_t i = 0; azm_config_key(i, &known); i++) {
         bool is = false;
 
         for (size_t k = 0; k < ELEMENTSOF(expected); k++)
-            is |= strcmp(section, "destination") == 0 && strcmp(key, expected[k]) == 0;
-        ck_assert_msg(azm_config_names_destination(section, key) == is, "[%s] %s", section, key);
+            is |= strcmp(known.section, "destination") == 0 && strcmp(known.key, expected[k]) == 0;
+        ck_assert_msg(azm_config_names_destination(known.section, known.key) == is, "[%s] %s", known.section,
+                      known.key);
         found += is;
     }
     ck_assert_uint_eq(found, ELEMENTSOF(expected));
