@@ -17,13 +17,27 @@ BOTH = ("journal", "rsyslog")
 HELD_CPU_PERCENT, HELD_SECONDS = 1.0, 3
 
 
-def scripted(text):
+def scripted(text, then=None):
     @contextlib.contextmanager
     def during(host):
         host.destination.script(text)
         yield
         host.destination.script(WELL)
+        if then:
+            then(host)
     return during
+
+
+def mended(host):
+    """A refused token is asked for again after half a minute; who has mended it says so."""
+    if host.group == "journal":
+        host.reload()
+
+
+def forget(host):
+    """After 429 batches are collected for up to ten seconds, for minutes; a short soak has no time for that."""
+    if host.hurry:
+        host.restart(signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -36,6 +50,7 @@ def limited(host):
     host.destination.ask("limit", b"5/1s")
     yield
     host.destination.ask("limit", b"none")
+    forget(host)
 
 
 @contextlib.contextmanager
@@ -105,6 +120,7 @@ def no_token(host):
     host.restart(signal.SIGKILL)
     yield
     host.tokens.script(WELL)
+    mended(host)
 
 
 @contextlib.contextmanager
@@ -138,11 +154,11 @@ FAULTS = [Fault(*f) for f in [
     ("none", nothing, None, BOTH),
     ("none again", nothing, None, BOTH),
     ("503 to all", scripted("request * status 503\n"), RETRYING, BOTH),
-    ("429 with Retry-After", scripted('request 1-6 status 429 header "Retry-After: 1"\n'), None, BOTH),
+    ("429 with Retry-After", scripted('request 1-6 status 429 header "Retry-After: 1"\n', forget), None, BOTH),
     ("429 over a limit", limited, None, BOTH),
     ("500 to all", scripted("request * status 500\n"), RETRYING, BOTH),
     ("502 now and then", scripted("request 2-3 status 502\nrequest 6 status 504\n"), None, BOTH),
-    ("401", scripted('request * refuse 401 InvalidToken "no"\n'), EITHER, BOTH),
+    ("401", scripted('request * refuse 401 InvalidToken "no"\n', mended), EITHER, BOTH),
     ("403", scripted('request * refuse 403 Forbidden "no"\n'), HELD, BOTH),
     ("404", scripted('request * refuse 404 ResourceNotFound "no"\n'), HELD, BOTH),
     ("400 to all", scripted('request * refuse 400 Bad "no"\n'), EITHER, BOTH),

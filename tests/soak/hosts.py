@@ -146,6 +146,7 @@ class Host:
         if names:
             names.set(self.name, True)
         self.work, self.load, self.judge, self.ledger, self.say = work, load, judge, ledger, say
+        self.hurry = False     # whether there is time for what takes more than some seconds
         self.ends = 0          # that it has ended by itself where that is allowed
         self.cpu = 0.0         # of lives that are over
         self.rss_kib = 0       # the largest RssAnon that was seen
@@ -305,6 +306,11 @@ class JournalHost(Host):
     def restart(self, how):
         self.end_azmonlog(how)
         self.start_azmonlog()
+
+    def reload(self):
+        wait_for(lambda: self.keep_alive() or self.status(), "azmonlog listens")
+        self.configure()
+        self.process.send_signal(signal.SIGHUP)
 
     def acknowledged_usec(self):
         """When journald received the last entry that is checkpointed; 0 if there is none."""

@@ -72,6 +72,7 @@ class Soak:
         self.findings, self.left_out = [], dict(options.left_out)
         self.thrown = {g: collections.Counter() for g in options.groups}
         self.over = threading.Event()
+        self.logging_seconds, self.settled = None, False
         self.hosts, self.unit = {}, None
         os.makedirs(f"{self.work}/certificates")
         make_certificates(f"{self.work}/certificates")
@@ -126,7 +127,7 @@ class Soak:
         host = self.hosts[group]
         try:
             schedule, outer = self.schedule(group)
-            host.dice = schedule.dice
+            host.dice, host.hurry = schedule.dice, self.o.seconds <= 120
             faults = (host_faults.JournalFaults if group == "journal" else host_faults.Faults)(host, schedule.dice, self.o.dwell)
             while not (self.over.is_set() or time.monotonic() - self.began > self.o.seconds and schedule.complete()):
                 self.episode(host, faults, schedule, *schedule.next(), outer)
@@ -173,7 +174,6 @@ class Soak:
 
     def settle(self):
         """Everything is well again; returns when all has arrived, or nothing more does."""
-        self.logging_seconds = time.monotonic() - self.began
         for host in self.hosts.values():
             host.keep_alive()
             host.wait_for_state("delivering")
@@ -193,6 +193,7 @@ class Soak:
             time.sleep(0.2)
         for host in self.hosts.values():
             host.finish()
+        self.settled = True
 
     def run(self):
         for host in self.hosts.values():
@@ -206,6 +207,7 @@ class Soak:
         try:
             for t in threads:
                 t.join()
+            self.logging_seconds = time.monotonic() - self.began
             if not self.findings:
                 self.settle()
         except (Wrong, TimeoutError) as e:
@@ -289,7 +291,7 @@ def main():
     finally:
         soak.close()
     soak.print_table(verdict)
-    bad = soak.findings + list(verdict.findings())
+    bad = soak.findings + (list(verdict.findings()) if soak.settled else ["it did not come to its end: not all has arrived"])
     for text in bad:
         print(f"FINDING: {text}")
     if bad or not verdict.good():
