@@ -56,20 +56,16 @@ class Faults:
         """Not one more can be had, while there are new files and connections."""
         host = self.host
         with self.frail():
-            most = max(int(fd) for fd in os.listdir(f"/proc/{host.pid}/fd")) + 1
-            old = resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (most, resource.prlimit(host.pid, resource.RLIMIT_NOFILE)[1]))
+            old = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (3, old[1]))
             self.want_descriptors()
             self.dwell()
-            with contextlib.suppress(ProcessLookupError, TypeError):
+            with contextlib.suppress(ProcessLookupError, TypeError):  # it may have ended
                 resource.prlimit(host.pid, resource.RLIMIT_NOFILE, old)
-            self.mend_descriptors()
 
     def want_descriptors(self):
         if self.host.destination.process:
             self.host.destination.renew()
-
-    def mend_descriptors(self):
-        pass
 
     def kill(self):
         """kill -9"""
@@ -168,6 +164,8 @@ class JournalFaults(Faults):
     def vacuum(self):
         """The oldest files go away, read or not."""
         with self.behind():
+            self.host.journald.rotate()
+            self.dwell()
             self.host.journald.rotate()
             with self.taking(VACUUM):
                 self.host.journald.journalctl(f"--vacuum-files={self.dice.choice((1, 1, 2))}")
@@ -268,24 +266,24 @@ class JournalFaults(Faults):
         host.start_azmonlog()
 
     def memory(self):
-        """It gets no more memory than it has."""
+        """It starts with little memory, and a backlog."""
         host = self.host
+        with open(f"/proc/{host.pid}/status") as f:
+            data = next(int(line.split()[1]) for line in f if line.startswith("VmData:")) << 10
+        host.end_azmonlog(signal.SIGKILL)
+        self.dwell()
         with self.frail():
-            with open(f"/proc/{host.pid}/status") as f:
-                data = next(int(line.split()[1]) for line in f if line.startswith("VmData:")) << 10
-            no = resource.RLIM_INFINITY
-            resource.prlimit(host.pid, resource.RLIMIT_DATA, (data + self.dice.choice((0, 1 << 20)), no))
+            host.start_azmonlog(memory=int(data * self.dice.uniform(0.5, 1.05)))
             self.dwell()
             host.keep_alive()
-            with contextlib.suppress(ProcessLookupError, TypeError):
-                resource.prlimit(host.pid, resource.RLIMIT_DATA, (no, no))
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(host.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     def want_descriptors(self):
         super().want_descriptors()
-        self.host.journald.rotate()
-
-    def mend_descriptors(self):
-        self.host.journald.rotate()
+        for _ in range(self.dice.randint(1, 3)):
+            self.dwell()
+            self.host.journald.rotate()
 
     # --- journald's rate limit ---
 

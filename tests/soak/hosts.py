@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -271,11 +272,17 @@ class JournalHost(Host):
                     f"[journal]\nstart=oldest\n[state]\ndirectory={self.state}\nspool_after={d.choice(('300ms', '2s', '60s'))}\n"
                     f"spool_max_bytes={SPOOL_BYTES}\nspool_min_free_percent=0\n")
 
-    def start_azmonlog(self):
+    def start_azmonlog(self, memory=None):
+        """`memory`: no more bytes than these."""
         self.configure()
+
+        def limit():
+            if memory:
+                resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.RLIM_INFINITY))
         with open(f"{self.work}/azmonlog.log", "ab") as log:
             self.process = subprocess.Popen([os.environ["AZMONLOG"], "run", "--config", self.conf], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, env={**os.environ, **self.tokens.environment()})
+                                            stdout=log, stderr=log, env={**os.environ, **self.tokens.environment()},
+                                            preexec_fn=limit)
         self.pid = self.process.pid
 
     def keep_alive(self):

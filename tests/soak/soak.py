@@ -6,6 +6,7 @@ import argparse
 import collections
 import contextlib
 import os
+import random
 import shutil
 import signal
 import sys
@@ -235,24 +236,31 @@ class Soak:
 
     # --- the table ---
 
-    def print_table(self, verdict):
-        names = {"journal": "azmonlog", "rsyslog": "rsyslogd with the module"}
-        rows = list(verdict.rows())
-        seconds = time.monotonic() - self.began
-        rows += [("", ""), ("seconds, of them logging", f"{seconds:.0f}, {self.logging_seconds:.0f}"),
-                 ("records a second, while logging", f"{verdict.logged / self.logging_seconds:,.0f}")]
+    def rows(self, verdict):
+        """The table: (what, figure)."""
+        yield from verdict.rows()
+        yield "", ""
+        yield "records a second, while logging", f"{verdict.logged / self.logging_seconds:,.0f}"
+        yield "seconds, of them logging", f"{time.monotonic() - self.began:,.0f}, {self.logging_seconds:,.0f}"
         for group, host in self.hosts.items():
-            rows += [("", ""), (f"{names[group]}: CPU", f"{host.cpu:.1f} s"),
-                     ("   largest RssAnon, bound", f"{host.rss_kib:,} KiB, {RSS_KIB[group]:,} KiB")]
+            name = {"journal": "azmonlog", "rsyslog": "rsyslogd with the module"}[group]
+            yield f"{name}: CPU seconds", f"{host.cpu:,.1f}"
+            yield f"{name}: largest RssAnon, KiB (bound {RSS_KIB[group]:,})", host.rss_kib
             if host.held:
-                rows.append((f"   CPU while held, worst of {len(host.held)}, bound",
-                             f"{max(host.held):.2f} %, {endpoint_faults.HELD_CPU_PERCENT:g} %"))
+                yield (f"{name}: CPU while held, worst of {len(host.held)} (bound {endpoint_faults.HELD_CPU_PERCENT:g} %)",
+                       f"{max(host.held):.2f} %")
             if host.ends:
-                rows.append(("   ended by itself, without memory, descriptors or disk, and was started again", host.ends))
-            rows.append(("   faults", sum(self.thrown[group].values())))
-            rows += [(f"      {name}", n) for name, n in sorted(self.thrown[group].items())]
-        for what, figure in rows:
-            print(f"{what:75} {figure:>22,}" if isinstance(figure, int) else f"{what:75} {figure:>22}".rstrip())
+                yield f"{name}: ended by itself, denied memory, descriptors or disk", host.ends
+        yield "", ""
+        yield "faults", sum(map(sum, (c.values() for c in self.thrown.values())))
+        counts = list(self.thrown.values())
+        for kind in sorted({kind for c in counts for kind in c}, key=lambda k: (":" in k, k)):
+            both = [c[kind] for c in counts if kind in c]
+            yield f"   {kind}", both[0] if len(both) == 1 else " + ".join(map(str, both))
+
+    def print_table(self, verdict):
+        for what, figure in self.rows(verdict):
+            print(f"{what:75} {figure:>12,}" if isinstance(figure, int) else f"{what:75} {figure:>12}".rstrip())
         for what, why in sorted(self.left_out.items()):
             print(f"LEFT OUT: {what}: {why}")
 
@@ -260,10 +268,11 @@ class Soak:
 def options_of(arguments):
     p = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     p.add_argument("--duration", required=True, help="such as 60s or 30m; longer if not every kind of fault has come by then")
-    p.add_argument("--seed", type=int, required=True)
+    p.add_argument("--seed", type=int, default=random.randrange(1, 100_000))
     p.add_argument("--only", action="append", metavar="FAULT", help="only this one and others so named")
     p.add_argument("--rate", type=float, help="a factor for the writers' rates")
     p.add_argument("--verbose", action="store_true", help="say what happens while it happens")
+    p.add_argument("--keep", action="store_true", help="keep the work folder, even if all is well")
     p.add_argument("--sabotage", choices=("withhold", "forge"), help="deceive the judge, who has to find it")
     p.add_argument("--without", nargs=2, action="append", default=[], metavar=("GROUP", "WHY"), help="leave out journal or rsyslog")
     o = p.parse_args(arguments)
@@ -297,7 +306,10 @@ def main():
     if bad or not verdict.good():
         print(f"soak: FAILED; everything is in {o.work}; again: {again}")
         return 1
-    shutil.rmtree(o.work)
+    if o.keep:
+        print(f"soak: everything is in {o.work}")
+    else:
+        shutil.rmtree(o.work)
     print("soak: every record is accounted for")
     return 0
 
