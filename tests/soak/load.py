@@ -27,7 +27,7 @@ KINDS = {"journal": (NATIVE, NATIVE, NATIVE, SYSLOG, LIMITED), "rsyslog": (TCP, 
 RATES = (0, 100, 600, 1200, 3000)  # messages a second
 TICK = 0.02
 QUIT, FACTOR, PAUSE = 0, 1, {"journal": 2, "rsyslog": 3}
-FIRST, FIELDS = 4, 3  # in the shared memory, for each writer: done, busy, and how many more it is told to write
+FIRST, FIELDS = 4, 3  # in the shared memory, for each writer: done, which pause it rests in, how many more it is told to write
 PADDING = "".join(random.Random(1).choices("0123456789abcdef ", k=1 << 17))  # which gzip does not make nothing of
 
 
@@ -40,8 +40,9 @@ class Load:
         self.shared[FACTOR] = int(factor * 1000)
         self.rsyslogd, self.prepare = rsyslogd, prepare
         self.writers, self.pids = {}, []  # writer -> (group, kind)
+        self.pauses = 1
         for group in KINDS:
-            self.shared[PAUSE[group]] = 1
+            self.shared[PAUSE[group]] = self.pauses
         for writer, (group, kind) in enumerate(kinds):
             if group not in groups:
                 continue
@@ -77,11 +78,11 @@ class Load:
         self.shared[place + 2] += n
         wait_for(lambda: self.shared[place + 2] == 0, "the limited writer")
 
-    def pause(self, group, wait=True):
-        """Returns when nobody is in the middle of a message. What was sent by TCP is read by rsyslogd then, or lost with it."""
-        self.shared[PAUSE[group]] = 1
-        if wait:
-            wait_for(lambda: not any(self.shared[FIRST + FIELDS * w + 1] for w in self.of(group)), f"the writers of {group} to pause")
+    def pause(self, group):
+        """Returns when nobody is in the middle of a message. What was sent to rsyslogd it has read then, or it has ended."""
+        self.pauses += 1
+        pause = self.shared[PAUSE[group]] = self.pauses
+        wait_for(lambda: all(self.shared[FIRST + FIELDS * w + 1] == pause for w in self.of(group)), f"the writers of {group} to pause")
 
     def go_on(self, group):
         self.shared[PAUSE[group]] = 0
@@ -199,10 +200,10 @@ class Writer:
         parent = os.getppid()
         phase, rate = 0, 0
         while not self.shared[QUIT] and os.getppid() == parent:
-            self.shared[self.place + 1] = 1  # busy: said before the pause is looked at, so that nobody can slip through
+            pause = self.shared[self.paused]
             if self.kind == LIMITED:
                 n = min(self.shared[self.place + 2], 50)
-            elif self.shared[self.paused]:
+            elif pause:
                 n = 0
                 self.finish()
             else:
@@ -218,6 +219,6 @@ class Writer:
                     n -= 1
                     if self.kind == LIMITED:
                         self.shared[self.place + 2] -= 1
-            self.shared[self.place + 1] = 0
+            self.shared[self.place + 1] = pause
             self.ready = max(self.ready + TICK, time.monotonic() - TICK)
             time.sleep(max(0.001, self.ready - time.monotonic()))
