@@ -71,8 +71,10 @@ def killed(host):
 def frozen(host):
     """The kernel takes connections and requests, and nobody answers."""
     host.destination.process.send_signal(signal.SIGSTOP)
-    yield
-    host.destination.process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        host.destination.process.send_signal(signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from ledger import DAMAGED, DELETED, JOURNALD, POWER, TRUNCATED, VACUUM, ZEROED
 from load import LIMITED, NATIVE, NUMBERED, SYSLOG
 
 UNIT = "soak-limited.service"
+IN_SOCKET = 600  # more than the kernel keeps for one socket (net.unix.max_dgram_qlen, which systemd sets to 512)
 SUPPRESSED_ID = "a596d6fe7bfa4994828e72309e95d61e"
 BURST, INTERVAL = 100, 2  # of that unit: so many messages in so many seconds
 
@@ -30,14 +31,6 @@ class Faults:
     def dwell(self):
         time.sleep(self.dice.uniform(0.1, self.longest))
 
-    @contextlib.contextmanager
-    def frail(self):
-        """Meanwhile, and until its next start, it may end by itself."""
-        self.host.frail = True
-        yield
-        self.host.keep_alive()
-        self.host.frail = False
-
     def stop(self):
         """SIGSTOP and SIGCONT"""
         os.kill(self.host.pid, signal.SIGSTOP)
@@ -46,22 +39,23 @@ class Faults:
 
     def disk_full(self):
         """Others fill the disk of state and spool."""
-        with self.frail():
-            self.host.disk.fill()
-            self.dwell()
-            self.host.keep_alive()
-            self.host.disk.release()
+        self.host.frail = True
+        self.host.disk.fill()
+        self.dwell()
+        self.host.keep_alive()
+        self.host.disk.release()
 
     def descriptors(self):
         """Not one more can be had, while there are new files and connections."""
         host = self.host
-        with self.frail():
-            old = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (3, old[1]))
-            self.want_descriptors()
-            self.dwell()
-            with contextlib.suppress(ProcessLookupError, TypeError):  # it may have ended
-                resource.prlimit(host.pid, resource.RLIMIT_NOFILE, old)
+        host.frail = True
+        old = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
+        used = set(map(int, os.listdir(f"/proc/{host.pid}/fd")))
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), old[1]))
+        self.want_descriptors()
+        self.dwell()
+        with contextlib.suppress(ProcessLookupError):  # it may have ended
+            resource.prlimit(host.pid, resource.RLIMIT_NOFILE, old)
 
     def want_descriptors(self):
         if self.host.destination.process:
@@ -90,7 +84,7 @@ class JournalFaults(Faults):
     def journald_killed(self):
         """kill -9 under load. Its sockets are held, so what it was just writing is all that can be lost."""
         host = self.host
-        window = {w: max(1, host.load.logged(w) - 300) for w in host.load.of(host.group, NATIVE, SYSLOG)}
+        window = {w: max(1, host.load.logged(w) - IN_SOCKET) for w in host.load.of(host.group, NATIVE, SYSLOG)}
         since = time.time_ns() // 1000 - 30_000_000
         host.journald.end(signal.SIGKILL)
         last = host.load.snapshot(host.group)
@@ -100,7 +94,9 @@ class JournalFaults(Faults):
             for path in host.journald.files():
                 if tail_usec(path) >= since:
                     there |= {m for m in map(message_of, read_file(path)) if m}
-        lost = [(w, n) for w in window for n in range(window[w], last[w] + 1) if (w, n) not in there and not host.ledger.find((w, n))]
+        host.judge.catch_up()  # what is in no file any more has been delivered
+        lost = [(w, n) for w in window for n in range(window[w], last[w] + 1)
+                if (w, n) not in there and not host.judge.has((w, n)) and not host.ledger.find((w, n))]
         if len(lost) > 1:
             raise Wrong(f"driver: journald's death took {len(lost)} messages, {sorted(lost)[:5]}")
         for message in lost:
@@ -266,18 +262,16 @@ class JournalFaults(Faults):
         host.start_azmonlog()
 
     def memory(self):
-        """It starts with little memory, and a backlog."""
+        """It starts with little memory, and a backlog; sometimes it has too little to begin with."""
         host = self.host
-        with open(f"/proc/{host.pid}/status") as f:
-            data = next(int(line.split()[1]) for line in f if line.startswith("VmData:")) << 10
         host.end_azmonlog(signal.SIGKILL)
         self.dwell()
-        with self.frail():
-            host.start_azmonlog(memory=int(data * self.dice.uniform(0.5, 1.05)))
-            self.dwell()
-            host.keep_alive()
-            with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(host.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        host.frail = True
+        host.start_azmonlog(memory=int(2 ** self.dice.uniform(22, 26)))
+        self.dwell()
+        host.keep_alive()
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(host.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     def want_descriptors(self):
         super().want_descriptors()

@@ -147,6 +147,7 @@ class Host:
         if names:
             names.set(self.name, True)
         self.work, self.load, self.judge, self.ledger, self.say = work, load, judge, ledger, say
+        self.frail = False     # denied memory, descriptors or disk: then azmonlog may end by itself
         self.hurry = False     # whether there is time for what takes more than some seconds
         self.ends = 0          # that it has ended by itself where that is allowed
         self.cpu = 0.0         # of lives that are over
@@ -252,7 +253,7 @@ class JournalHost(Host):
         self.journald = HeldJournald(f"{work}/journald.log")
         self.destination = Destination(f"{work}/azure", certificates, tokens=True)
         self.tokens = Tokens(f"{work}/tokens", self.destination)
-        self.certificates, self.process, self.frail = certificates, None, False
+        self.certificates, self.process = certificates, None
         self.dice = random.Random(0)
 
     def start(self):

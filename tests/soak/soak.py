@@ -150,6 +150,7 @@ class Soak:
             if fault.states:
                 host.wait_for_state(*fault.states)
         host.wait_for_state("delivering")
+        host.frail = False
         for inner in after:
             self.throw(host, faults, schedule, inner)
         host.keep_alive()
