@@ -127,7 +127,7 @@ def no_token(host):
 
 @contextlib.contextmanager
 def held_and_measured(host):
-    """When nothing is left to be read, what is held needs next to no CPU."""
+    """When nothing is left to be read, what is held needs next to no CPU; and the status says how much waits."""
     host.destination.script('request * refuse 403 Forbidden "no"\n')
     host.wait_for_state("held")
     host.load.pause(host.group)
@@ -141,6 +141,9 @@ def held_and_measured(host):
             seen[:] = now, time.monotonic()
         return still and time.monotonic() - seen[1] > 1
     wait_for(at_rest, "nothing more is read")
+    waiting, s = host.waiting(), host.status()
+    if s["lag"]["records"] is not None and s["lag"]["records"] + (s["spool"]["records"] if host.group == "journal" else 0) < waiting:
+        raise Wrong(f"{host.group}: held, {waiting} messages wait, but the status says: {s}")
     before, since = cpu_seconds(host.pid), time.monotonic()
     time.sleep(HELD_SECONDS)
     percent = 100 * (cpu_seconds(host.pid) - before) / (time.monotonic() - since)

@@ -20,7 +20,7 @@ from exporter import blocks
 from journald import PATIENCE, PROGRAM, Journald, wait_for
 from judge import quarantine_of
 from ledger import RSYSLOGD
-from load import NUMBERED
+from load import DATAGRAM, NATIVE, NUMBERED, SYSLOG, TCP
 from rsyslogd import SHIPPED, Rsyslogd
 
 DOMAIN = "emulator.test"  # of the destinations' certificates
@@ -185,6 +185,13 @@ class Host:
         if (last["state"] == "delivering") != (last["error"] is None):
             raise Wrong(f"{self.group}: state and error contradict each other: {last}")
         return last
+
+    def waiting(self):
+        """How many messages have not arrived, for no other reason than that they wait."""
+        self.judge.catch_up()
+        kept = self.quarantine()[0]
+        return sum((w, n) not in kept and not self.ledger.find((w, n)) for w in self.load.of(self.group, NATIVE, SYSLOG, TCP, DATAGRAM)
+                   for n in self.judge.missing(w, 1, self.load.logged(w)))
 
     def measure(self):
         """Takes a look at its memory; called by the watch."""
