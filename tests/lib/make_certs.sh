@@ -33,7 +33,7 @@ END
 
 key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
 
-here=IP:127.0.0.1,DNS:*.emulator.test
+here="IP:127.0.0.1,DNS:*.emulator.test"
 
 authority() { # authority NAME
   openssl req -x509 "${key[@]}" -days 3650 -subj "/CN=azmonlog test authority $1" -keyout "$1.key" -out "$1.pem"
