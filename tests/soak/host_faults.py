@@ -23,10 +23,11 @@ BURST, INTERVAL = 100, 2  # of that unit: so many messages in so many seconds
 
 
 class Faults:
-    """Methods are faults. `dwell`: the longest that one lasts, if nothing else says so."""
+    """Methods are faults; what they leave to chance is up to `dice`, new ones for each. `dwell`: the longest that one lasts, if
+    nothing else says so."""
 
-    def __init__(self, host, dice, dwell):
-        self.host, self.dice, self.longest = host, dice, dwell
+    def __init__(self, host, dwell):
+        self.host, self.longest, self.dice = host, dwell, None
 
     def dwell(self):
         time.sleep(self.dice.uniform(0.1, self.longest))
@@ -342,6 +343,7 @@ JOURNAL = {
 }
 RSYSLOG = {
     "rsyslogd: SIGKILL": ("kill", False), "rsyslogd: SIGTERM": ("terminate", False), "rsyslogd: SIGSTOP": ("stop", False),
-    "rsyslogd: SIGHUP": ("hup", False), "rsyslogd: no descriptors": ("descriptors", False), "rsyslogd: disk full": ("disk_full", False),
+    "rsyslogd: SIGHUP": ("hup", False), "rsyslogd: no descriptors": ("descriptors", False),
+    "rsyslogd: disk full": ("disk_full", False),
 }
 NEEDS_DISK = ("azmonlog: disk full", "rsyslogd: disk full")

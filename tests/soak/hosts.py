@@ -190,8 +190,9 @@ class Host:
         """How many messages have not arrived, for no other reason than that they wait."""
         self.judge.catch_up()
         kept = self.quarantine()[0]
-        return sum((w, n) not in kept and not self.ledger.find((w, n)) for w in self.load.of(self.group, NATIVE, SYSLOG, TCP, DATAGRAM)
-                   for n in self.judge.missing(w, 1, self.load.logged(w)))
+        writers = self.load.of(self.group, NATIVE, SYSLOG, TCP, DATAGRAM)
+        missing = ((w, n) for w in writers for n in self.judge.missing(w, 1, self.load.logged(w)))
+        return sum(m not in kept and not self.ledger.find(m) for m in missing)
 
     def measure(self):
         """Takes a look at its memory; called by the watch."""
@@ -261,7 +262,7 @@ class JournalHost(Host):
         self.destination = Destination(f"{work}/azure", certificates, tokens=True)
         self.tokens = Tokens(f"{work}/tokens", self.destination)
         self.certificates, self.process = certificates, None
-        self.dice = random.Random(0)
+        self.lives = 0
 
     def start(self):
         self.journald.configure(SystemMaxFileSize="16M", SystemMaxUse="3G", SystemMaxFiles=1000)
@@ -270,7 +271,8 @@ class JournalHost(Host):
 
     def configure(self):
         """Another configuration for each life."""
-        d = self.dice
+        self.lives += 1
+        d = random.Random(f"{self.load.seed} {self.lives}")
         with open(self.conf, "w") as f:
             f.write(f"[destination]\nendpoint={self.url()}{PATH}\nauth=imds\ntls_ca_file={self.certificates}/ca.pem\n"
                     f"[batch]\nschedule_delay=100ms\nmax_export_batch_size={d.choice((100, 500, 2000))}\n"
@@ -390,8 +392,8 @@ class RsyslogHost(Host):
         self.r = rsyslogd
         delays = " ".join(f'export.{k}="{v}"' for k, v in DELAYS.items())
         self.r.configure(f'action(type="omazuremonitor" name="soak" endpoint="{self.url()}/v1/logs" '
-                         f'tls_ca_file="{certificates}/ca.pem" state.directory="{self.state}" state.spool_max_bytes="{SPOOL_BYTES}"\n'
-                         f'state.spool_min_free_percent="0" batch.schedule_delay="100ms" batch.max_export_batch_size="500" '
+                         f'tls_ca_file="{certificates}/ca.pem" state.directory="{self.state}"\n'
+                         f'state.spool_max_bytes="{SPOOL_BYTES}" state.spool_min_free_percent="0" batch.schedule_delay="100ms" batch.max_export_batch_size="500" '
                          f'{delays} {SHIPPED} {self.QUEUE})\n', ruleset=self.RULESET)
         self.first = {}
 
@@ -438,8 +440,8 @@ class RsyslogHost(Host):
             last = self.load.logged(w)
             missing = [n for n in self.judge.missing(w, first, last) if (w, n) not in safe and (w, n) not in kept]
             if missing and missing != list(range(missing[0], last + 1)):
-                raise Wrong(f"kill -9 of rsyslogd: of writer {w} {len(missing)} messages are lost, which are not just the last ones: "
-                            f"{missing[:5]} .. {missing[-5:]}, of {first} .. {last}")
+                raise Wrong(f"kill -9 of rsyslogd: of writer {w} {len(missing)} messages are lost, which are not just the last "
+                            f"ones: {missing[:5]} .. {missing[-5:]}, of {first} .. {last}")
             for n in missing:
                 self.ledger.note((w, n), RSYSLOGD)
             lost, sent = lost + len(missing), sent + last - first + 1

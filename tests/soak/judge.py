@@ -9,7 +9,7 @@ import threading
 
 from exporter import covers, gap_of
 from ledger import DAMAGED, RATE_LIMIT, TOLD
-from load import LIMITED, NUMBERED, POISON
+from load import LIMITED, POISON
 
 # A line of the emulator's store with a numbered message. Anything else is looked at more closely.
 LINE = re.compile(rb'\{"request":\d+,"uid":"([^"]+)",.*?"body":"s(\d+) (\d+) ')

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What was lost before azmonlog could have it, message by message, as those write it down who take it away. Standard library only."""
+"""What was lost before azmonlog could have it, message by message, as those write it down who take it away.
+Standard library only."""
 import collections
 import threading
 

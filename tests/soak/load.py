@@ -38,7 +38,7 @@ class Load:
         kinds = [(group, kind) for group in ("journal", "rsyslog") for kind in KINDS[group]]
         self.shared = memoryview(mmap.mmap(-1, 8 * (FIRST + FIELDS * len(kinds)))).cast("Q")
         self.shared[FACTOR] = int(factor * 1000)
-        self.rsyslogd, self.prepare = rsyslogd, prepare
+        self.seed, self.rsyslogd = seed, rsyslogd
         self.writers, self.pids = {}, []  # writer -> (group, kind)
         self.pauses = 1
         for group in KINDS:
@@ -82,7 +82,8 @@ class Load:
         """Returns when nobody is in the middle of a message. What was sent to rsyslogd it has read then, or it has ended."""
         self.pauses += 1
         pause = self.shared[PAUSE[group]] = self.pauses
-        wait_for(lambda: all(self.shared[FIRST + FIELDS * w + 1] == pause for w in self.of(group)), f"the writers of {group} to pause")
+        rests = [FIRST + FIELDS * w + 1 for w in self.of(group)]
+        wait_for(lambda: all(self.shared[place] == pause for place in rests), f"the writers of {group} to pause")
 
     def go_on(self, group):
         self.shared[PAUSE[group]] = 0

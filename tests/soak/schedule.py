@@ -25,10 +25,16 @@ class Schedule:
 
     def __init__(self, seed, group, outer, inner):
         """`inner`: name -> (method, whether it needs a destination that is well)"""
+        self.seed, self.group, self.episodes = seed, group, 0
         self.dice = random.Random(f"{seed} {group}")
         self.outer, self.inner, self.kinds = Deck(self.dice, outer), Deck(self.dice, inner), inner
 
+    def dice_for(self, what):
+        """For what is left to chance in one fault: how often others have been asked, which depends on time, must not matter."""
+        return random.Random(f"{self.seed} {self.group} {self.episodes} {what}")
+
     def next(self):
+        self.episodes += 1
         outer = self.outer.deal()
         during, after = [], []
         for _ in range(self.dice.choice((0, 1, 1, 1, 2)) if self.kinds else 0):

@@ -21,7 +21,6 @@ import endpoint_faults  # noqa: E402
 import host_faults  # noqa: E402
 from azure import make_certificates  # noqa: E402
 from hosts import JournalHost, Names, RsyslogHost, Wrong, make_rsyslogd  # noqa: E402
-from journald import wait_for  # noqa: E402
 from judge import Judge, Verdict  # noqa: E402
 from ledger import Ledger  # noqa: E402
 from load import LIMITED, Load  # noqa: E402
@@ -116,7 +115,7 @@ class Soak:
         if not host.names:
             self.left_out.setdefault("name unknown", "needs a mount namespace")
         if not host.disk.own:
-            self.left_out.update(dict.fromkeys(host_faults.NEEDS_DISK, "needs root to mount a small file system"))
+            self.left_out.update({k: "needs root to mount a small file system" for k in host_faults.NEEDS_DISK if k in inner})
 
         def wanted(name):
             return name not in self.left_out and (self.o.only is None or name in self.o.only)
@@ -128,8 +127,8 @@ class Soak:
         host = self.hosts[group]
         try:
             schedule, outer = self.schedule(group)
-            host.dice, host.hurry = schedule.dice, self.o.seconds <= 120
-            faults = (host_faults.JournalFaults if group == "journal" else host_faults.Faults)(host, schedule.dice, self.o.dwell)
+            host.hurry = self.o.seconds <= 120
+            faults = (host_faults.JournalFaults if group == "journal" else host_faults.Faults)(host, self.o.dwell)
             while not (self.over.is_set() or time.monotonic() - self.began > self.o.seconds and schedule.complete()):
                 self.episode(host, faults, schedule, *schedule.next(), outer)
         except Exception as e:
@@ -146,6 +145,7 @@ class Soak:
                 host.wait_for_state(*fault.states)
             for inner in during:
                 self.throw(host, faults, schedule, inner)
+            faults.dice = schedule.dice_for(name)
             faults.dwell()
             if fault.states:
                 host.wait_for_state(*fault.states)
@@ -158,6 +158,7 @@ class Soak:
     def throw(self, host, faults, schedule, name):
         self.say(host.group, f"   {name}")
         host.keep_alive()
+        faults.dice = schedule.dice_for(name)
         getattr(faults, schedule.kinds[name][0])()
         self.thrown[host.group][name] += 1
 

@@ -10,6 +10,12 @@ export builddir AZMONLOG EMULATOR PYTHONDONTWRITEBYTECODE=1 JOURNALD_START=no
 unset "${!OTEL_@}" "${!AZURE_@}" "${!APPLICATIONINSIGHTS_@}" "${!IDENTITY_@}" IMDS_ENDPOINT CREDENTIALS_DIRECTORY \
   NOTIFY_SOCKET WATCHDOG_USEC INVOCATION_ID JOURNAL_STREAM http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY 2>/dev/null || true
 
+for need in "$AZMONLOG" "$EMULATOR" openssl; do
+  command -v "$need" >/dev/null || {
+    echo "soak: nothing can run here: there is no $need"
+    exit 77
+  }
+done
 without=()
 with=("$here/../lib/with-journald")
 if ! why=$("${with[@]}" true 2>&1); then
