@@ -132,25 +132,27 @@ class JournalFaults(Faults):
 
     @contextlib.contextmanager
     def taking(self, cause):
-        """The block takes or damages files that are not written any more; afterwards it is known what was in them."""
+        """The block takes files that are not written any more, or damages those that it adds to the list that it gets;
+        afterwards it is known what was in them."""
         host = self.host
         copies = f"{host.work}/taken"
         os.makedirs(copies)
         acknowledged = host.acknowledged_usec()
-        before = {path: os.stat(path) for path in host.journald.archived()}
+        before = host.journald.archived()
         for i, path in enumerate(before):
             if tail_usec(path) >= acknowledged:
                 shutil.copyfile(path, f"{copies}/{i}.journal")
-        yield
+        damaged = []
+        yield damaged
         taken = 0
-        for i, (path, stat) in enumerate(before.items()):
+        for i, path in enumerate(before):
             copy = f"{copies}/{i}.journal"
-            if os.path.exists(copy) and not is_same(path, stat):
+            if os.path.exists(copy) and (path in damaged or not os.path.exists(path)):
                 for e in read_file(copy):
                     taken += 1
                     message = message_of(e)
                     if message:
-                        host.ledger.note(message, cause, e.realtime)
+                        host.ledger.note(message, cause, e.realtime, path)
                     else:
                         host.ledger.note_others(1)
                     if cause in DAMAGED:
@@ -193,8 +195,9 @@ class JournalFaults(Faults):
     def truncated(self):
         with self.behind():
             self.host.journald.rotate()
-            with self.taking(TRUNCATED):
+            with self.taking(TRUNCATED) as damaged:
                 path = self.some_file()
+                damaged.append(path)
                 share = self.dice.choice((0, 0.3, 0.6, 0.9))
                 self.damage(path, lambda p: os.truncate(p, int(os.path.getsize(p) * share)))
 
@@ -202,8 +205,9 @@ class JournalFaults(Faults):
         """Blocks of a file are lost."""
         with self.behind():
             self.host.journald.rotate()
-            with self.taking(ZEROED):
+            with self.taking(ZEROED) as damaged:
                 path = self.some_file()
+                damaged.append(path)
                 places = [self.dice.random() for _ in range(self.dice.randint(1, 4))]
                 length = self.dice.choice((4096, 65536))
 
@@ -319,14 +323,6 @@ def tail_usec(path):
     except FileNotFoundError:
         return 0
     return struct.unpack_from("<Q", h, 192)[0] if len(h) == 208 and h[:8] == b"LPKSHHRH" else 1 << 63
-
-
-def is_same(path, before):
-    try:
-        now = os.stat(path)
-    except FileNotFoundError:
-        return False
-    return (now.st_ino, now.st_size, now.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
 
 
 # name -> (method, whether it needs a destination that is well)

@@ -66,6 +66,8 @@ class Judge:
         self.records = self.received = self.copies = self.others = 0
         self.other_uids = []     # [(message, line)]: arrived again with another uid
         self.gaps, self.wrong = {}, []
+        self.textless = set()    # when journald received what arrived without a number, in microseconds
+        self.gap_files = {}      # uid of a gap record -> the file it names
         self.suppressed = {}     # uid -> N
 
     def catch_up(self):
@@ -115,9 +117,11 @@ class Judge:
             self.wrong.append(f"a gap record is not as promised: {e}")
             return
         if gap:
+            self.gap_files[gap.uid] = record["attributes"].get("azmonlog.gap.file")
             if self.gaps.setdefault(gap.uid, gap) != gap:
                 self.wrong.append(f"two different gap records have the uid {gap.uid}")
             return
+        self.textless.add(int(record.get("observed_time_unix_nano", 0)) // 1000)
         m = SUPPRESSED.match(str(record.get("body")))
         if m:
             self.suppressed[record["uid"]] = int(m[1])
@@ -173,6 +177,7 @@ class Verdict:
         self.lost = collections.Counter()  # by cause
         self.unexplained, self.wrong = [], list(judge.wrong)
         self.quarantined = 0
+        self.notes = []  # for whoever looks closer
         gaps = list(judge.gaps.values())
         told = []
         limited = []
@@ -190,12 +195,15 @@ class Verdict:
                     if loss.cause not in TOLD:
                         self.lost[loss.cause] += 1
                         break
+                    if loss.cause in DAMAGED and loss.when in judge.textless:
+                        self.lost[f"{loss.cause}, arrived without its text"] += 1
+                        break
                     if self.is_told(loss, gaps):
                         self.lost[f"{loss.cause}, told by a gap record"] += 1
                         told.append(loss)
                         break
                 else:
-                    self.unexplained.append((message, "; ".join(f"{x.cause}, but no gap record covers {x.when}" for x in losses)
+                    self.unexplained.append((message, "; ".join(f"{x.cause}, but no gap record covers {x.when} of {x.file}" for x in losses)
                                              or "in no ledger"))
         self.judge_limited(limited, ledger.dropped)
         self.judge_counts(gaps, told)
@@ -205,10 +213,9 @@ class Verdict:
             if beyond:
                 self.wrong.append(f"{len(beyond)} messages of writer {writer} arrived that nobody has logged, such as {beyond[0]}")
 
-    @staticmethod
-    def is_told(loss, gaps):
-        """A gap without any time says little: it explains no more than a damaged file."""
-        return any(covers(g, loss.when) and (g.from_usec or g.to_usec or loss.cause in DAMAGED) for g in gaps)
+    def is_told(self, loss, gaps):
+        """A gap record without any time is about a file that it names."""
+        return any(covers(g, loss.when) and (g.from_usec or g.to_usec or self.judge.gap_files[g.uid] == loss.file) for g in gaps)
 
     def judge_limited(self, missing, dropped):
         """journald's own count has to be that of those missing, to one."""
@@ -232,11 +239,13 @@ class Verdict:
                 clusters[-1][2] += g.entries
             else:
                 clusters.append([g.from_usec or 0, end, g.entries])
+        self.notes += [f"{g.reason}: {g.entries} entries{', about' if g.up_to else ''}, from {g.from_usec} to {g.to_usec}" for g in gaps]
         self.gap_entries = sum(c[2] for c in clusters)
         self.gap_records = collections.Counter(g.reason for g in gaps)
         uncounted = [g for g in gaps if g not in counted]
         for begin, end, entries in clusters:
-            inside = sum(begin <= x.when <= end and not any(covers(g, x.when) for g in uncounted) for x in told)
+            inside = sum(begin <= x.when <= end and not self.is_told(x, uncounted) for x in told)
+            self.notes.append(f"gap records from {begin} to {end} count {entries} entries, and {inside} messages are lost there")
             if inside > entries:
                 self.wrong.append(f"{inside} messages are lost from {begin} to {end}, but the gap records there count {entries}")
         most = len(told) + self.ledger.others

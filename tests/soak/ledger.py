@@ -10,8 +10,8 @@ VACUUM, DELETED, TRUNCATED, ZEROED = "vacuumed", "file deleted", "file truncated
 TOLD = (VACUUM, DELETED, TRUNCATED, ZEROED)
 DAMAGED = (TRUNCATED, ZEROED)  # what can still be read of these, nobody knows for certain
 
-# `when`: when journald received it, in microseconds; None where no gap record is needed.
-Loss = collections.namedtuple("Loss", "cause when")
+# `when`: when journald received it, in microseconds; None where no gap record is needed. `file`: which it was in.
+Loss = collections.namedtuple("Loss", "cause when file", defaults=(None, None))
 
 
 class Ledger:
@@ -22,14 +22,14 @@ class Ledger:
         self.dropped = 0    # what journald says it has dropped, see RATE_LIMIT
         self.others = 0     # entries without a number that were taken, perhaps unread, and numbers used for no entry
 
-    def note(self, message, cause, when=None):
+    def note(self, message, *loss):
         with self.lock:
-            self.messages.setdefault(message, Loss(cause, when))
+            self.messages.setdefault(message, Loss(*loss))
 
     def note_range(self, writer, first, last, cause):
         if first <= last:
             with self.lock:
-                self.ranges.append((writer, first, last, Loss(cause, None)))
+                self.ranges.append((writer, first, last, Loss(cause)))
 
     def note_others(self, n):
         with self.lock:

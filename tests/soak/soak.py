@@ -301,6 +301,8 @@ def main():
         verdict = soak.run()
     finally:
         soak.close()
+    for text in verdict.notes:
+        soak.say("verdict", text)
     soak.print_table(verdict)
     bad = soak.findings + (list(verdict.findings()) if soak.settled else ["it did not come to its end: not all has arrived"])
     for text in bad:
