@@ -141,7 +141,7 @@ class JournalFaults(Faults):
         before = host.journald.archived()
         for i, path in enumerate(before):
             if tail_usec(path) >= acknowledged:
-                shutil.copyfile(path, f"{copies}/{i}.journal")
+                copy_file(path, f"{copies}/{i}.journal")
         damaged = []
         yield damaged
         taken = 0
@@ -313,6 +313,16 @@ class JournalFaults(Faults):
 def message_of(entry):
     m = NUMBERED.match(entry.text.encode()) if entry.text else None
     return (int(m[1]), int(m[2])) if m else None
+
+
+def copy_file(path, copy):
+    """journald may still be cutting off what a file that it has just archived does not need: again, then."""
+    while True:
+        before = os.stat(path)
+        shutil.copyfile(path, copy)
+        after = os.stat(path)
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            break
 
 
 def tail_usec(path):
