@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "encode/otlp_truncate.h"
@@ -471,6 +472,11 @@ void *azm_exporter_main(void *userdata)
         int64_t sleep = work(x);
         int r = sleep < 0 ? (int)sleep : azm_http_run(x->http, x->wake_fd, (uint64_t)sleep);
 
+        if (r == -ENOMEM) {
+            azm_log(AZM_LOG_ERROR, "no memory or no descriptors to wait for the network; trying again in 1 s");
+            usleep(AZM_USEC_PER_SEC);
+            continue;
+        }
         if (r < 0) {
             azm_log(AZM_LOG_ERROR, "the exporter has failed for good (%s); restart azmonlog (nothing is lost)",
                     strerror(-r));

@@ -359,14 +359,25 @@ int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec)
 {
     struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int timeout_ms = (int)MIN((timeout_usec + AZM_USEC_PER_MSEC - 1) / AZM_USEC_PER_MSEC, (uint64_t)INT_MAX);
+    CURLMcode code;
     int running;
 
     /* Wait first: a transfer that ended before the wait would be seen after it only. One just added has a timer of
      * zero, so the wait does not hold it up. */
-    if (curl_multi_wait(h->multi, &wake, 1, timeout_ms, NULL) != CURLM_OK ||
-        curl_multi_perform(h->multi, &running) != CURLM_OK)
+    code = curl_multi_wait(h->multi, &wake, 1, timeout_ms, NULL);
+    if (code == CURLM_OK)
+        code = curl_multi_perform(h->multi, &running);
+    switch (code) {
+    case CURLM_OK:
+        return 0;
+    case CURLM_OUT_OF_MEMORY:
+#if LIBCURL_VERSION_NUM >= 0x075400
+    case CURLM_UNRECOVERABLE_POLL: /* poll(2) has no memory, or may not look at so many descriptors */
+#endif
+        return -ENOMEM;
+    default:
         return -EIO;
-    return 0;
+    }
 }
 
 struct azm_http_request *azm_http_next_done(struct azm_http *h, struct azm_answer *ret_answer)

@@ -73,8 +73,8 @@ int azm_http_post(struct azm_http_request *r, const struct azm_http_call *call, 
 /* The id that the last transfer went with, or "". */
 const char *azm_http_request_id(const struct azm_http_request *r);
 
-/* Waits for network, `wake_fd` or the timeout, then moves the transfers on: 0 or -EIO. Collect what is done afterwards.
- */
+/* Waits for network, `wake_fd` or the timeout, then moves the transfers on: 0; -ENOMEM if there is no memory, or if no
+ * more descriptors may be waited for, which passes; -EIO. Collect what is done afterwards. */
 int azm_http_run(struct azm_http *h, int wake_fd, uint64_t timeout_usec);
 
 /* The next finished request, or NULL. `ret_answer` borrows from it until its next transfer. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "source/journal_handle.h"
 
 /* Of a compressed field; libsystemd's own default depends on its version. */
@@ -143,6 +145,16 @@ static int open_files(const struct azm_key_values *files, sd_journal **ret)
     return sd_journal_open_files(ret, paths, 0);
 }
 
+int azm_journal_check_descriptors(struct azm_error *err)
+{
+    _cleanup_close_ int fd = open("/", O_PATH | O_CLOEXEC);
+
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+        return 0;
+    return azm_error_set(err, errno,
+                         "the journal: there may be files that cannot be opened (a higher LimitNOFILE= helps): %m");
+}
+
 int azm_journal_open_handle(const struct azm_config *c, sd_journal **ret, struct azm_error *err)
 {
     static const int scopes[] = {
@@ -163,6 +175,9 @@ int azm_journal_open_handle(const struct azm_config *c, sd_journal **ret, struct
     r = sd_journal_set_data_threshold(j, FIELD_MAX_BYTES);
     if (r < 0)
         return azm_error_set(err, r, "the journal: cannot set the size limit of fields: %m");
+    r = azm_journal_check_descriptors(err);
+    if (r < 0)
+        return r;
     *ret = j;
     j = NULL;
     return 0;

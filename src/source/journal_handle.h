@@ -18,6 +18,11 @@ bool azm_journal_filters(const struct azm_config *c);
  * machines. */
 bool azm_journal_is_machines(const struct azm_config *c);
 
+/* What libsystemd cannot open for want of a descriptor it leaves out without a word, and once reading is past its
+ * entries they are never given. So after each look at the files: is there a descriptor left? 0; -EMFILE or -ENFILE:
+ * some may be missing, and reading must not go on. */
+int azm_journal_check_descriptors(struct azm_error *err);
+
 /* A new handle that gives every entry. It does not notice new files before sd_journal_get_fd was called. 0 or -errno.
  */
 int azm_journal_open_handle(const struct azm_config *c, sd_journal **ret, struct azm_error *err);

@@ -4,6 +4,7 @@
 #include <systemd/sd-journal.h>
 
 #include "core/clock.h"
+#include "source/journal_handle.h"
 #include "source/journal_internal.h"
 
 /* More than any field that libsystemd would give us (journal_handle.c sets the limit). */
@@ -20,7 +21,15 @@ int azm_journal_look_at_files(struct azm_journal *s, struct azm_error *err)
     r = sd_journal_process(s->j);
     s->invalidated |= r == SD_JOURNAL_INVALIDATE;
     s->tail_wanted |= r != SD_JOURNAL_NOP;
-    return r < 0 ? azm_journal_error(err, r, "cannot look for changes") : r;
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot look for changes");
+    if (r != SD_JOURNAL_NOP) {
+        int k = azm_journal_check_descriptors(err);
+
+        if (k < 0)
+            return k;
+    }
+    return r;
 }
 
 /* sd_journal_next on top of a vacuum that overtakes us, which shows as EBADMSG until the files are looked at anew. */

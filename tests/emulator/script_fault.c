@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -214,11 +215,10 @@ static int unknown_action(struct emu_parser *parser, enum emu_rule_subject subje
                           const char *word)
 {
     char known[EMU_PROBLEM_BYTES / 2] = "";
+    size_t length = 0;
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
-        if (subject == EMU_ABOUT_RECORDS || !actions[i].about_records) {
-            strcat(known, " ");
-            strcat(known, actions[i].word);
-        }
+        if (length < sizeof known && (subject == EMU_ABOUT_RECORDS || !actions[i].about_records))
+            length += (size_t)snprintf(known + length, sizeof known - length, " %s", actions[i].word);
     return emu_parser_fail(parser, "unknown word \"%.100s\"; known: %s%s", word, words_before, known);
 }
 

@@ -275,7 +275,7 @@ json_t *emu_store_stats(struct emu_store *store)
                      (json_int_t)counters->requests, "accepted_requests", (json_int_t)counters->accepted,
                      "refused_requests", (json_int_t)counters->refused, "throttled_requests",
                      (json_int_t)counters->throttled, "faults", (json_int_t)counters->faults, "records",
-                     (json_int_t)(store->line_count + counters->not_kept), "distinct_uids",
+                     (json_int_t)store->line_count + (json_int_t)counters->not_kept, "distinct_uids",
                      (json_int_t)store->uids.count, "records_without_uid", (json_int_t)store->without_uid, "duplicates",
                      (json_int_t)store->duplicates, "by_service", by_service, "by_path", by_path, "bytes_wire",
                      (json_int_t)counters->wire_bytes, "bytes", (json_int_t)counters->bytes, "in_flight",

@@ -78,7 +78,7 @@ static int read_value(struct cursor *cursor, unsigned wire_type, const uint8_t *
 static void prepend(char *where, const ProtobufCFieldDescriptor *field, unsigned index)
 {
     char tail[EMU_PROBLEM_BYTES];
-    strcpy(tail, where);
+    snprintf(tail, sizeof tail, "%s", where);
     const char *dot = tail[0] ? "." : "";
     if (field->label == PROTOBUF_C_LABEL_REPEATED)
         snprintf(where, EMU_PROBLEM_BYTES, "%s[%u]%s%.400s", field->name, index, dot, tail);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Outages of the destination, of the spool, and of rsyslogd meanwhile: see rsyslog_outage.sh."""
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -230,6 +231,23 @@ def disk_full(out):
         subprocess.run(["umount", disk], check=True)
 
 
+def no_descriptors(out):
+    """For a while there are no descriptors, not even for waiting on those that are open: it goes on by itself afterwards."""
+    with Outage(out, more=SHIPPED + ' batch.max_export_batch_size="100" export.concurrency="8" export.timeout="2s"') as x:
+        x.azure.script("request * stall 10min\n")
+        x.r.start()
+        x.send(2000)
+        wait_for(lambda: x.azure.stats()["in_flight"] >= 8, "requests on their way")
+        old = resource.prlimit(x.r.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(x.r.pid, resource.RLIMIT_NOFILE, (3, old[1]))  # poll(2) takes no more than these, too
+        wait_for(lambda: x.r.said("to wait for the network|failed for good"), "it meets with that")
+        resource.prlimit(x.r.pid, resource.RLIMIT_NOFILE, old)
+        x.azure.release()
+        x.check_nothing_lost()
+        equal("no exporter has given up", x.r.said("failed for good"), 0)
+        x.end()
+
+
 def poison(out):
     """What is refused for itself goes into the quarantine of that action, and holds nothing back, here or there."""
     other = Destination(f"{out}/other")
@@ -285,4 +303,4 @@ def signals_during_commits(out):
             x.end()
 
 
-run(stop_while_down, stop_under_load, bare_action, full, larger_than_the_spool, full_at_the_end, disk_full, poison, throttled, signals_during_commits)
+run(stop_while_down, stop_under_load, bare_action, full, larger_than_the_spool, full_at_the_end, disk_full, no_descriptors, poison, throttled, signals_during_commits)

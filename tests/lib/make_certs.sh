@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# make_certs.sh DIRECTORY: certificates for the tests of TLS, NAME.pem and NAME.key each, all of them for 127.0.0.1:
+# make_certs.sh DIRECTORY: certificates for the tests of TLS, NAME.pem and NAME.key each, all of them for
+# 127.0.0.1 and the names below emulator.test:
 #
 #   ca          the authority that the client is to trust
 #   good        from it, and valid
@@ -32,6 +33,8 @@ END
 
 key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
 
+here="IP:127.0.0.1,DNS:*.emulator.test"
+
 authority() { # authority NAME
   openssl req -x509 "${key[@]}" -days 3650 -subj "/CN=azmonlog test authority $1" -keyout "$1.key" -out "$1.pem"
 }
@@ -45,12 +48,12 @@ issue() { # issue NAME AUTHORITY BEGIN END SUBJECT-ALT-NAME; times as YYYYMMDDHH
 {
   authority ca
   authority other-ca
-  issue good ca 20200101000000Z 20900101000000Z IP:127.0.0.1
-  issue renewed ca 20200101000000Z 20900101000000Z IP:127.0.0.1
-  issue expired ca 20190101000000Z 20200101000000Z IP:127.0.0.1
-  issue early ca 20900101000000Z 20910101000000Z IP:127.0.0.1
+  issue good ca 20200101000000Z 20900101000000Z "$here"
+  issue renewed ca 20200101000000Z 20900101000000Z "$here"
+  issue expired ca 20190101000000Z 20200101000000Z "$here"
+  issue early ca 20900101000000Z 20910101000000Z "$here"
   issue wrong-name ca 20200101000000Z 20900101000000Z DNS:other.example
-  issue untrusted other-ca 20200101000000Z 20900101000000Z IP:127.0.0.1
+  issue untrusted other-ca 20200101000000Z 20900101000000Z "$here"
 } 2>openssl.log || {
   cat openssl.log >&2
   exit 1
