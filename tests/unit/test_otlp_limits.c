@@ -135,6 +135,7 @@ START_TEST(attributes_limit)
     otlp_free_record(&m);
 
     r.n_attributes = 1; /* nothing dropped, nothing marked */
+    r.n_dropped = 0;
     m = encode(&r);
     ck_assert_uint_eq(m->dropped_attributes_count, 0);
     ck_assert(!is_truncated(m));
