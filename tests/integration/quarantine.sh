@@ -57,7 +57,7 @@ endpoint=$1
 [batch]
 max_export_batch_size=8
 [export]
-timeout=5s
+timeout=$((5 * patience))s
 [state]
 directory=$work/state
 quarantine_max_bytes=2M

@@ -214,7 +214,7 @@ def disk_full(out):
             x.r.start()
             x.send(1000, pad=1000)
             wait_for(lambda: status(f"{disk}/x")["lag"]["records"] == 1000, "they are in the spool")
-            with open(f"{disk}/others", "wb") as f:
+            with open(f"{disk}/others", "wb", buffering=0) as f:
                 try:
                     while True:
                         f.write(b"x" * 65536)

@@ -134,8 +134,8 @@ START_TEST(attributes_limit)
     ck_assert_ptr_nonnull(otlp_find(m->attributes, m->n_attributes, "c"));
     otlp_free_record(&m);
 
-    r.n_attributes = 1; /* nothing dropped, nothing marked */
-    r.n_dropped = 0;
+    r.n_attributes = 1;
+    r.n_dropped = 0; /* nothing dropped, nothing marked */
     m = encode(&r);
     ck_assert_uint_eq(m->dropped_attributes_count, 0);
     ck_assert(!is_truncated(m));
