@@ -122,8 +122,8 @@ void azm_pace_failure(struct azm_pace *p, const struct azm_clock *clock, uint64_
 void azm_pace_throttled(struct azm_pace *p, const struct azm_clock *clock, uint64_t sent_usec, uint64_t now_usec,
                         uint64_t retry_after_usec)
 {
-    if (p->throttled_usec == 0 || sent_usec >= p->throttled_usec) { /* else it was under way at the last one */
-        p->throttled_usec = now_usec;
+    if (p->slowed_usec == 0 || now_usec >= p->slowed_usec + AZM_PACE_MINUTE_USEC) {
+        p->slowed_usec = now_usec;
         p->window_limit = MAX(p->window_limit / 2, 1U);
         slow_down(p, now_usec);
         p->batch_delay_usec =

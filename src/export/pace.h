@@ -12,8 +12,9 @@
  * 2^n)); a success opens the window twofold. So an outage ends without a storm of retries.
  *
  * After a 429: the window's limit is halved, requests keep an interval (half the rate of the last minute, in which
- * ingestion limits are counted: facts/azure.md 1.4; none if nothing passed), and batches become larger and fewer. Each
- * minute without another 429, from when requests may go out again, takes some of that back: the limit grows by one, the
+ * ingestion limits are counted: facts/azure.md 1.4; none if nothing passed), and batches become larger and fewer; all
+ * this once a minute, for in a minute that is used up every request is answered so, whatever the rate. Each minute
+ * without another 429, from when requests may go out again, takes some of that back: the limit grows by one, the
  * rate by a tenth of what was known to pass until it is there, then twofold. */
 #define AZM_PACE_MINUTE_USEC (60 * AZM_USEC_PER_SEC)
 #define AZM_PACE_BUCKETS 12 /* of 5 s */
@@ -31,7 +32,7 @@ struct azm_pace {
     uint64_t interval_usec;                    /* from one request to the next; 0: none */
     uint64_t passed_per_min;                   /* requests that passed in the minute before the last 429 */
     uint64_t batch_delay_usec;                 /* batches should wait so long for more records; 0: as configured */
-    uint64_t throttled_usec;                   /* monotonic: the last 429; 0: never */
+    uint64_t slowed_usec;                      /* monotonic: the last 429 that counted; 0: never */
     uint64_t ease_usec;                        /* when some of it is taken back */
     uint64_t sent_usec;                        /* the last request */
     uint64_t passed[AZM_PACE_BUCKETS], bucket; /* acknowledged, by time; the newest bucket's number */

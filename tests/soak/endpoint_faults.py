@@ -35,9 +35,8 @@ def mended(host):
 
 
 def forget(host):
-    """After 429 batches are collected for up to ten seconds, for minutes; a short soak has no time for that."""
-    if host.hurry:
-        host.restart(signal.SIGTERM)
+    """After 429 requests keep an interval for minutes; more is written here meanwhile than that, by far, lets through."""
+    host.restart(signal.SIGTERM)
 
 
 @contextlib.contextmanager

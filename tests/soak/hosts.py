@@ -148,7 +148,6 @@ class Host:
             names.set(self.name, True)
         self.work, self.load, self.judge, self.ledger, self.say = work, load, judge, ledger, say
         self.frail = False     # denied memory, descriptors or disk: then azmonlog may end by itself
-        self.hurry = False     # whether there is time for what takes more than some seconds
         self.ends = 0          # that it has ended by itself where that is allowed
         self.cpu = 0.0         # of lives that are over
         self.rss_kib = 0       # the largest RssAnon that was seen

@@ -127,7 +127,6 @@ class Soak:
         host = self.hosts[group]
         try:
             schedule, outer = self.schedule(group)
-            host.hurry = self.o.seconds <= 120
             faults = (host_faults.JournalFaults if group == "journal" else host_faults.Faults)(host, self.o.dwell)
             while not (self.over.is_set() or time.monotonic() - self.began > self.o.seconds and schedule.complete()):
                 self.episode(host, faults, schedule, *schedule.next(), outer)
