@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "auth/secret_file.h"
+#include "config/credential_path.h"
 
 int azm_secret_file_fill(struct azm_secret *s, int fd, size_t max)
 {
@@ -34,34 +35,13 @@ int azm_secret_file_fill(struct azm_secret *s, int fd, size_t max)
     return r;
 }
 
-/* Where the file is: 0, -ENXIO or -EINVAL. */
-static int locate(const char *name, char path[static PATH_MAX], struct azm_error *err)
-{
-    const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    int n;
-
-    if (*name == '/')
-        n = snprintf(path, PATH_MAX, "%s", name);
-    else if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return azm_error_set(err, EINVAL, "'%s' is neither an absolute path nor the name of a credential", name);
-    else if (!directory)
-        return azm_error_set(err, ENXIO,
-                             "'%s' is no absolute path, and there are no credentials of the service "
-                             "(LoadCredential=%s:PATH) that it could name; outside of the service, set "
-                             "CREDENTIALS_DIRECTORY=DIRECTORY for the command",
-                             name, name);
-    else
-        n = snprintf(path, PATH_MAX, "%s/%s", directory, name);
-    return n < PATH_MAX ? 0 : azm_error_set(err, ENAMETOOLONG, "the path of a secret is too long");
-}
-
 int azm_secret_file_read(const char *name, size_t max, bool shared, struct azm_secret **ret, struct azm_error *err)
 {
     _cleanup_(azm_secret_unrefp) struct azm_secret *s = NULL;
     _cleanup_close_ int fd = -1;
     char path[PATH_MAX];
     struct stat st;
-    int r = locate(name, path, err);
+    int r = azm_credential_path(name, path, err);
 
     if (r < 0)
         return r;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/config_value.h"
+#include "config/credential_path.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/timespan.h"
@@ -38,11 +39,19 @@ int azm_parse_path(struct azm_config *c, void *field, const struct azm_assignmen
 /* A file that is needed at run time: better said at the start than held for ever. */
 int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
-    int r = azm_parse_path(c, field, a, err);
+    struct azm_assignment there = *a;
+    char path[PATH_MAX];
+    int r;
 
-    if (r == 0 && *a->value && access(a->value, R_OK) < 0)
-        return azm_error_set(err, errno, "cannot read %s: %m", a->value);
-    return r;
+    if (*a->value == '\0')
+        return azm_parse_path(c, field, a, err);
+    r = azm_credential_path(a->value, path, err);
+    if (r < 0)
+        return r;
+    if (access(path, R_OK) < 0)
+        return azm_error_set(err, errno, "cannot read %s: %m", path);
+    there.value = path;
+    return azm_parse_path(c, field, &there, err);
 }
 
 int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
@@ -406,36 +415,38 @@ int azm_parse_headers_file(struct azm_config *c, void *field, const struct azm_a
 {
     _cleanup_fclose_ FILE *f = NULL;
     _cleanup_free_ char *line = NULL;
+    char path[PATH_MAX];
     size_t cap = 0;
     struct stat st;
     ssize_t n;
+    int r;
 
     c->headers_from_file = true;
-    if (*a->value != '/')
-        return azm_error_set(err, EINVAL, "'%s' is not an absolute path", a->value);
-    f = fopen(a->value, "re");
+    r = azm_credential_path(a->value, path, err);
+    if (r < 0)
+        return r;
+    f = fopen(path, "re");
     if (!f || fstat(fileno(f), &st) < 0)
-        return azm_error_set(err, errno, "cannot read %s: %m", a->value);
+        return azm_error_set(err, errno, "cannot read %s: %m", path);
     if (!S_ISREG(st.st_mode))
-        return azm_error_set(err, EINVAL, "%s is not a file", a->value);
+        return azm_error_set(err, EINVAL, "%s is not a file", path);
     if (st.st_mode & 0007)
         return azm_error_set(err, EPERM, "everybody can read %s; secrets belong into a file of mode 0600 or 0640",
-                             a->value);
+                             path);
     for (unsigned number = 1; (n = getline(&line, &cap, f)) >= 0; number++) {
         struct azm_error why;
-        int r;
 
         if (memchr(line, '\0', (size_t)n))
-            return azm_error_set(err, EINVAL, "%s:%u: this line is not text", a->value, number);
+            return azm_error_set(err, EINVAL, "%s:%u: this line is not text", path, number);
         while (n > 0 && strchr("\r\n", line[n - 1]))
             line[--n] = '\0';
         if (*line == '\0' || *line == '#')
             continue;
         r = add_header(field, line, false, &why);
         if (r < 0)
-            return azm_error_set(err, r, "%s:%u: %s", a->value, number, why.words);
+            return azm_error_set(err, r, "%s:%u: %s", path, number, why.words);
     }
     if (ferror(f))
-        return azm_error_set(err, EIO, "cannot read %s", a->value);
+        return azm_error_set(err, EIO, "cannot read %s", path);
     return 0;
 }

@@ -239,6 +239,26 @@ START_TEST(bad_headers_files_name_the_line_and_show_nothing)
 }
 END_TEST
 
+/* LoadCredential= of the unit. */
+START_TEST(credentials_by_name)
+{
+    _cleanup_(azm_config_free) struct azm_config c;
+    struct azm_error err = {""};
+
+    write_text("azmonlog.headers", 0400, "Authorization: Bearer s3cret\n");
+    write_text("azmonlog.tls-key", 0400, "key\n");
+    ck_assert_int_eq(azm_config_init(&c), 0);
+    setenv("CREDENTIALS_DIRECTORY", temp_dir, 1);
+    assert_set(&c, "headers_file", "azmonlog.headers", true);
+    assert_set(&c, "tls_key_file", "azmonlog.tls-key", true);
+    ck_assert_int_eq(set(&c, "tls_key_file", "azmonlog.none", true, &err), -ENOENT);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    ck_assert_str_eq(c.headers.items[0].value, "Bearer s3cret");
+    ck_assert_str_eq(c.tls_key_file, temp_path("azmonlog.tls-key"));
+    ck_assert_int_eq(set(&c, "headers_file", "azmonlog.headers", true, &err), -ENXIO);
+}
+END_TEST
+
 START_TEST(a_headers_file_that_cannot_be_read_is_an_error)
 {
     _cleanup_(azm_config_free) struct azm_config c;
@@ -276,6 +296,7 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "headers_file_content", headers_file_content);
     add_test_in_dir(s, "bad_headers_files_name_the_line_and_show_nothing",
                     bad_headers_files_name_the_line_and_show_nothing);
+    add_test_in_dir(s, "credentials_by_name", credentials_by_name);
     add_test_in_dir(s, "a_headers_file_that_cannot_be_read_is_an_error",
                     a_headers_file_that_cannot_be_read_is_an_error);
     add_test_in_dir(s, "a_headers_file_with_a_nul_byte_is_an_error", a_headers_file_with_a_nul_byte_is_an_error);

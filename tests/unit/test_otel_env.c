@@ -275,7 +275,7 @@ START_TEST(bad_values_name_the_variable)
         char start[64];
         CONFIG(c);
 
-        ck_assert_msg(apply(&c, ENV(table[i]), &err) == -EINVAL, "%s was taken", table[i]);
+        ck_assert_msg(apply(&c, ENV(table[i]), &err) < 0, "%s was taken", table[i]);
         snprintf(start, sizeof start, "$%.*s: ", (int)strcspn(table[i], "="), table[i]);
         ck_assert_msg(strncmp(err.words, start, strlen(start)) == 0, "%s: '%s'", table[i], err.words);
         ck_assert_msg(strstr(err.words, "s3cret") == NULL, "%s", err.words);

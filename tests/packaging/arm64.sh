@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The Debian packages for arm64, cross-built in a Debian 12 of their own, and the unit tests under qemu-user. Slow: make check-arm64.
+#
+#   AZM_ROOTS   where that Debian is kept for the next time (build/roots)
+#   AZM_MIRROR  where it comes from (where debootstrap takes it from by itself)
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh" || exit 99
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL # TESTS= of the make around this is not for the build
+PATH=$PATH:/usr/sbin:/sbin
+roots=${AZM_ROOTS:-$builddir/roots}
+root=$roots/arm64
+[ "$(id -u)" = 0 ] || skip_all "needs root, for debootstrap and chroot"
+command -v debootstrap >/dev/null || skip_all "debootstrap is not installed"
+unshare --mount true 2>"$work/unshare" || skip_all "no mount namespace can be had: $(cat "$work/unshare")"
+
+packages=build-essential,ca-certificates,crossbuild-essential-arm64,debhelper,qemu-user-static
+in_root() { # in_root COMMAND: for its shell
+  # shellcheck disable=SC2016  # for the inner shell
+  unshare --mount sh -c 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" sh -c "$1"' "$root" "$1"
+}
+make_root() { # taken from the last time if it has the same packages
+  [ "$(cat "$root/packages" 2>/dev/null)" = "$packages" ] && return
+  rm -rf "$root" "$root.new"
+  mkdir -p "$roots"
+  debootstrap --variant=minbase --include="$packages" bookworm "$root.new" ${AZM_MIRROR:+"$AZM_MIRROR"} >"$root.log" 2>&1 ||
+    { tail -5 "$root.log"; return 1; }
+  chroot "$root.new" dpkg --add-architecture arm64 || return
+  echo "$packages" >"$root.new/packages"
+  mv "$root.new" "$root"
+}
+is_out_of_reach() { # any other failure is for make_root to show
+  ! debootstrap --print-debs --variant=minbase bookworm "$work/debs" ${AZM_MIRROR:+"$AZM_MIRROR"} >"$work/network" 2>&1 &&
+    grep -q 'Failed getting release file' "$work/network"
+}
+run() { # run COMMAND: in the root; its output only when it fails
+  in_root "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive; $1" >"$work/log" 2>&1 ||
+    { grep -E '^(FAIL|ERROR):|error:|Unmet' "$work/log" | head -20; tail -20 "$work/log"; return 1; }
+}
+is_arm64() { # is_arm64 FILE...: executables of packages
+  local deb file
+  for deb in azmonlog:usr/bin/azmonlog azmonlog-emulator:usr/bin/azmonlog-emulator \
+    rsyslog-azuremonitor:usr/lib/aarch64-linux-gnu/rsyslog/omazuremonitor.so; do
+    file=$work/${deb%%:*}
+    dpkg-deb --fsys-tarfile "$root"/build/"${deb%%:*}"_*_arm64.deb | tar -xO "./${deb#*:}" >"$file" || return
+    [ "$(od -An -tx1 -j18 -N2 "$file")" = " b7 00" ] || { od -An -tx1 -N20 "$file"; return 1; } # EM_AARCH64
+  done
+}
+
+tarball=$builddir/azmonlog-$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$builddir/config.h").tar.xz
+make -s -C "$builddir" dist-xz >"$work/dist.log" 2>&1 || bail "make dist-xz: $(tail -5 "$work/dist.log")"
+if [ "$(cat "$root/packages" 2>/dev/null)" != "$packages" ] && is_out_of_reach; then
+  skip_all "no Debian in $roots, and no network: $(grep 'release file' "$work/network")"
+fi
+check "debootstrap" make_root
+[ "$tap_failed" = 0 ] || done_testing
+rm -rf "$root/build"
+mkdir -p "$root/build/azmonlog"
+tar -xJf "$tarball" -C "$root/build/azmonlog" --strip-components=1
+cp -r "$root/build/azmonlog/packaging/debian" "$root/build/azmonlog/debian"
+check "the build dependencies for arm64 can be installed" run \
+  'apt-get update && apt-get build-dep -y --no-install-recommends --host-architecture arm64 --build-profiles cross /build/azmonlog'
+check "the packages are cross-built" run \
+  'cd /build/azmonlog && DEB_BUILD_OPTIONS="nocheck parallel=2" dpkg-buildpackage -us -uc -b --host-arch arm64 --build-profiles=cross'
+[ "$tap_failed" = 0 ] || done_testing
+check "and are for arm64" is_arm64
+check "azmonlog runs under qemu-user" run 'qemu-aarch64-static /build/azmonlog/azmonlog --version'
+units_passed() { # results: of every program that there is; it takes them all to be in the hundreds
+  awk '/^:test-result:/ { n[$2]++ } END { printf "# %d passed, %d skipped\n", n["PASS"], n["SKIP"]; exit n["PASS"] < 500 }' \
+    "$root"/build/azmonlog/tests/unit/*.trs
+}
+# qemu-user has a /proc/self/smaps of its own, in which nothing is left out of core dumps
+not_in_qemu=is_left_out_of_core_dumps
+secrets() { run "cd /build/azmonlog && make tests/unit/test_secret && qemu-aarch64-static tests/unit/test_secret >/tmp/secret;
+  grep -q ^ok /tmp/secret && ! grep '^not ok' /tmp/secret | grep -v $not_in_qemu"; }
+check "the unit tests are run under qemu-user" run "cd /build/azmonlog && make -j2 check-unit LOG_COMPILER=qemu-aarch64-static \
+  slow_unit_tests='tests/unit/test_secret tests/unit/test_spool_crash tests/unit/test_spool_damage'"
+check "... and test_secret, but for $not_in_qemu" secrets
+check "... and have passed" units_passed
+units_passed
+done_testing
