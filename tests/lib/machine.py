@@ -29,8 +29,9 @@ def cgroups():
                     mounts[option] = place
     with open("/proc/self/cgroup") as f:
         here = [line.rstrip("\n").split(":", 2) for line in f]
-    return [mounts[names] + path.rstrip("/") for _, names, path in here
-            if names in ("", "name=systemd", "memory", "cpu", "cpuacct", "cpu,cpuacct", "pids") and names in mounts]
+    used = {"", "name=systemd", "memory", "cpu", "cpuacct", "pids", "devices", "blkio"}
+    return [mounts[names.split(",")[0]] + path.rstrip("/") for _, names, path in here
+            if used.intersection(names.split(",")) and names.split(",")[0] in mounts]
 
 
 class Machine:
