@@ -10,13 +10,25 @@
 # shellcheck source=tests/lib/debian.sh
 . "$(dirname "$0")/../lib/debian.sh" || exit 99
 release=$1
-new=$(realpath "${AZM_PACKAGES:-$builddir/deb}")
+built=${AZM_PACKAGES:-$builddir/deb}
 needs_debootstrap
-[ -e "$new" ] || bail "there are no packages in $new; make deb makes them"
+command -v ip >/dev/null || skip_all "needs ip (package iproute2)"
+
+# choose FROM FOLDER: the three packages, without what is only there for a debugger
+choose() {
+  local name
+  mkdir -p "$2"
+  for name in azmonlog azmonlog-emulator rsyslog-azuremonitor; do
+    [ "$(find "$1" -maxdepth 1 -name "${name}_*.deb" | wc -l)" = 1 ] || bail "there has to be one ${name}_*.deb in $1; make deb makes it"
+    cp "$1/${name}"_*.deb "$2"
+  done
+}
+new=$work/new
+choose "$built" "$new"
 
 # The packages that were there before: of the first commit that made some, as the tag says.
 make_previous() { # FOLDER COMMIT
-  rm -rf "$1" "$work/previous"
+  rm -rf "$1"
   mkdir -p "$work/previous" &&
     git -C "$srcdir" archive "$2" | tar -xC "$work/previous" &&
     (cd "$work/previous" && ./bootstrap --no-install && DEB_BUILD_OPTIONS=nocheck make -s -C build deb) >"$work/previous.log" 2>&1 &&
@@ -25,8 +37,7 @@ make_previous() { # FOLDER COMMIT
 # Where there is no such tag: these ones with a lower version.
 make_lower() { # FOLDER
   local deb
-  rm -rf "$1"
-  mkdir -p "$1"
+  mkdir "$1"
   for deb in "$new"/*.deb; do
     rm -rf "$work/lower"
     dpkg-deb -R "$deb" "$work/lower" && sed -i 's/^Version: .*/Version: 0.0.1-1/' "$work/lower/DEBIAN/control" &&
@@ -53,15 +64,15 @@ prepare() { # FOLDER
 
 packages="systemd systemd-sysv dbus procps rsyslog python3"
 wanted="$packages
-$(for deb in "$new"/*.deb; do dpkg-deb --field "$deb" Package Pre-Depends Depends Recommends; done)"
+$(for deb in "$new"/*.deb; do dpkg-deb --field "$deb" Package Pre-Depends Depends Recommends; done | sed 's/ ([^)]*)//g')"
 can_have_root "system-$release" "$release" "$wanted" || skip_all "$why"
 make_root "system-$release" "$release" "$packages" "$wanted" prepare || bail "there is no Debian $release"
 
+old=$work/old
 if first=$(git -C "$srcdir" rev-parse --verify --quiet 'deb-first^{commit}' 2>/dev/null); then
-  old=$roots/packages-$first
-  [ -e "$old" ] || make_previous "$old" "$first" || bail "the packages of the tag deb-first cannot be made"
+  [ -e "$roots/packages-$first" ] || make_previous "$roots/packages-$first" "$first" || bail "the packages of the tag deb-first cannot be made"
+  choose "$roots/packages-$first" "$old"
 else
-  old=$work/lower-version
   make_lower "$old" || bail "the packages cannot be given a lower version"
 fi
 
