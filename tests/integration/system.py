@@ -28,6 +28,7 @@ NEW, OLD = os.environ["new"], os.environ["old"]
 CONF, DROP_IN = "/etc/azmonlog/azmonlog.conf", "/etc/azmonlog/azmonlog.conf.d/test.conf"
 RSYSLOG = "/etc/rsyslog.d/60-azuremonitor.conf"
 STATE, SPOOL = "/var/lib/azmonlog", "/var/spool/azmonlog/network"
+SECRET_FILE = "/etc/credstore/azmonlog.client-secret"
 URL = "http://127.0.0.1:4318"
 PACKAGES = ["azmonlog", "rsyslog-azuremonitor", "azmonlog-emulator"]
 # what changes by itself, and the bookkeeping of apt and dpkg
@@ -258,7 +259,7 @@ def new_user():
 def previous_version():
     """The packages that were there before, configured for Azure, with a secret that systemd hands over."""
     install("old")
-    write("/etc/credstore/azmonlog.client-secret", SECRET, 0o600)
+    write(SECRET_FILE, SECRET, 0o600)
     os.chmod(m.path("/etc/credstore"), 0o700)
     edit(CONF, {r"#dce=": f"dce={URL}", r"#dcr=": f"dcr={DCR}"})
     write(DROP_IN, f"[destination]\nauth=client_secret\nauthority={URL}\ntenant_id={TENANT}\nclient_id={APP}\n"
@@ -431,7 +432,9 @@ def removed():
 
     m.run("systemctl", "stop", "emulator")
     os.unlink(m.path(RSYSLOG))  # the administrator's own, as is the next one
-    shutil.rmtree(m.path("/etc/credstore"))
+    os.unlink(m.path(SECRET_FILE))
+    if "/etc/credstore" not in before:
+        os.rmdir(m.path("/etc/credstore"))
     said = m.output("apt-get", "purge", "-y", "-q", *PACKAGES)
     m.run("systemctl", "restart", "rsyslog")
     check_listing("purge leaves nothing behind", before)
