@@ -35,7 +35,7 @@ PACKAGES = ["azmonlog", "rsyslog-azuremonitor", "azmonlog-emulator"]
 VOLATILE = re.compile(r"/(dev|proc|run|sys|tmp|srv|root|var/(log|tmp|cache|lib/(apt|dpkg|systemd/(random-seed|timers|catalog)|rsyslog|logrotate|private)))(/|$)"
                       r"|/etc/(ld\.so\.cache|\.pwd\.lock|(passwd|group|shadow|gshadow)-)$")
 EMULATOR = f"""[Service]
-ExecStart=/usr/bin/azmonlog-emulator --store /srv/received --requests /srv/requests --auth --identities /srv/identities --identity-log /srv/tokens --token-key /srv/token-key
+ExecStart=/usr/bin/azmonlog-emulator --store /srv/received --requests /srv/requests --auth --identities /srv/identities --identity-log /srv/tokens --token-key /srv/token-key --script /srv/script
 """
 
 m = Machine(os.environ["machine"], f"{WORK}/machine.log")
@@ -175,7 +175,7 @@ def packages(folder):
 
 
 def install(folder):
-    return m.output("apt-get", "install", "-y", "-q", *packages(folder))
+    return m.output("apt-get", "install", "-y", "-q", "-o", "Dpkg::Options::=--force-confold", *packages(folder))
 
 
 def start_emulator():
@@ -201,6 +201,7 @@ def boots():
             shutil.copy(path, m.path(f"/srv/{folder}"))
     shutil.copy(os.path.join(HERE, "../demo/forked_workers.py"), m.path("/srv"))
     write("/srv/identities", json.dumps({"applications": [{"tenant": TENANT, "client_id": APP, "object_id": APP_OBJECT, "secret": SECRET}]}))
+    write("/srv/script", "request * delay 200ms\n")  # a distance, so that a SIGKILL finds requests on their way
     write("/srv/token-key", "k" * 32, 0o600)
     write("/etc/systemd/system/emulator.service", EMULATOR)
     equal("it boots", m.boot(), "running", lambda: m.output("systemctl", "--failed", "--no-pager"))
@@ -229,7 +230,7 @@ def new_user():
     note(f"figure: {RELEASE}: systemd-analyze security: {m.output('systemd-analyze', 'security', '--no-pager', 'azmonlog', check=False).splitlines()[-1]}")
     m.run("systemd-run", "--quiet", "--unit=walk", "azmonlog-emulator", "--store", "/srv/walk")
     m.wait_for("the emulator", "bash", "-c", "</dev/tcp/127.0.0.1/4318")
-    equal("three lines are to be edited", edit(CONF, {r"#dce=": f"dce={URL}", r"#dcr=": f"dcr={DCR}", r"# or any": "auth=none"}), 3)
+    equal("three lines are to be edited", edit(CONF, {r"#dce=": f"dce={URL}", r"#dcr=": f"dcr={DCR}", r"#auth=": "auth=none"}), 3)
     step("azmonlog check", "azmonlog", "check")
     step("systemctl enable --now azmonlog", "systemctl", "enable", "--now", "azmonlog")
     step("logger", "logger", "-t", "walk", "the first record")
@@ -343,15 +344,17 @@ def instance():
 
 def restarts():
     """Restarts and SIGKILL of azmonlog, restarts of rsyslogd and journald, while programs log."""
-    w = Workers(lines=150)
+    w = Workers(lines=300)
     for _ in range(3):
         m.run("systemctl", "restart", "azmonlog")
     count = int(m.property("azmonlog", "NRestarts"))
-    for _ in range(2):
+    for _ in range(3):
         pid = main_pid("azmonlog")
+        size = os.path.getsize(m.path("/srv/received"))
+        wait_for(lambda: os.path.getsize(m.path("/srv/received")) > size, "a request on its way", PATIENCE)
         m.run("systemctl", "kill", "-s", "KILL", "azmonlog")
         wait_for(lambda: active("azmonlog") and main_pid("azmonlog") not in (0, pid), "the service to come back", PATIENCE)
-    equal("systemd has restarted it after each SIGKILL", int(m.property("azmonlog", "NRestarts")) - count, 2)
+    equal("systemd has restarted it after each SIGKILL", int(m.property("azmonlog", "NRestarts")) - count, 3)
     m.run("systemctl", "restart", "systemd-journald")
     w.wait()
     Workers(["tcp"]).wait()
@@ -373,6 +376,30 @@ def watchdog():
     note(f"WatchdogUSec={m.property('azmonlog', 'WatchdogUSec')}: {said.splitlines()[0] if said else ''}")
     w.wait()
     check_arrived("the watchdog")
+
+
+def disk_full():
+    """The file system with the state is full during an outage, then there is room again."""
+    m.run("systemctl", "stop", "azmonlog")
+    m.run("cp", "-a", STATE, "/srv/state")
+    m.run("mount", "-t", "tmpfs", "-o", "size=32m,mode=750", "tmpfs", STATE)
+    m.run("cp", "-aT", "/srv/state", STATE)
+    m.run("systemctl", "start", "azmonlog")
+    m.run("systemctl", "stop", "emulator")
+    m.run("sh", "-c", f"cat /dev/zero >{STATE}/rubbish", check=False)
+    Workers().wait()
+    wait_for(lambda: status().get("state") == "retrying" and status()["lag"]["records"], "azmonlog to wait", PATIENCE)
+    m.run("systemctl", "restart", "azmonlog")
+    check("it starts although the disk is full", active("azmonlog"))
+    m.run("rm", f"{STATE}/rubbish")
+    start_emulator()
+    check_arrived("a full disk")
+    m.run("systemctl", "stop", "azmonlog")
+    m.run("rm", "-r", "/srv/state")
+    m.run("cp", "-a", STATE, "/srv/state")
+    m.run("umount", STATE)
+    m.run("cp", "-aT", "/srv/state", STATE)
+    m.run("systemctl", "start", "azmonlog")
 
 
 def reboots():
@@ -445,7 +472,7 @@ def removed():
 
 def everything(out):
     """What fails in a way that nobody thought of is the end of the rest, too."""
-    for case in (boots, new_user, previous_version, upgrade, hardened, instance, restarts, watchdog, reboots, removed):
+    for case in (boots, new_user, previous_version, upgrade, hardened, instance, restarts, watchdog, disk_full, reboots, removed):
         note(f"--- {case.__name__}: {case.__doc__.splitlines()[0]}")
         since = time.monotonic()
         case()

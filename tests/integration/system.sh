@@ -9,6 +9,7 @@
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 # shellcheck source=tests/lib/debian.sh
 . "$(dirname "$0")/../lib/debian.sh" || exit 99
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL # TESTS= of the make around this is not for the previous packages
 release=$1
 built=${AZM_PACKAGES:-$builddir/deb}
 needs_debootstrap
