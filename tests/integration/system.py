@@ -106,10 +106,6 @@ def spooled(*options):
     return status(*options).get("spool", {}).get("records", 0)
 
 
-def state():
-    return status().get("state")
-
-
 # --- the machine ---
 
 def write(path, text, mode=0o644):
@@ -257,14 +253,18 @@ def new_user():
     check_listing("purge leaves nothing behind", before)
 
 
-def previous_version():
-    """The packages that were there before, configured for Azure, with a secret that systemd hands over."""
-    install("old")
-    write(SECRET_FILE, SECRET, 0o600)
-    os.chmod(m.path("/etc/credstore"), 0o700)
-    edit(CONF, {r"#dce=": f"dce={URL}", r"#dcr=": f"dcr={DCR}"})
+def configure(secret_file):
     write(DROP_IN, f"[destination]\nauth=client_secret\nauthority={URL}\ntenant_id={TENANT}\nclient_id={APP}\n"
-                   "client_secret_file=azmonlog.client-secret\n[export]\nretry_max_delay=2s\n[state]\nspool_after=1s\n")
+                   f"client_secret_file={secret_file}\n[export]\nretry_max_delay=2s\n[state]\nspool_after=1s\n")
+
+
+def previous_version():
+    """The packages that were there before, configured for Azure, with a secret."""
+    install("old")
+    edit(CONF, {r"#dce=": f"dce={URL}", r"#dcr=": f"dcr={DCR}"})
+    write("/etc/azmonlog/secret", SECRET, 0o640)
+    m.run("chgrp", "azmonlog", "/etc/azmonlog/secret")
+    configure("/etc/azmonlog/secret")
     shutil.copy(m.path("/usr/share/doc/rsyslog-azuremonitor/examples/60-azuremonitor.conf.example"), m.path(RSYSLOG))
     start_emulator()
     m.run("systemctl", "enable", "--now", "azmonlog")
@@ -288,7 +288,7 @@ def upgrade():
     new = m.output("dpkg-query", "--show", "--showformat", "${Version}", "azmonlog")
     check(f"apt upgrades {old} to {new}", m.run("dpkg", "--compare-versions", old, "lt", new, check=False).returncode == 0)
     w.wait()
-    wait_for(lambda: state(), "azmonlog to answer", PATIENCE)
+    wait_for(status, "azmonlog to answer", PATIENCE)
     check("the service has been restarted, and runs", active("azmonlog") and main_pid("azmonlog") != pid)
     wait_for(lambda: main_pid("rsyslog") not in (0, rsyslogd), "rsyslogd to be restarted", PATIENCE)
     check("so has rsyslogd, which has the new module", active("rsyslog"))
@@ -311,8 +311,6 @@ def hardened():
     inside = ["nsenter", "--target", str(pid), "--mount", "--"]
     equal("it cannot write below /usr and /etc", [m.run(*inside, "touch", f"{d}/x", check=False).returncode for d in ("/usr", "/etc")], [1, 1])
     equal("its state is its own", oct(os.stat(m.path(STATE)).st_mode & 0o7777), "0o750")
-    asked = read_lines(m.path("/srv/tokens"))
-    check("the token was got with the secret that systemd handed over", any(r.get("kind") == "entra" for r in asked), asked[-3:])
     limit = int(m.property("azmonlog", "MemoryMax"))
     group = m.property("azmonlog", "ControlGroup")
     for path in (f"/sys/fs/cgroup/memory{group}/memory.limit_in_bytes", f"/sys/fs/cgroup{group}/memory.max"):
@@ -321,8 +319,15 @@ def hardened():
             break
     else:
         skip("the kernel has its memory limit", "no memory controller for the machine's cgroups here")
+    os.unlink(m.path("/etc/azmonlog/secret"))
+    write(SECRET_FILE, SECRET, 0o600)
+    os.chmod(m.path(os.path.dirname(SECRET_FILE)), 0o700)
+    configure(os.path.basename(SECRET_FILE))
+    tokens = len(read_lines(m.path("/srv/tokens")))
+    m.run("systemctl", "restart", "azmonlog")
+    m.run("azmonlog", "flush", "--timeout", "1min")
+    check("systemd hands the secret over, for which there is a token", len(read_lines(m.path("/srv/tokens"))) > tokens)
     cursor = status()["acknowledged"]["cursor"]
-    m.run("azmonlog", "flush")
     m.run("logger", "-t", "walk", "after the cursor")
     behind = m.output("journalctl", "--output=cat", f"--after-cursor={cursor}")
     check("journalctl goes on after the cursor of azmonlog status", "after the cursor" in behind and not re.search(LINE.pattern, behind, re.M), behind)
