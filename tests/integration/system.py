@@ -197,7 +197,7 @@ def boots():
             shutil.copy(path, m.path(f"/srv/{folder}"))
     shutil.copy(os.path.join(HERE, "../demo/forked_workers.py"), m.path("/srv"))
     write("/srv/identities", json.dumps({"applications": [{"tenant": TENANT, "client_id": APP, "object_id": APP_OBJECT, "secret": SECRET}]}))
-    write("/srv/script", "request * delay 200ms\n")  # a distance, so that a SIGKILL finds requests on their way
+    write("/srv/script", "request * delay 900ms\n")  # a distance, so that a SIGKILL finds requests on their way
     write("/srv/token-key", "k" * 32, 0o600)
     write("/etc/systemd/system/emulator.service", EMULATOR)
     equal("it boots", m.boot(), "running", lambda: m.output("systemctl", "--failed", "--no-pager"))
