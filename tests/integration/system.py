@@ -55,7 +55,7 @@ class Workers:
               "-B", "/srv/forked_workers.py", self.ledger, str(workers), str(lines), str(pause), str(self.first), *transports)
 
     def logged(self):
-        """(worker, line) of each write that has returned."""
+        """(worker, line) of each write that has returned; who died between the write and the count has written one more."""
         try:
             with open(m.path(self.ledger) + ".sent", "rb") as f:
                 counts = struct.unpack(f"{self.workers}Q", f.read())
@@ -280,7 +280,7 @@ def upgrade():
     Workers().wait()
     tcp = Workers(["tcp"]).wait()
     wait_for(lambda: spooled() > 0, "azmonlog to spool", PATIENCE)
-    wait_for(lambda: spooled("--state-directory", SPOOL) == len(tcp.logged()), "rsyslog's spool", PATIENCE)
+    wait_for(lambda: spooled("--state-directory", SPOOL) >= len(tcp.logged()), "rsyslog's spool", PATIENCE)
     pid, rsyslogd, kept = main_pid("azmonlog"), main_pid("rsyslog"), spooled()
     old = m.output("dpkg-query", "--show", "--showformat", "${Version}", "azmonlog")
     w = Workers()
@@ -294,7 +294,7 @@ def upgrade():
     check("so has rsyslogd, which has the new module", active("rsyslog"))
     check("the spool is kept", spooled() >= kept, spooled(), kept)
     wait_for(lambda: status("--state-directory", SPOOL), "the action to answer", PATIENCE)
-    equal("that of rsyslog, too", spooled("--state-directory", SPOOL), len(tcp.logged()))
+    check("that of rsyslog, too", spooled("--state-directory", SPOOL) >= len(tcp.logged()), spooled("--state-directory", SPOOL), len(tcp.logged()))
     equal("the configuration is kept", (m.property("azmonlog", "UnitFileState"), f"dce={URL}" in read(CONF)), ("enabled", True))
     start_emulator()
     check_arrived("upgrade")
@@ -411,7 +411,7 @@ def reboots():
     """During an outage, while programs log; then a power-off, then the plug is pulled."""
     m.run("systemctl", "stop", "emulator")
     tcp = Workers(["tcp"]).wait()
-    wait_for(lambda: spooled("--state-directory", SPOOL) == len(tcp.logged()), "rsyslog's spool", PATIENCE)
+    wait_for(lambda: spooled("--state-directory", SPOOL) >= len(tcp.logged()), "rsyslog's spool", PATIENCE)
     w = Workers(lines=1000)
     wait_for(lambda: spooled() > 0 and len(w.logged()) > 500, "azmonlog to spool", PATIENCE)
     boot = m.output("cat", "/proc/sys/kernel/random/boot_id")
