@@ -2,44 +2,22 @@
 # SPDX-License-Identifier: MIT
 # The tarball builds in Debian 11, 12 and 13, and the module delivers in the rsyslogd of each. Slow: of make check-long.
 #
-#   AZM_ROOTS     where the systems are kept for the next time (build/roots)
 #   AZM_RELEASES  which (bullseye bookworm trixie)
-#   AZM_MIRROR    where they come from (where debootstrap takes them from by itself)
+#   AZM_ROOTS, AZM_MIRROR  see tests/lib/debian.sh
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
-PATH=$PATH:/usr/sbin:/sbin
-roots=${AZM_ROOTS:-$builddir/roots}
-mirror=${AZM_MIRROR-}
-[ "$(id -u)" = 0 ] || skip_all "needs root, for debootstrap and chroot"
-command -v debootstrap >/dev/null || skip_all "debootstrap is not installed"
+# shellcheck source=tests/lib/debian.sh
+. "$(dirname "$0")/../lib/debian.sh" || exit 99
+needs_debootstrap
 [ -e "$builddir/.libs/omazuremonitor.so" ] || skip_all "omazuremonitor.so is not built (libestr is missing)"
-unshare --mount true 2>"$work/unshare" || skip_all "no mount namespace can be had: $(cat "$work/unshare")"
 
 # what ./bootstrap builds with, and what the module is for
 packages=$(sed -n '/^debian="/,/"$/p' "$srcdir/bootstrap" | sed 's/^debian=//' | tr -d '"' | tr '\n' ' ')
 packages="$packages libisal-dev libestr-dev libestr0 rsyslog xz-utils"
-packages=$(tr -s ' ' ',' <<<"$packages" | sed 's/^,//; s/,$//')
 
-make_root() { # make_root RELEASE: $root; taken from the last time if it has the same packages
-  [ "$(cat "$root/packages" 2>/dev/null)" = "$packages" ] && return
-  rm -rf "$root" "$root.new"
-  mkdir -p "$roots"
-  debootstrap --variant=minbase --include="$packages" "$1" "$root.new" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
-    { tail -5 "$root.log"; return 1; }
-  echo "$packages" >"$root.new/packages"
-  mv "$root.new" "$root"
-}
-is_out_of_reach() { # any other failure is for make_root to show
-  ! debootstrap --print-debs --variant=minbase "$release" "$work/debs" ${mirror:+"$mirror"} >"$work/network" 2>&1 &&
-    grep -q 'Failed getting release file' "$work/network"
-}
-in_root() { # in_root COMMAND...: takes the place of the calling process
-  # shellcheck disable=SC2016  # for the inner shell
-  exec unshare --mount sh -c 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" "$@"
-}
 build() {
   rm -rf "$root/build" && mkdir "$root/build" && tar -xJf "$tarball" -C "$root/build" --strip-components=1 || return
-  (in_root sh -c 'cd /build && ./bootstrap --no-install && make -s -C build install') >"$work/$release.log" 2>&1 ||
+  (in_root "$root" sh -c 'cd /build && ./bootstrap --no-install && make -s -C build install') >"$work/$release.log" 2>&1 ||
     { grep -E 'error|warning' "$work/$release.log" | head -20; tail -20 "$work/$release.log"; return 1; }
 }
 configure_rsyslogd() {
@@ -55,11 +33,11 @@ configure_rsyslogd() {
   } >"$root/run/test/conf"
 }
 is_valid() {
-  (in_root rsyslogd -N1 -f /run/test/conf) 2>"$work/valid" && [ "$(wc -l <"$work/valid")" = 2 ] || { cat "$work/valid"; return 1; }
+  (in_root "$root" rsyslogd -N1 -f /run/test/conf) 2>"$work/valid" && [ "$(wc -l <"$work/valid")" = 2 ] || { cat "$work/valid"; return 1; }
 }
 start_rsyslogd() {
   rm -f "$root/run/test/port"
-  start in_root rsyslogd -n -f /run/test/conf -i /run/test/pid 2>>"$work/$release.err"
+  start in_root "$root" rsyslogd -n -f /run/test/conf -i /run/test/pid 2>>"$work/$release.err"
   rsyslogd=$started
   wait_until 60 test -s "$root/run/test/port"
 }
@@ -80,7 +58,7 @@ counters() { # counters NAME VALUE...: impstats' last word on the action
   done
 }
 status_says() {
-  (in_root azmonlog status --json --state-directory /var/spool/azmonlog/network) >"$work/status" 2>&1
+  (in_root "$root" azmonlog status --json --state-directory /var/spool/azmonlog/network) >"$work/status" 2>&1
   cat "$work/status"
   grep -q "\"state\":\"$1\"" "$work/status"
 }
@@ -92,17 +70,14 @@ tarball=$builddir/azmonlog-$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "
 start_emulator
 
 for release in ${AZM_RELEASES:-bullseye bookworm trixie}; do
-  root=$roots/$release
-  if [ "$(cat "$root/packages" 2>/dev/null)" != "$packages" ] && is_out_of_reach; then
-    skip "$release" "not in $roots, and no network: $(grep 'release file' "$work/network")"
-    continue
-  fi
+  root=$roots/build-$release
+  can_have_root "build-$release" "$release" "$packages" || { skip "$release" "$why"; continue; }
   failed_before=$tap_failed
-  check "$release: debootstrap" make_root "$release"
+  check "$release: debootstrap" make_root "build-$release" "$release" "$packages"
   [ "$tap_failed" = "$failed_before" ] || continue
   check "$release: the tarball builds without a warning, and installs" build
   [ "$tap_failed" = "$failed_before" ] || continue
-  echo "# $release: $( (in_root rsyslogd -v) | head -1), $( (in_root gcc --version) | head -1)"
+  echo "# $release: $( (in_root "$root" rsyslogd -v) | head -1), $( (in_root "$root" gcc --version) | head -1)"
   configure_rsyslogd
   check "$release: rsyslogd -N1 finds the module, and has nothing to say" is_valid
   check "$release: rsyslogd starts" start_rsyslogd

@@ -21,7 +21,7 @@ from journal_files import entry_objects, poke, zero
 from journald import PATIENCE, wait_for
 
 AZMONLOG, EMULATOR = os.environ["AZMONLOG"], os.environ["EMULATOR"]
-ROOTS = {name: f"{os.environ['builddir']}/interop/debian-{suite}" for name, suite in (("systemd 247", "bullseye"), ("systemd 257", "trixie"))}
+ROOTS = {name: f"{os.environ['roots']}/journals-{suite}" for name, suite in (("systemd 247", "bullseye"), ("systemd 257", "trixie"))}
 INCOMPATIBLE = {1: "XZ", 2: "LZ4", 4: "keyed hash", 8: "ZSTD", 16: "compact"}
 # whose, environment, the flags that the file must have
 VARIANTS = [("systemd 247", {}, {"LZ4"}), ("systemd 247", {"SYSTEMD_JOURNAL_KEYED_HASH": "1"}, {"LZ4", "keyed hash"})] + [

@@ -2,39 +2,21 @@
 # SPDX-License-Identifier: MIT
 # The Debian packages for arm64, cross-built in a Debian 12 of their own, and the unit tests under qemu-user. Slow: make check-arm64.
 #
-#   AZM_ROOTS   where that Debian is kept for the next time (build/roots)
-#   AZM_MIRROR  where it comes from (where debootstrap takes it from by itself)
+#   AZM_ROOTS, AZM_MIRROR   see tests/lib/debian.sh
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
+# shellcheck source=tests/lib/debian.sh
+. "$(dirname "$0")/../lib/debian.sh" || exit 99
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL # TESTS= of the make around this is not for the build
-PATH=$PATH:/usr/sbin:/sbin
-roots=${AZM_ROOTS:-$builddir/roots}
-root=$roots/arm64
-[ "$(id -u)" = 0 ] || skip_all "needs root, for debootstrap and chroot"
-command -v debootstrap >/dev/null || skip_all "debootstrap is not installed"
-unshare --mount true 2>"$work/unshare" || skip_all "no mount namespace can be had: $(cat "$work/unshare")"
+needs_debootstrap
 
-packages=build-essential,ca-certificates,crossbuild-essential-arm64,debhelper,qemu-user-static
-in_root() { # in_root COMMAND: for its shell
-  # shellcheck disable=SC2016  # for the inner shell
-  unshare --mount sh -c 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" sh -c "$1"' "$root" "$1"
-}
-make_root() { # taken from the last time if it has the same packages
-  [ "$(cat "$root/packages" 2>/dev/null)" = "$packages" ] && return
-  rm -rf "$root" "$root.new"
-  mkdir -p "$roots"
-  debootstrap --variant=minbase --include="$packages" bookworm "$root.new" ${AZM_MIRROR:+"$AZM_MIRROR"} >"$root.log" 2>&1 ||
-    { tail -5 "$root.log"; return 1; }
-  chroot "$root.new" dpkg --add-architecture arm64 || return
-  echo "$packages" >"$root.new/packages"
-  mv "$root.new" "$root"
-}
-is_out_of_reach() { # any other failure is for make_root to show
-  ! debootstrap --print-debs --variant=minbase bookworm "$work/debs" ${AZM_MIRROR:+"$AZM_MIRROR"} >"$work/network" 2>&1 &&
-    grep -q 'Failed getting release file' "$work/network"
+root=$roots/arm64
+packages="build-essential ca-certificates crossbuild-essential-arm64 debhelper qemu-user-static"
+add_arm64() { # FOLDER
+  chroot "$1" dpkg --add-architecture arm64
 }
 run() { # run COMMAND: in the root; its output only when it fails
-  in_root "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive; $1" >"$work/log" 2>&1 ||
+  (in_root "$root" sh -c "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive; $1") >"$work/log" 2>&1 ||
     { grep -E '^(FAIL|ERROR):|error:|Unmet' "$work/log" | head -20; tail -20 "$work/log"; return 1; }
 }
 is_arm64() { # is_arm64 FILE...: executables of packages
@@ -49,10 +31,8 @@ is_arm64() { # is_arm64 FILE...: executables of packages
 
 tarball=$builddir/azmonlog-$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$builddir/config.h").tar.xz
 make -s -C "$builddir" dist-xz >"$work/dist.log" 2>&1 || bail "make dist-xz: $(tail -5 "$work/dist.log")"
-if [ "$(cat "$root/packages" 2>/dev/null)" != "$packages" ] && is_out_of_reach; then
-  skip_all "no Debian in $roots, and no network: $(grep 'release file' "$work/network")"
-fi
-check "debootstrap" make_root
+can_have_root arm64 bookworm "$packages" || skip_all "$why"
+check "debootstrap" make_root arm64 bookworm "$packages" "$packages" add_arm64
 [ "$tap_failed" = 0 ] || done_testing
 rm -rf "$root/build"
 mkdir -p "$root/build/azmonlog"
