@@ -12,7 +12,10 @@
 /* The bytes that a server sends for an answer, to a request of an identity's endpoint or of the exporter: libcurl's
  * work, and what is taken of its headers and body. */
 
-static struct azm_text sent; /* handed over by the connection that the server accepts after it was set */
+/* What the server sends; a copy, for it may still be at it when libcurl has seen enough and the target has returned. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static char answer[8192]; /* as much as libFuzzer is told to make (fuzz.py) */
+static size_t answer_len;
 static int listening_fd;
 static char url[64];
 
@@ -25,8 +28,11 @@ static void *serve(void *userdata)
         int fd = accept4(listening_fd, NULL, NULL, SOCK_CLOEXEC);
 
         require(fd >= 0);
-        if (recv(fd, request, sizeof request, 0) > 0)
-            (void)!send(fd, sent.s, sent.len, MSG_NOSIGNAL);
+        if (recv(fd, request, sizeof request, 0) > 0) {
+            pthread_mutex_lock(&mutex);
+            (void)!send(fd, answer, answer_len, MSG_NOSIGNAL);
+            pthread_mutex_unlock(&mutex);
+        }
         shutdown(fd, SHUT_WR);
         while (recv(fd, request, sizeof request, 0) > 0)
             ;
@@ -110,12 +116,16 @@ FUZZ_TARGET(http_answer)
 {
     struct azm_error err;
     bool identity = fuzz_byte(&in) & 1;
+    struct azm_text bytes = fuzz_rest(&in);
 
     if (!*url) {
         require(azm_http_global_init(&err) == 0);
         start_server();
     }
-    sent = fuzz_rest(&in);
+    pthread_mutex_lock(&mutex);
+    answer_len = MIN(bytes.len, sizeof answer);
+    memcpy(answer, bytes.s, answer_len);
+    pthread_mutex_unlock(&mutex);
     if (identity)
         ask_identity();
     else
