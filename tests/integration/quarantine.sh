@@ -196,7 +196,7 @@ stays 'status 503' 'HTTP 503; the other 12 stay'
 stays 'status 429 header "Retry-After: 1"' 'HTTP 429; the other 12 stay'
 stays 'status 401' 'HTTP 401; the other 12 stay in the quarantine; .*credentials'
 stays 'status 403' 'HTTP 403; the other 12 stay in the quarantine; .*permissions'
-stays 'stall 20s' 'timed out'
+stays "stall $((20 * patience))s" 'timed out'
 
 reset
 fill suspect 0 2
