@@ -81,7 +81,7 @@ def numbers(first, n, pad=0):
 
 def survives_the_journal(out):
     """What is in the spool survives kill -9 and the loss of the whole journal; order holds; then it is gone."""
-    s = Spooling(out, concurrency=1)  # what is on its way at the same time may arrive in any order
+    s = Spooling(out, concurrency=1)
     x = s.x
     try:
         x.hold()
@@ -103,7 +103,9 @@ def survives_the_journal(out):
         x.release()
         wait_for(lambda: len(s.arrived()) == 1501, "all arrived")
         order = [r["body"] for r in s.records()]
-        equal("in order", list(dict.fromkeys(order)), s.texts)
+        batch_of = [(s.texts.index(t) - 1) // BATCH for t in dict.fromkeys(order)]
+        check("in order, but for the two that are tried by turns while the destination fails",
+              all(b >= max(batch_of[:i + 1]) - 2 for i, b in enumerate(batch_of)), batch_of)
         s.check_all_arrived()
         s.check_drained()
     finally:

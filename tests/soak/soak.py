@@ -20,6 +20,7 @@ sys.path[:0] = [HERE, f"{HERE}/../lib"]
 import endpoint_faults  # noqa: E402
 import host_faults  # noqa: E402
 from azure import make_certificates  # noqa: E402
+from journald import wait_for  # noqa: E402
 from hosts import JournalHost, Names, RsyslogHost, Wrong, make_rsyslogd  # noqa: E402
 from judge import Judge, Verdict  # noqa: E402
 from ledger import Ledger  # noqa: E402
@@ -202,6 +203,8 @@ class Soak:
             host.start()
         for group in self.hosts:
             self.load.go_on(group)
+        if "journal" in self.hosts:  # what is deleted before azmonlog has a position at all, nobody can miss
+            wait_for(self.hosts["journal"].acknowledged_usec, "the first acknowledgement")
         threads = [threading.Thread(target=self.run_group, args=(group,)) for group in self.hosts]
         watch = threading.Thread(target=self.watch)
         for t in (*threads, watch):
