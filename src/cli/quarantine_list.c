@@ -7,6 +7,7 @@
 
 #include "cli/quarantine.h"
 #include "core/log.h"
+#include "core/utf8.h"
 
 #define UID_DIGITS_MIN ((size_t)8)
 #define WIDTH_UNKNOWN SIZE_MAX /* no terminal: nothing is cut */
@@ -28,20 +29,13 @@ static size_t char_len(const char *s)
     return n;
 }
 
-static bool is_control(const char *s)
-{
-    unsigned char c = (unsigned char)*s;
-
-    return c < ' ' || c == 0x7F || (c == 0xC2 && (unsigned char)s[1] < 0xA0); /* U+0080 to U+009F as well */
-}
-
 /* Prints at most `max` characters; returns how many. */
 static size_t print_text(const char *s, size_t max)
 {
     size_t n = 0;
 
     for (; *s && n < max; n++, s += char_len(s)) {
-        if (is_control(s))
+        if (azm_utf8_control_len(s, strnlen(s, 2)) > 0)
             putchar(*s == '\n' || *s == '\t' ? ' ' : '?');
         else
             fwrite(s, 1, char_len(s), stdout);

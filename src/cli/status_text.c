@@ -10,6 +10,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/timespan.h"
+#include "core/utf8.h"
 
 /* --- pieces of a line, each only if it is known --- */
 
@@ -30,11 +31,10 @@ static void row(FILE *f, const char *name, struct azm_buf *text)
     if (text->len > 0)
         fprintf(f, "%-12s  ", name);
     for (size_t i = 0; i < text->len; i++) {
-        /* U+0080 to U+009F, which some terminals obey as well */
-        bool c1 = text->data[i] == 0xC2 && i + 1 < text->len && text->data[i + 1] < 0xA0;
+        size_t n = azm_utf8_control_len((const char *)text->data + i, text->len - i);
 
-        fputc(c1 || iscntrl(text->data[i]) ? '?' : text->data[i], f);
-        i += c1;
+        fputc(n > 0 ? '?' : text->data[i], f);
+        i += n > 0 ? n - 1 : 0;
     }
     if (text->len > 0)
         fputc('\n', f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/utf8.h"
 
@@ -95,14 +96,23 @@ size_t azm_utf8_cut(const char *s, size_t max)
     return max;
 }
 
+size_t azm_utf8_control_len(const char *s, size_t len)
+{
+    unsigned char c = len > 0 ? (unsigned char)*s : ' ';
+
+    if (c < ' ' || c == 0x7F)
+        return 1;
+    return c == 0xC2 && len > 1 && (unsigned char)s[1] < 0xA0 ? 2 : 0;
+}
+
 void azm_utf8_blank_controls(char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
+        size_t n = azm_utf8_control_len(s + i, len - i);
 
-        if (c < 0x20 || c == 0x7F)
-            s[i] = ' ';
-        else if (c == 0xC2 && i + 1 < len && (unsigned char)s[i + 1] < 0xA0)
-            s[i] = s[i + 1] = ' ';
+        if (n == 0)
+            continue;
+        memset(s + i, ' ', n);
+        i += n - 1;
     }
 }

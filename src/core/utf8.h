@@ -19,6 +19,10 @@ int azm_utf8_append_clean(struct azm_buf *out, const char *s, size_t len);
 /* The largest n <= max so that s[0..n) ends at a character's end. `s` is valid UTF-8 of more than max bytes. */
 size_t azm_utf8_cut(const char *s, size_t max);
 
-/* Makes blanks of all control characters, U+0080 to U+009F too: words of others must not move the cursor of a terminal,
+/* How many of the len bytes at s are a control character: 1, 2 of U+0080 to U+009F, which some terminals obey as well;
+ * 0 if they do not begin with one. */
+size_t azm_utf8_control_len(const char *s, size_t len);
+
+/* Makes blanks of all control characters: words of others must not move the cursor of a terminal,
  * nor begin a line. */
 void azm_utf8_blank_controls(char *s, size_t len);
