@@ -14,6 +14,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/record.h"
+#include "tests/unit/require.h"
 
 /* Fuzz targets: each takes any bytes, feeds them to one parser of bytes from outside, and requires what must hold
  * whatever they are. `make fuzz` has libFuzzer invent them (libfuzzer.c); `make check` replays those that are kept in
@@ -46,14 +47,6 @@ void fuzz_run(const struct fuzz_target *t, const uint8_t *data, size_t size);
         fuzz_register(&t);                                                                                             \
     }                                                                                                                  \
     static void run_##target(struct fuzz_input in)
-
-#define require(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                                  \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 /* --- the input in pieces --- */
 

@@ -28,7 +28,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from exporter import STALLED, Exporter, covers, gap_of
+from exporter import STALLED, Exporter, clusters, covers, gap_of
 from journald import Journald, wait_for
 from writers import KINDS, Writers, number_of
 
@@ -486,16 +486,7 @@ class Schedule:
                               "journald used again): " + "; ".join(
                 f"{m} number {key[1]:x} of {key[0][:6]} at {key[2]} ({self.taken[key].how if key in self.taken else 'in the journal'})"
                 for m, key in silent[:3]))
-        # Gaps that overlap are counted together: an entry is in one of them.
-        clusters = []
-        for g in sorted((g for g in gaps if g.reason in COUNTED and g.entries and not g.up_to), key=lambda g: g.from_usec or 0):
-            end = g.to_usec or float("inf")
-            if clusters and (g.from_usec or 0) <= clusters[-1][1]:
-                clusters[-1][1] = max(clusters[-1][1], end)
-                clusters[-1][2] += g.entries
-            else:
-                clusters.append([g.from_usec or 0, end, g.entries])
-        for begin, end, entries in clusters:
+        for begin, end, entries in clusters(g for g in gaps if g.reason in COUNTED and g.entries and not g.up_to):
             inside = sum(begin <= key[2] <= end and used[key[1]] == 1 for key in exact)
             if inside > entries:
                 self.wrong.append(f"{inside} messages are lost from {begin} to {end}, but the gaps there count {entries}")

@@ -14,6 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import rsyslogd  # noqa: E402
 from azure import Azmonlog, Azure  # noqa: E402
 from exporter import Exporter  # noqa: E402
 from journal_files import append_texts  # noqa: E402
@@ -73,6 +74,14 @@ def rss_anon(pid):
 def sanitized():
     """Sanitizers keep what was freed, and need an address space without limits."""
     return b"libasan" in subprocess.run(["ldd", os.environ["AZMONLOG"]], stdout=subprocess.PIPE, check=True).stdout
+
+
+def has_module(what):
+    """Is there an rsyslogd that can load it? If not, what would be tried is skipped."""
+    if rsyslogd.RSYSLOGD and os.path.exists(rsyslogd.MODULE):
+        return True
+    skip(what, "omazuremonitor.so is not built, or rsyslogd is not installed")
+    return False
 
 
 def check_memory(peak):
@@ -162,11 +171,8 @@ def private_files(out):
 
 def files_of_the_module(out):
     """The same of omazuremonitor.so in rsyslogd with $umask 0000."""
-    if not os.path.exists(os.path.join(os.environ["builddir"], ".libs/omazuremonitor.so")) or not shutil.which(
-            "rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
-        skip("what rsyslog's module makes", "omazuremonitor.so is not built, or rsyslogd is not installed")
+    if not has_module("what rsyslog's module makes"):
         return
-    import rsyslogd  # only where there is one
     azure = rsyslogd.Destination(f"{out}/azure")
     state = f"{out}/state"
     r = rsyslogd.Rsyslogd(f"{out}/rsyslogd", rsyslogd.action(azure, "x", state), head="$umask 0000")
@@ -368,11 +374,8 @@ def forged_in_the_journal(out):
 
 def forged_by_syslog(out):
     """The same through rsyslog: structured data, and JSON that rsyslog parses."""
-    if not os.path.exists(os.path.join(os.environ["builddir"], ".libs/omazuremonitor.so")) or not shutil.which(
-            "rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
-        skip("what is said through rsyslog", "omazuremonitor.so is not built, or rsyslogd is not installed")
+    if not has_module("what is said through rsyslog"):
         return
-    import rsyslogd
     azure = rsyslogd.Destination(f"{out}/azure")
     head = ('module(load="mmjsonparse")\n'
             'template(name="all" type="subtree" subtree="$!")\n'

@@ -56,6 +56,19 @@ def covers(gap, usec):
     return (gap.from_usec is None or gap.from_usec <= usec) and (gap.to_usec is None or usec <= gap.to_usec)
 
 
+def clusters(gaps):
+    """[begin, end, entries] of gaps that overlap: they are counted together, for an entry is in one of them."""
+    found = []
+    for g in sorted(gaps, key=lambda g: g.from_usec or 0):
+        end = g.to_usec or float("inf")
+        if found and (g.from_usec or 0) <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], end)
+            found[-1][2] += g.entries
+        else:
+            found.append([g.from_usec or 0, end, g.entries])
+    return found
+
+
 def blocks(pid, sig):
     with open(f"/proc/{pid}/status") as f:
         mask = next(line for line in f if line.startswith("SigBlk:"))

@@ -103,10 +103,15 @@ class Writers:
 
     def close(self):
         self.shared[QUIT] = 1
-        for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self.pids = []
+        kill_all(self.pids)
+
+
+def kill_all(pids):
+    """Ends these children, and takes them from the list."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    pids.clear()
 
 
 def write(first, n, writer=0, uid=0, pad=0):

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 
-from exporter import covers, gap_of
+from exporter import clusters, covers, gap_of
 from ledger import DAMAGED, RATE_LIMIT, TOLD
 from load import LIMITED, POISON
 
@@ -232,19 +232,11 @@ class Verdict:
         """The numbers in gap records: no less than what is missing there, and no more than what was taken. Where a power loss has
         gone before, journald has used the numbers of what it lost again, and they tell too few (docs/delivery.md)."""
         counted = [g for g in gaps if g.entries and g.reason in ("vacuumed", "missing")]
-        clusters = []
-        for g in sorted(counted, key=lambda g: g.from_usec or 0):
-            end = g.to_usec or float("inf")
-            if clusters and (g.from_usec or 0) <= clusters[-1][1]:
-                clusters[-1][1] = max(clusters[-1][1], end)
-                clusters[-1][2] += g.entries
-            else:
-                clusters.append([g.from_usec or 0, end, g.entries])
         self.notes += [f"{g.reason}: {g.entries} entries{', about' if g.up_to else ''}, from {g.from_usec} to {g.to_usec}" for g in gaps]
-        self.gap_entries = sum(c[2] for c in clusters)
+        self.gap_entries = sum(g.entries for g in counted)
         self.gap_records = collections.Counter(g.reason for g in gaps)
         uncounted = [g for g in gaps if g not in counted]
-        for begin, end, entries in clusters:
+        for begin, end, entries in clusters(counted):
             inside = sum(begin <= x.when <= end and not self.is_told(x, uncounted) for x in told)
             self.notes.append(f"gap records from {begin} to {end} count {entries} entries, and {inside} messages are lost there")
             again = any(g.reason == "rolled_back" and (g.from_usec or 0) <= end and begin <= (g.to_usec or 0) for g in gaps)

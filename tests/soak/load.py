@@ -17,6 +17,7 @@ import termios
 import time
 
 from journald import wait_for
+from writers import kill_all
 
 NUMBERED = re.compile(rb"s(\d+) (\d+) ")
 POISON = ("poison4", "poison5")  # what the destination may refuse, or break by
@@ -90,10 +91,7 @@ class Load:
 
     def close(self):
         self.shared[QUIT] = 1
-        for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self.pids = []
+        kill_all(self.pids)
 
 
 class Writer:

@@ -8,6 +8,7 @@
 
 #include "store/spool.h"
 #include "tests/unit/prng.h"
+#include "tests/unit/require.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
 
@@ -16,21 +17,12 @@
 
 #define MIB (UINT64_C(1024) * 1024)
 
-/* For what a process does that may be killed at any moment: Check's own would write half a message to its pipe. */
-#define must(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                                  \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
-
 static inline void fill(struct azm_buf *b, uint64_t id, size_t len)
 {
     struct prng p = {id ^ len};
 
     azm_buf_clear(b);
-    must(azm_buf_reserve(b, len + 1) == 0);
+    require(azm_buf_reserve(b, len + 1) == 0);
     prng_bytes(&p, b->data, len);
     b->len = len;
 }
@@ -70,7 +62,7 @@ static inline int try_append(struct azm_spool *s, uint64_t first, size_t n, size
     struct azm_spool_row *rows = calloc(n, sizeof *rows);
     int r;
 
-    must(rows);
+    require(rows);
     for (size_t i = 0; i < n; i++) {
         fill(&rows[i].data, first + i, size);
         rows[i].records = (first + i) % 7 + 1;
@@ -78,8 +70,8 @@ static inline int try_append(struct azm_spool *s, uint64_t first, size_t n, size
     r = azm_spool_append(s, rows, n, err);
     for (size_t i = 0; i < n; i++) {
         if (r == 0) {
-            must(rows[i].id == first + i);
-            must(rows[i].time_usec > 0);
+            require(rows[i].id == first + i);
+            require(rows[i].time_usec > 0);
         }
         azm_buf_free(&rows[i].data);
     }

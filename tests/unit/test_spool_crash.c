@@ -233,12 +233,12 @@ static void work(struct progress *p)
     struct azm_spool_options o = small();
     struct azm_spool *s = NULL;
 
-    must(azm_spool_open(&o, &s, NULL, NULL) == 0);
+    require(azm_spool_open(&o, &s, NULL, NULL) == 0);
     p->opened = true;
     for (unsigned i = 1;; i++) {
         if (step(s, p, i) < 0) { /* full */
             p->next_acknowledged = p->appended;
-            must(azm_spool_acknowledge(s, p->appended, NULL) == 0);
+            require(azm_spool_acknowledge(s, p->appended, NULL) == 0);
             p->acknowledged = p->appended;
         }
     }

@@ -35,14 +35,14 @@ static int append_row(uint64_t first, size_t n)
     struct azm_batch *b;
     int r;
 
-    must(azm_batch_new(&limits, &b) == 0);
+    require(azm_batch_new(&limits, &b) == 0);
     for (uint64_t i = first; i < first + n; i++) {
         char text[32];
 
         snprintf(text, sizeof text, "%" PRIu64, i);
-        must(azm_batch_add_text(b, AZM_TEXT(""), azm_text_of(text)) == 1);
+        require(azm_batch_add_text(b, AZM_TEXT(""), azm_text_of(text)) == 1);
     }
-    must(azm_batch_serialize(b, 0, n, &row.data) == 0);
+    require(azm_batch_serialize(b, 0, n, &row.data) == 0);
     azm_batch_free(b);
     r = azm_spool_shared_append(spool, &row, 1, &e);
     azm_buf_free(&row.data);
@@ -170,7 +170,7 @@ START_TEST(a_row_that_is_none_is_told_and_passed)
 
     open_source();
     append_row(1, 1);
-    must(azm_buf_append(&row.data, "\xff\xff\xff", 3) == 0);
+    require(azm_buf_append(&row.data, "\xff\xff\xff", 3) == 0);
     ck_assert_int_eq(azm_spool_shared_append(spool, &row, 1, &err), 0);
     azm_buf_free(&row.data);
     append_row(2, 1);
@@ -249,7 +249,7 @@ static void *write_rows(void *userdata)
     uint64_t writer = *(const uint64_t *)userdata;
 
     for (uint64_t i = 0; i < ROWS; i++)
-        must(append_row(writer * 1000 + i, 1) == 0);
+        require(append_row(writer * 1000 + i, 1) == 0);
     return NULL;
 }
 
