@@ -104,8 +104,7 @@ static const struct transfer_rule {
     {CURLE_SSL_CERTPROBLEM, AZM_MISCONFIGURED, "check tls_cert_file= and tls_key_file= in [destination]"},
     {CURLE_PEER_FAILED_VERIFICATION, AZM_UNREACHABLE,
      "the name in [destination] has to be the certificate's, this machine's clock right (timedatectl), the issuer "
-     "known "
-     "(package ca-certificates, or tls_ca_file=), and no proxy may inspect TLS"},
+     "known (package ca-certificates, or tls_ca_file=), and no proxy may inspect TLS"},
     {CURLE_SSL_CONNECT_ERROR, AZM_UNREACHABLE,
      "check that this is an https server with TLS 1.2 or newer, and whether it wants a certificate (tls_cert_file=)"},
     {CURLE_COULDNT_RESOLVE_HOST, AZM_UNREACHABLE,
@@ -113,8 +112,7 @@ static const struct transfer_rule {
     {CURLE_COULDNT_RESOLVE_PROXY, AZM_UNREACHABLE, "check the proxy in the environment (https_proxy)"},
     {CURLE_COULDNT_CONNECT, AZM_UNREACHABLE,
      "check that the server runs, that [destination] names it, and that a firewall or proxy (https_proxy) lets this "
-     "host "
-     "reach it; azmonlog check tells more"},
+     "host reach it; azmonlog check tells more"},
     {CURLE_GOT_NOTHING, AZM_FAILED, "if it goes on: is this an https server, and endpoint= says http?"},
 };
 
