@@ -97,14 +97,14 @@ def structured_data(rest):
 
 
 def of_json(value, name=""):
-    """(name, [values]) of each attribute; in the order of the JSON."""
+    """(name, value) of each attribute, in the order of the JSON; an array is a list of texts."""
     if isinstance(value, dict):
         for k, v in value.items():
             yield from of_json(v, f"{name}.{k}" if name else k)
     elif isinstance(value, list):
-        yield name, [t for v in value for t in [as_text(v)]], True
+        yield name, [as_text(v) for v in value]
     elif value is not None:
-        yield name, [value if type(value) is int and -2**63 <= value < 2**63 else as_text(value)], False
+        yield name, value if type(value) is int and -2**63 <= value < 2**63 else as_text(value)
 
 
 def as_text(v):
@@ -124,13 +124,15 @@ def expected(line):
          "resource": {"service.name": "unknown_service"}}
     ours, theirs, arrays, refused = {}, {}, set(), 0  # ours: name -> value; theirs: name -> values
 
-    def put(name, values, array=False):
+    def put(name, value):
         nonlocal refused
         if name in NEVER_THEIRS or name in ours or name.startswith("azmonlog."):
             refused += 1
+        elif isinstance(value, list):
+            arrays.add(name)
+            theirs.setdefault(name, []).extend(value)
         else:
-            theirs.setdefault(name, []).extend(values)
-            arrays.update([name] if array else [])
+            theirs.setdefault(name, []).append(value)
 
     if address:
         ours["client.address"] = address
@@ -138,27 +140,21 @@ def expected(line):
         ours["syslog.input"] = inputname
     header = MESSAGE.fullmatch(whole)
     if header:
-        pri, when, host, app, procid, msgid, rest = header.groups()
-        of_header(r, ours, pri, when, host, app, procid, msgid)
-        read = structured_data(rest)
-        data, body = read or ([], rest)
+        of_header(r, ours, header[1], *(None if f in (b"-", b"") else f for f in header.groups()[1:6]))
+        read = structured_data(header[7])
+        data, body = read or ([], header[7])
         used = trace_context(r, {name.decode("latin-1"): value for element, name, value in data if element == b"opentelemetry" and name})
         for element, name, value in data:
             if element != b"opentelemetry" or not name or name.decode("latin-1") not in used:
-                put(".".join(["syslog", text(element)] + ([text(name)] if name is not None else [])), [text(value)])
+                put(".".join(["syslog", text(element)] + ([text(name)] if name is not None else [])), text(value))
     else:
         read, body = None, whole
     if read is None or "syslog.pri" in ours:
         ours["syslog.malformed"] = "true"
-    if fields:
-        try:
-            top = json.loads(text(fields), parse_float=str)
-        except ValueError:
-            top = None
-        if isinstance(top, dict):
-            used = trace_context(r, {k: v.encode("utf-8", "replace") for k, v in top.items() if isinstance(v, str)}) if r["trace"] is None else ()
-            for name, values, array in of_json({k: v for k, v in top.items() if k not in used}):
-                put(name, values, array)
+    top = json.loads(text(fields), parse_float=str) if fields else {}
+    used = trace_context(r, {k: v.encode("utf-8", "replace") for k, v in top.items() if isinstance(v, str)}) if r["trace"] is None else ()
+    for name, value in of_json({k: v for k, v in top.items() if k not in used}):
+        put(name, value)
     if body.startswith(b" ") and read is not None:
         body = body[1:]
     body = body.removeprefix(b"\xef\xbb\xbf")
@@ -174,25 +170,26 @@ def expected(line):
 
 
 def of_header(r, ours, pri, when, host, app, procid, msgid):
+    """What is none is None."""
     if re.fullmatch(rb"\d{1,3}", pri) and int(pri) < 192:
         r["severity"] = SEVERITY[str(int(pri) & 7)]
         ours["syslog.facility"] = int(pri) >> 3
     else:
         ours["syslog.pri"] = pri
-    at = nanoseconds(when.decode("latin-1"))
+    at = nanoseconds(when.decode("latin-1")) if when else None
     if at is not None:
         r["time"] = at
-    elif when not in (b"-", b""):
+    elif when:
         ours["syslog.timestamp"] = when
-    if procid not in (b"-", b""):
+    if procid:
         ours["syslog.procid"] = procid
         if re.fullmatch(rb"\d+", procid) and int(procid) < 2**63:
             ours["process.pid"] = int(procid)
-    if msgid not in (b"-", b""):
+    if msgid:
         ours["syslog.msgid"] = msgid
-    if app not in (b"-", b""):
+    if app:
         r["resource"]["service.name"] = text(app)
-    if host not in (b"-", b""):
+    if host:
         r["resource"].update({"host.name": text(host), "service.instance.id": text(host)})
 
 
@@ -202,11 +199,10 @@ NAMES = {"trace": ("trace_id", "traceId"), "span": ("span_id", "spanId"), "flags
 def trace_context(r, ids):
     """Takes it from these; returns the names of those that were taken."""
     used = set()
-    for name in ("traceparent",):
-        m = re.fullmatch(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", ids.get(name, b""))
-        if m and r["trace"] is None:
-            r["trace"], r["span"], r["flags"] = m[1].decode(), m[2].decode(), int(m[3], 16)
-            used.add(name)
+    m = re.fullmatch(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", ids.get("traceparent", b""))
+    if m:
+        r["trace"], r["span"], r["flags"] = m[1].decode(), m[2].decode(), int(m[3], 16)
+        used.add("traceparent")
     for key, digits in (("trace", 32), ("span", 16), ("flags", 2)):
         for name in NAMES[key]:
             if name in ids and (v := hexadecimal(ids[name], digits)) is not None and not r[key]:
