@@ -10,7 +10,7 @@ roots=${AZM_ROOTS:-$builddir/roots}
 needs_debootstrap() {
   [ "$(id -u)" = 0 ] || skip_all "needs root, for debootstrap and chroot"
   command -v debootstrap >/dev/null || skip_all "debootstrap is not installed"
-  unshare --mount true 2>"$work/unshare" || skip_all "no mount namespace can be had: $(cat "$work/unshare")"
+  unshare --mount --pid --fork true 2>"$work/unshare" || skip_all "no namespaces can be had: $(cat "$work/unshare")"
 }
 
 root_is_kept() { # NAME WANTED
@@ -26,22 +26,31 @@ can_have_root() {
 
 # make_root NAME RELEASE "PACKAGE..." [WANTED [COMMAND...]]: $roots/NAME, with these packages, unless it is kept. COMMAND changes
 # it further; it gets the folder as its last argument, and WANTED then says what the whole is made of. What either mounts goes with it.
+# Who comes while another makes it waits for him, also for what a killed one has left running: that has the lock, too.
 make_root() {
   local name=$1 release=$2 packages=$3 wanted=${4-$3}
   shift $(($# < 4 ? $# : 4))
   root_is_kept "$name" "$wanted" && return
-  rm -rf "${roots:?}/$name" "$roots/$name.new"
   mkdir -p "$roots"
-  # shellcheck disable=SC2016,SC2086 # for the inner shell; the mirror, if there is one
-  timeout 1800 unshare --mount --propagation private sh -c 'debootstrap --variant=minbase --include="$0" "$@"' \
-    "$(tr -s ' \n' ',,' <<<"$packages" | sed 's/^,//; s/,$//')" "$release" "$roots/$name.new" ${AZM_MIRROR-} >"$roots/$name.log" 2>&1 &&
-    { [ $# = 0 ] || "$@" "$roots/$name.new" >>"$roots/$name.log" 2>&1; } || { tail -5 "$roots/$name.log"; return 1; }
-  printf '%s\n' "$wanted" >"$roots/$name.new/wanted"
-  mv "$roots/$name.new" "$roots/$name"
+  {
+    flock --timeout 3600 8 || { echo "somebody else has been making $roots/$name for an hour"; return 1; }
+    root_is_kept "$name" "$wanted" && return
+    rm -rf "${roots:?}/$name" "$roots/$name.new"
+    # shellcheck disable=SC2086 # the mirror, if there is one
+    if ! setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child=KILL --propagation private timeout --foreground 1800 \
+      debootstrap --variant=minbase --include="$(tr -s ' \n' ',,' <<<"$packages" | sed 's/^,//; s/,$//')" \
+      "$release" "$roots/$name.new" ${AZM_MIRROR-} >"$roots/$name.log" 2>&1 ||
+      { [ $# != 0 ] && ! "$@" "$roots/$name.new" >>"$roots/$name.log" 2>&1; }; then
+      tail -5 "$roots/$name.log"
+      return 1
+    fi
+    printf '%s\n' "$wanted" >"$roots/$name.new/wanted"
+    mv "$roots/$name.new" "$roots/$name"
+  } 8>"$roots/$name.lock"
 }
 
-# in_root FOLDER COMMAND...: takes the place of the calling process
+# in_root FOLDER COMMAND...: takes the place of the calling process, and ends with the one that started that
 in_root() {
   # shellcheck disable=SC2016 # for the inner shell
-  exec unshare --mount sh -c 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$@"
+  exec setpriv --pdeathsig KILL unshare --mount sh -c 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$@"
 }
