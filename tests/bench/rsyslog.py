@@ -5,7 +5,6 @@ bytes that its spool takes, appended to a file with an fdatasync for each batch 
 import argparse
 import json
 import os
-import re
 import signal
 import socket
 import statistics

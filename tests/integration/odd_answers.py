@@ -14,20 +14,15 @@ from exporter import Exporter  # noqa: E402
 from fake_proxy import FakeProxy  # noqa: E402
 from journal_files import append_texts  # noqa: E402
 from journald import TOOL, wait_for  # noqa: E402
-from tap import check, equal, note, run, skip  # noqa: E402
+from memory import check_bounded, rss_anon  # noqa: E402
+from tap import check, equal, note, run  # noqa: E402
 
 TEXTS = [f"good {i}" for i in range(400)]
-MEMORY_MAX_KIB = 40_000
 
 
 def exporter(out, **settings):
     append_texts(f"{out}/journal/a.journal", TEXTS)
     return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", batch=50, **settings)
-
-
-def rss_anon(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"RssAnon:\s+(\d+)", f.read())[1])
 
 
 def uids_are_stable(x):
@@ -71,10 +66,7 @@ def hurting(out):
             else:
                 check("all arrived", all_arrived(x), len(x.received()))
             check("copies have one uid", uids_are_stable(x))
-            if TOOL:
-                skip("memory", f"most of it is of {TOOL}")
-            else:
-                check(f"memory stays below {MEMORY_MAX_KIB} KiB", peak < MEMORY_MAX_KIB, peak)
+            check_bounded(peak)
             equal("nothing is in quarantine", x.quarantine(), [])
             equal("the end", x.end(), 0)
         finally:
@@ -142,7 +134,7 @@ def redirects(out):
             check("without the credentials", not any(r.get("authorization") for r in other.requests()),
                   other.requests()[:1])
             subprocess.run(["rm", "-r", x.state], check=True)
-        home.script(f'request 1-3 status 307 header "Location: /v1/logs?again"\n')
+        home.script('request 1-3 status 307 header "Location: /v1/logs?again"\n')
         equal("ends", x.once(), 0)
         check("to the same host it goes on with them", home.bodies() == set(TEXTS) and
               all(r.get("authorization") for r in home.requests()))

@@ -45,7 +45,7 @@ OPENINGS = (("overtake", "--vacuum-files"), ("power", None), ("overtake", "delet
 def plan_of(rnd, tight, opening, opening_take):
     """The steps, each (name, arguments...). The plan depends on the seed only; it keeps to what is possible in each state."""
     steps = []
-    exporter, held, snapshot = "up", False, False
+    exporter, held = "up", False
     goal = rnd.randint(9, 15)
 
     def burst(large=False):

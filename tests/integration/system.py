@@ -34,7 +34,7 @@ PACKAGES = ["azmonlog", "rsyslog-azuremonitor", "azmonlog-emulator"]
 # what changes by itself, and the bookkeeping of apt and dpkg
 VOLATILE = re.compile(r"/(dev|proc|run|sys|tmp|srv|root|var/(log|tmp|cache|lib/(apt|dpkg|systemd/(random-seed|timers|catalog)|rsyslog|logrotate|private)))(/|$)"
                       r"|/etc/(ld\.so\.cache|\.pwd\.lock|(passwd|group|shadow|gshadow)-)$")
-EMULATOR = f"""[Service]
+EMULATOR = """[Service]
 ExecStart=/usr/bin/azmonlog-emulator --store /srv/received --requests /srv/requests --auth --identities /srv/identities --identity-log /srv/tokens --token-key /srv/token-key --script /srv/script
 """
 

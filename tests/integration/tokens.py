@@ -12,11 +12,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from azure import (APP_OBJECT, DCR, MACHINE_OBJECT, PATH, SECRET, TENANT, Azmonlog, Azure, make_certificates,  # noqa: E402
                    write_secret)
-from journald import TOOL, wait_for  # noqa: E402
-from tap import check, equal, note, run, skip  # noqa: E402
+from journald import wait_for  # noqa: E402
+from memory import check_bounded, rss_anon  # noqa: E402
+from tap import check, equal, note, run  # noqa: E402
 
 IMDS = "auth=imds\n"
-MEMORY_MAX_KIB = 40_000
 ALL_WELL = "# no rule\n"
 
 
@@ -295,8 +295,7 @@ def odd_identity_answers(out):
 
         def watch():
             for fault, _, _, x in running:
-                with open(f"/proc/{x.process.pid}/status") as f:
-                    peaks[fault] = max(peaks[fault], int(re.search(r"RssAnon:\s+(\d+)", f.read())[1]))
+                peaks[fault] = max(peaks[fault], rss_anon(x.process.pid))
             return all(len(azure.records()) >= 20 for _, _, azure, _ in running)
         try:
             wait_for(watch, "all have arrived everywhere")
@@ -305,10 +304,7 @@ def odd_identity_answers(out):
         for fault, words, azure, x in running:
             note(fault)
             check("the reason is clear", x.said(f"no token: .*({words})"), x.logged())
-            if TOOL:
-                skip("memory", f"most of it is of {TOOL}")
-            else:
-                check(f"memory stays below {MEMORY_MAX_KIB} KiB", peaks[fault] < MEMORY_MAX_KIB, peaks[fault])
+            check_bounded(peaks[fault])
             equal("nobody is asked more often than needed", len(azure.identity()), 2)
             check_arrived(x, azure)
     finally:

@@ -31,6 +31,11 @@ NUMBERED = re.compile(r"m(\d+) (\d+) ")
 PR_SET_CHILD_SUBREAPER = 36
 
 
+def is_there():
+    """Is there an rsyslogd, and the module for it?"""
+    return RSYSLOGD is not None and os.path.exists(MODULE)
+
+
 def shipped(part):
     """What the shipped drop-in says in "ruleset(" or "action(" about queues and tries. A test has no time for its wait before the
     next try."""

@@ -195,7 +195,7 @@ START_TEST(of_another_user)
     int dir, lock;
 
     if (geteuid() != 0)
-        return; /* only root can give a directory away; tests/integration/security.sh needs root and says so */
+        return; /* only root can give a directory away; tests/integration/security_private.sh needs root and says so */
     ck_assert_int_eq(mkdir(temp_path("tmp"), 0700), 0);
     ck_assert_int_eq(mkdir(temp_path("tmp/state"), 0700), 0);
     ck_assert_int_eq(chown(temp_path("tmp/state"), 1500, 1500), 0);
