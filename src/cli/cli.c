@@ -35,6 +35,18 @@ int cli_fail(int error, const struct azm_error *err)
     }
 }
 
+int cli_bad_option(const char *command)
+{
+    azm_log(AZM_LOG_ERROR, "azmonlog %s --help lists the options", command);
+    return AZM_EXIT_USAGE;
+}
+
+int cli_no_argument(const char *command, const char *argument)
+{
+    azm_log(AZM_LOG_ERROR, "%s takes no argument '%s'; azmonlog %s --help", command, argument, command);
+    return AZM_EXIT_USAGE;
+}
+
 uint64_t cli_deadline(uint64_t span_usec)
 {
     uint64_t deadline;

@@ -58,6 +58,11 @@ int cli_check_destination(const struct azm_config *c, const char *path);
 /* Prints the words of an error and returns the exit code that goes with it. */
 int cli_fail(int error, const struct azm_error *err);
 
+/* The two things that can be wrong with the words behind `command`: an option, about which getopt has said what it is;
+ * an argument where none is taken. Both print where the help is and return the exit code. */
+int cli_bad_option(const char *command);
+int cli_no_argument(const char *command, const char *argument);
+
 /* The time on the monotonic clock when this span has passed. */
 uint64_t cli_deadline(uint64_t span_usec);
 

@@ -155,14 +155,10 @@ int cmd_cat(int argc, char **argv)
         default:
             if (cli_journal_option(&overrides, c, optarg))
                 break;
-            /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog cat --help lists the options");
-            return AZM_EXIT_USAGE;
+            return cli_bad_option("cat");
         }
-    if (optind < argc) {
-        azm_log(AZM_LOG_ERROR, "cat takes no argument '%s'; azmonlog cat --help", argv[optind]);
-        return AZM_EXIT_USAGE;
-    }
+    if (optind < argc)
+        return cli_no_argument("cat", argv[optind]);
     if (since && lines) {
         azm_log(AZM_LOG_ERROR, "use either --lines or --since");
         return AZM_EXIT_USAGE;

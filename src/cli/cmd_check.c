@@ -236,13 +236,10 @@ int cmd_check(int argc, char **argv)
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default: /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog check --help lists the options");
-            return AZM_EXIT_USAGE;
+        default:
+            return cli_bad_option("check");
         }
-    if (optind < argc) {
-        azm_log(AZM_LOG_ERROR, "check takes no argument '%s'; azmonlog check --help", argv[optind]);
-        return AZM_EXIT_USAGE;
-    }
+    if (optind < argc)
+        return cli_no_argument("check", argv[optind]);
     return check(path, &overrides, json, send);
 }

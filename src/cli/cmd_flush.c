@@ -160,14 +160,11 @@ int cmd_flush(int argc, char **argv)
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default: /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog flush --help lists the options");
-            return AZM_EXIT_USAGE;
+        default:
+            return cli_bad_option("flush");
         }
-    if (optind < argc) {
-        azm_log(AZM_LOG_ERROR, "flush takes no argument '%s'; azmonlog flush --help", argv[optind]);
-        return AZM_EXIT_USAGE;
-    }
+    if (optind < argc)
+        return cli_no_argument("flush", argv[optind]);
     if (azm_parse_timespan(timeout, AZM_USEC_PER_SEC, &timeout_usec) < 0) {
         azm_log(AZM_LOG_ERROR, "--timeout: '%s' is not a duration such as 500ms, 10s or 5min", timeout);
         return AZM_EXIT_USAGE;

@@ -254,9 +254,8 @@ int cmd_quarantine(int argc, char **argv)
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default: /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog quarantine --help lists the options");
-            return AZM_EXIT_USAGE;
+        default:
+            return cli_bad_option("quarantine");
         }
     for (size_t i = 0; optind < argc && i < ELEMENTSOF(verbs); i++)
         if (strcmp(argv[optind], verbs[i].name) == 0)

@@ -77,14 +77,10 @@ int cmd_run(int argc, char **argv)
         default:
             if (cli_journal_option(&overrides, c, optarg))
                 break;
-            /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog run --help lists the options");
-            return AZM_EXIT_USAGE;
+            return cli_bad_option("run");
         }
-    if (optind < argc) {
-        azm_log(AZM_LOG_ERROR, "run takes no argument '%s'; azmonlog run --help", argv[optind]);
-        return AZM_EXIT_USAGE;
-    }
+    if (optind < argc)
+        return cli_no_argument("run", argv[optind]);
     config = calloc(1, sizeof *config);
     if (!config) {
         azm_log(AZM_LOG_ERROR, "out of memory");

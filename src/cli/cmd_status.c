@@ -139,14 +139,11 @@ int cmd_status(int argc, char **argv)
         case 'h':
             print_help();
             return AZM_EXIT_OK;
-        default: /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog status --help lists the options");
-            return AZM_EXIT_USAGE;
+        default:
+            return cli_bad_option("status");
         }
-    if (optind < argc) {
-        azm_log(AZM_LOG_ERROR, "status takes no argument '%s'; azmonlog status --help", argv[optind]);
-        return AZM_EXIT_USAGE;
-    }
+    if (optind < argc)
+        return cli_no_argument("status", argv[optind]);
     r = cli_load_client_config(&config, path, &overrides);
     return r != 0 ? r : status(&config, json, !path && overrides.n == 0);
 }

@@ -9,7 +9,7 @@ import tap
 from exporter import Exporter, covers
 from journald import Journald, wait_for
 from tap import check, equal
-from writers import write
+from writers import numbers, write
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
 journald.configure(SystemMaxFileSize="64M", SystemMaxUse="1G", SystemMaxFiles=1000)
@@ -18,10 +18,6 @@ journald.configure(SystemMaxFileSize="64M", SystemMaxUse="1G", SystemMaxFiles=10
 def begin(out, **settings):
     journald.begin_anew()
     return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, **settings)
-
-
-def numbers(first, n, writer=0):
-    return {(writer, i) for i in range(first, first + n)}
 
 
 def in_journal():

@@ -12,7 +12,7 @@ import tap
 from exporter import Exporter, covers
 from journald import Journald, wait_for
 from tap import check, equal
-from writers import write
+from writers import numbers, write
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
 unused = 0  # sequence numbers that stood for no entry when something was taken last
@@ -22,10 +22,6 @@ journald.configure(SystemMaxFileSize="1M", SystemMaxUse="1G", SystemMaxFiles=100
 def begin(out, **settings):
     journald.begin_anew()
     return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, **settings)
-
-
-def numbers(first, n, writer=0):
-    return {(writer, i) for i in range(first, first + n)}
 
 
 def in_journal():

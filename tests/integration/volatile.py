@@ -11,7 +11,7 @@ import tap
 from exporter import Exporter
 from journald import Journald
 from tap import check, equal
-from writers import write
+from writers import numbers, write
 
 FEW = 5  # copies that are allowed
 
@@ -23,10 +23,6 @@ def begin(out):
     journald.begin_anew(volatile=True)
     check("the journal is volatile", all(f.startswith("/run/") for f in journald.files()) and journald.files())
     return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out)
-
-
-def numbers(first, n, writer=0):
-    return {(writer, i) for i in range(first, first + n)}
 
 
 def flush():

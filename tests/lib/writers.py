@@ -114,6 +114,11 @@ def kill_all(pids):
     pids.clear()
 
 
+def numbers(first, n, writer=0):
+    """The messages that `write` with these arguments sends, as `number_of` tells them."""
+    return {(writer, i) for i in range(first, first + n)}
+
+
 def write(first, n, writer=0, uid=0, pad=0):
     """Numbers first .. first+n-1 to a journald that is up, by the native socket; returns when they are sent."""
     pid = os.fork()
