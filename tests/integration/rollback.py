@@ -9,7 +9,7 @@ import tap
 from exporter import Exporter, covers
 from journald import Journald, wait_for
 from tap import check, equal
-from writers import numbers, write
+from writers import write
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
 journald.configure(SystemMaxFileSize="64M", SystemMaxUse="1G", SystemMaxFiles=1000)
