@@ -186,8 +186,8 @@ class Job:
         shared = sum(map(len, uids)) - len(set().union(*uids)) if uids else 0
         services = sorted({service for copies in seen.values() for _, service in copies})
         endings = collections.Counter(w["ending"] for w in ledger)
-        print(f"workers               {len(ledger)} ("
-              + ", ".join(f"{n} by {e}" for e, n in sorted(endings.items())) + ")")
+        deaths = "journal files: none died" if self.o.files else ", ".join(f"{n} by {e}" for e, n in sorted(endings.items()))
+        print(f"workers               {len(ledger)} ({deaths})")
         print(f"lines logged          {len(expected)}")
         print(f"lines arrived         {len(expected) - len(lost)}")
         print(f"lines lost            {len(lost)}" + (f", the first: {lost[:5]}" if lost else ""))
