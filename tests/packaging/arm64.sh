@@ -54,7 +54,7 @@ not_in_qemu=is_left_out_of_core_dumps
 secrets() { run "cd /build/azmonlog && make tests/unit/test_secret && qemu-aarch64-static tests/unit/test_secret >/tmp/secret;
   grep -q ^ok /tmp/secret && ! grep '^not ok' /tmp/secret | grep -v $not_in_qemu"; }
 check "the unit tests are run under qemu-user" run "cd /build/azmonlog && make -j2 check-unit LOG_COMPILER=qemu-aarch64-static \
-  slow_unit_tests='tests/unit/test_secret tests/unit/test_spool_crash tests/unit/test_spool_damage'"
+  smaps_unit_tests="
 check "... and test_secret, but for $not_in_qemu" secrets
 check "... and have passed" units_passed
 units_passed
