@@ -29,7 +29,7 @@ static inline void add_test(Suite *suite, const char *name, const TTest *test)
 {
     TCase *c = tcase_create(name);
 
-    tcase_set_timeout(c, 60); /* generous: never a measure of speed */
+    tcase_set_timeout(c, 600); /* generous: never a measure of speed */
     tcase_add_test(c, test);
     suite_add_tcase(suite, c);
 }
