@@ -44,11 +44,8 @@ static void describe(const struct azm_gap *g, char *ret, size_t size)
     if (g->reason == AZM_GAP_FILE)
         n = snprintf(ret, size, "journal entries were lost: %s %s", g->file, words[g->reason]);
     else if (g->counted)
-        n = snprintf(ret, size, "%s%" PRIu64 " journal entr%s lost: %s",
-                     g->up_to   ? "up to "
-                     : g->about ? "about "
-                                : "",
-                     g->entries, g->entries == 1 ? "y was" : "ies were", words[g->reason]);
+        n = snprintf(ret, size, "%s%s%" PRIu64 " journal entr%s lost: %s", g->up_to ? "up to " : "",
+                     g->about ? "about " : "", g->entries, g->entries == 1 ? "y was" : "ies were", words[g->reason]);
     else
         n = snprintf(ret, size, "journal entries may have been lost: %s", words[g->reason]);
     if (n > 0 && (size_t)n < size && (*from || *to))

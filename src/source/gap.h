@@ -20,8 +20,8 @@ enum azm_gap_reason {
 struct azm_gap {
     enum azm_gap_reason reason;
     bool counted; /* `entries` is known */
-    bool about; /* ... is not exact: journald's numbers are spread over files of users, and may have been used twice */
-    bool up_to; /* `entries` is an upper bound */
+    bool about;   /* ... is not exact: numbers may have been used twice, by files of users or by another boot */
+    bool up_to;   /* `entries` is an upper bound */
     uint64_t entries;
     struct azm_place from, to; /* the entries around it; all zero: none */
     char *file;                /* for AZM_GAP_FILE; owned */

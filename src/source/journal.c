@@ -96,8 +96,8 @@ static int limit_to_boot(struct azm_journal *s, struct azm_error *err)
     return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
 }
 
-/* libsystemd does not get over damage, or knows nothing of a folder that has appeared: a new handle goes on where the
- * old one was. */
+/* libsystemd does not get over damage, has passed over entries, or knows nothing of a folder that has appeared: a new
+ * handle goes on at the position. */
 static int reopen(struct azm_journal *s, struct azm_error *err)
 {
     bool on_unread = s->on_unread;
@@ -121,6 +121,7 @@ static int reopen(struct azm_journal *s, struct azm_error *err)
         sd_journal_close(old);
     else
         s->retired = old;
+    s->read_again = false;
     s->invalidated = true;
     return 0;
 }
@@ -144,8 +145,10 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
     if (s->unpacked_bytes > AZM_JOURNAL_UNPACKED_MAX_BYTES && !s->on_unread)
         give_memory_back(s);
     for (;;) {
-        int r = next_notice(source, rec, err);
+        int r = s->read_again ? reopen(s, err) : 0;
 
+        if (r == 0)
+            r = next_notice(source, rec, err);
         if (r == 0)
             r = azm_journal_next_late(s, rec, err);
         if (r == 0)
@@ -162,7 +165,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         r = azm_journal_account(s, err);
         if (r < 0)
             return r;
-        if (s->gaps.n > s->gaps.next || s->late.n_ids > 0)
+        if (s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again)
             continue;
         s->marked = false;
         r = azm_journal_compare_clocks(s, err);
@@ -346,7 +349,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->limit_to_boot;
+    more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
     return r < 0 ? r : more;
 }
 

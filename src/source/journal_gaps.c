@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "source/journal_handle.h"
 #include "source/journal_internal.h"
 #include "source/journal_resume.h"
@@ -24,7 +26,7 @@
 struct hole {
     struct azm_place from, to;
     uint64_t entries;
-    bool up_to;
+    bool about, up_to;
 };
 
 struct stretch {
@@ -165,6 +167,14 @@ static bool is_jump(sd_journal *j, const struct azm_place *from, const struct az
            before.seqnum == to->seqnum - 1;
 }
 
+/* Between two boots numbers tell how many are missing only if the first one ended well. After a power loss journald
+ * goes on with the last number that is on disk: what was there before and what came after may have had the same
+ * numbers. And it goes by the system's file, so the last numbers of users' files may be used again in any case. */
+static bool is_about(const struct azm_place *from, const struct azm_place *to)
+{
+    return !sd_id128_equal(from->boot, to->boot);
+}
+
 static int add_hole(struct stretch *w, const struct azm_place *from, const struct azm_place *to)
 {
     struct hole *holes = reallocarray(w->holes, w->n_holes + 1, sizeof *holes);
@@ -172,7 +182,8 @@ static int add_hole(struct stretch *w, const struct azm_place *from, const struc
     if (!holes)
         return -ENOMEM;
     w->holes = holes;
-    holes[w->n_holes++] = (struct hole){*from, *to, to->seqnum - from->seqnum - 1, false};
+    holes[w->n_holes++] =
+        (struct hole){.from = *from, .to = *to, .entries = to->seqnum - from->seqnum - 1, .about = is_about(from, to)};
     return 0;
 }
 
@@ -232,7 +243,7 @@ bool azm_journal_is_complete(const struct azm_journal *s)
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
 {
     g->up_to |= g->counted && (azm_journal_filters(s->config) || !azm_journal_is_complete(s));
-    g->about = g->counted && g->reason != AZM_GAP_UNREADABLE && numbers_are_spread(s, g);
+    g->about |= g->counted && g->reason != AZM_GAP_UNREADABLE && numbers_are_spread(s, g);
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
@@ -243,13 +254,19 @@ int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct az
         g->counted = true; /* by the one counter of all files */
         g->entries = g->to.seqnum - g->from.seqnum - 1;
     }
+    g->about = g->counted && is_about(&g->from, &g->to);
     return g->counted && g->entries == 0 ? 0 : azm_journal_add_gap(s, g, err);
 }
 
 static int report_hole(struct azm_journal *s, const struct hole *h, enum azm_gap_reason reason, struct azm_error *err)
 {
-    struct azm_gap g = {
-        .reason = reason, .counted = true, .up_to = h->up_to, .entries = h->entries, .from = h->from, .to = h->to};
+    struct azm_gap g = {.reason = reason,
+                        .counted = true,
+                        .about = h->about,
+                        .up_to = h->up_to,
+                        .entries = h->entries,
+                        .from = h->from,
+                        .to = h->to};
 
     return azm_journal_add_gap(s, &g, err);
 }
@@ -267,7 +284,7 @@ static int report_uncounted(struct azm_journal *s, const struct azm_place *from,
 static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, struct azm_error *err)
 {
     const struct azm_place *from = &s->account.place, *first = &w->places[0];
-    struct hole h = {.from = *from, .to = *first};
+    struct hole h = {.from = *from, .to = *first, .about = is_about(from, first)};
     int64_t read = s->account.read - (int64_t)w->n;
     struct azm_place before;
     size_t n = 0;
@@ -285,6 +302,7 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
         if (!sd_id128_equal(w->holes[i].from.seqnum_id, w->holes[i].to.seqnum_id) &&
             !find_predecessor(j, &w->holes[i].to, &before)) {
             h.entries += w->holes[i].entries;
+            h.about |= w->holes[i].about;
             if (w->holes[i].to.realtime_usec > h.to.realtime_usec)
                 h.to = w->holes[i].to;
         } else
@@ -318,6 +336,7 @@ static int report_holes(struct azm_journal *s, const struct stretch *w, struct a
         all.from = h->from.realtime_usec < all.from.realtime_usec ? h->from : all.from;
         all.to = h->to.realtime_usec > all.to.realtime_usec ? h->to : all.to;
         all.entries += h->entries;
+        all.about |= h->about;
     }
     return r < 0 ? r : report_hole(s, &all, AZM_GAP_MISSING, err);
 }
@@ -325,7 +344,7 @@ static int report_holes(struct azm_journal *s, const struct stretch *w, struct a
 /* Not even `now` is to be found any more: only the numbers are left. */
 static int report_from_numbers(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
 {
-    struct hole h = {.from = s->account.place, .to = *now, .up_to = true};
+    struct hole h = {.from = s->account.place, .to = *now, .about = is_about(&s->account.place, now), .up_to = true};
     uint64_t known = h.from.seqnum + (uint64_t)MAX(s->account.read, (int64_t)1);
 
     if (!same_counter(s->config, &h.from, now) || now->seqnum <= known ||
@@ -335,27 +354,46 @@ static int report_from_numbers(struct azm_journal *s, const struct azm_place *no
     return report_hole(s, &h, AZM_GAP_VACUUMED, err);
 }
 
-/* Damage in a file under the reader can make libsystemd leave it before its end, while a new handle gives what comes
- * behind the damage. Reading is past that now. (Where there are several series of numbers a file may have come up since
- * with entries from in between, which is another matter: journal_late.c.) */
-static int report_passed_over(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
+/* Does the stretch have entries that the reader did not give? After damage libsystemd may leave a file before its end,
+ * where a new handle gives what comes behind the damage: it depends on what the handle did before. (Between boots the
+ * order depends on clocks, which is another matter: journal_late.c.) */
+static bool has_passed_over(const struct azm_journal *s, const struct stretch *w)
 {
-    struct hole h = {.from = s->account.place, .to = w->places[w->n - 1]};
-
-    if ((int64_t)w->n - 1 <= s->account.read || h.to.seqnum <= h.from.seqnum + (uint64_t)s->account.read ||
-        !sd_id128_equal(h.from.boot, h.to.boot))
-        return 0;
-    for (size_t i = 1; i < w->n; i++)
-        if (!sd_id128_equal(w->places[i].seqnum_id, w->places[0].seqnum_id))
-            return 0;
-    h.entries = h.to.seqnum - h.from.seqnum - (uint64_t)s->account.read; /* all that is missing, but for the holes */
-    for (size_t i = 0; i < w->n_holes; i++)
-        h.entries -= MIN(h.entries, w->holes[i].entries);
-    h.entries = MIN(h.entries, w->n - 1 - (uint64_t)s->account.read);
-    return h.entries == 0 ? 0 : report_hole(s, &h, AZM_GAP_MISSING, err);
+    return (int64_t)w->n - 1 > s->account.read && sd_id128_equal(s->account.place.boot, w->places[w->n - 1].boot);
 }
 
-/* The numbers do not fit: walks the stretch once more to see which are missing. */
+/* Makes the account's place the position again, from which a new handle is to read. What was read since comes once
+ * more, with the same uids. 0 or -errno. */
+static int go_back(struct azm_journal *s, struct azm_error *err)
+{
+    struct azm_uid_state *uid_state = azm_entry_uid_state(s->reader);
+    int r;
+
+    r = azm_journal_set_cursor(s, s->account.cursor, err);
+    if (r < 0)
+        return r;
+    azm_uid_state_free(uid_state);
+    *uid_state = s->account.uid_state;
+    s->account.uid_state = (struct azm_uid_state){0};
+    s->losses.suppressed = s->account.losses.suppressed;
+    s->losses.missed_kernel = s->account.losses.missed_kernel;
+    s->unreadable = 0;
+    s->read_again = true;
+    s->read_again_from = s->account.place;
+    return 0;
+}
+
+/* Going back did not help. */
+static int report_passed_over(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
+{
+    struct hole h = {.from = s->account.place,
+                     .to = w->places[w->n - 1],
+                     .entries = w->n - 1 - (uint64_t)MAX(s->account.read, (int64_t)0)};
+
+    return report_hole(s, &h, AZM_GAP_MISSING, err);
+}
+
+/* The numbers do not fit: walks the stretch once more to see which are missing. 0, -errno. */
 static int survey(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
 {
     _cleanup_(stretch_free) struct stretch w = {0};
@@ -377,17 +415,29 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     }
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
-    r = gone ? report_gone(s, &w, j, err) : report_passed_over(s, &w, err);
+    if (gone)
+        r = report_gone(s, &w, j, err);
+    else if (has_passed_over(s, &w)) {
+        if (!azm_place_equal(&s->account.place, &s->read_again_from)) {
+            azm_log(AZM_LOG_NOTICE, "libsystemd has passed over %" PRId64 " journal entries; they are read now",
+                    (int64_t)w.n - 1 - s->account.read);
+            return go_back(s, err); /* what else there is to tell is found again */
+        }
+        r = report_passed_over(s, &w, err);
+    }
     return r < 0 ? r : report_holes(s, &w, err);
 }
 
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err)
 {
     free(s->account.cursor);
+    azm_uid_state_free(&s->account.uid_state);
     s->account = (struct azm_account){.read = read};
     if (!cursor || !azm_place_parse(cursor, &s->account.place))
         return 0;
-    s->account.cursor = strdup(cursor);
+    s->account.losses = s->losses;
+    if (azm_uid_state_copy(&s->account.uid_state, azm_entry_uid_state(s->reader)) == 0)
+        s->account.cursor = strdup(cursor);
     return s->account.cursor ? 0 : azm_error_set(err, ENOMEM, "out of memory");
 }
 
@@ -408,20 +458,20 @@ static int report_unreadable(struct azm_journal *s, struct azm_error *err)
 int azm_journal_account(struct azm_journal *s, struct azm_error *err)
 {
     struct azm_place now;
+    bool known, due;
     int r = 0;
 
-    if (s->unreadable > 0)
-        r = report_unreadable(s, err);
     azm_journal_keep_cursor(s);
-    if (r < 0 || !s->cursor || !azm_place_parse(s->cursor, &now))
-        return r;
-    azm_history_note(&s->history, &now);
-    if (s->account.read == 0 || s->on_unread) /* the latter: the account begins with the next entry */
-        return 0;
-    if (s->account.cursor && azm_journal_is_complete(s) &&
+    known = s->cursor && azm_place_parse(s->cursor, &now);
+    due = known && s->account.read != 0 && !s->on_unread; /* the latter: the account begins with the next entry */
+    if (due && s->account.cursor && azm_journal_is_complete(s) &&
         now.seqnum != s->account.place.seqnum + (uint64_t)s->account.read)
         r = survey(s, &now, err);
-    return r < 0 ? r : azm_journal_account_from(s, s->cursor, 0, err);
+    if (r == 0 && s->unreadable > 0)
+        r = report_unreadable(s, err);
+    if (r == 0 && known && !s->read_again)
+        azm_history_note(&s->history, &now);
+    return r < 0 || !due ? r : azm_journal_account_from(s, s->cursor, 0, err);
 }
 
 int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err)

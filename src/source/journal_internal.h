@@ -28,6 +28,9 @@ struct azm_account {
     char *cursor; /* NULL: none yet */
     struct azm_place place;
     int64_t read; /* entries read since */
+    /* As they were there, for going back: what depends on the entries that are read. */
+    struct azm_uid_state uid_state;
+    struct azm_losses losses;
 };
 
 /* Files that came up late, with entries from before the position: they are read by a handle and a reader of their own
@@ -51,6 +54,11 @@ struct azm_journal {
     bool selects; /* that is less than everything */
     struct azm_entry_reader *reader;
     int state_dir_fd;
+
+    /* Reading has passed over entries that a new handle can read: the position is back at the account's place, and such
+     * a handle is to read on from there. */
+    bool read_again;                  /* to be done */
+    struct azm_place read_again_from; /* the last place from which that was done: it is not done twice */
 
     bool on_unread;            /* the journal stands on an entry that `next` has yet to give */
     char *cursor;              /* of the last entry read; "" before the first; NULL: ask the journal */
@@ -137,7 +145,8 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err);
 
 /* --- journal_gaps.c --- */
 
-/* Looks whether sequence numbers are missing among the entries read since the last look: 0 or -errno. */
+/* Looks whether sequence numbers are missing among the entries read since the last look: 0 or -errno. May set
+ * s->read_again. */
 int azm_journal_account(struct azm_journal *s, struct azm_error *err);
 
 /* Is everything given that is numbered by the counter of what is given? If not, missing numbers mean nothing. */

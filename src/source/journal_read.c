@@ -48,14 +48,17 @@ static int step(struct azm_journal *s, struct azm_error *err)
                              "cannot read the next entry; journalctl --verify shows which file is damaged");
 }
 
-/* Was the current entry written at about the time of the last look at the files, or later? */
+/* Was the current entry written at about the time of the last look at the files, or later? One that seems to be of
+ * another boot is as young as the last one: behind that of the running boot it is a damaged one, and to step back there
+ * (see advance) leads libsystemd out of the file. */
 static bool is_young(struct azm_journal *s)
 {
     uint64_t monotonic_usec;
     sd_id128_t boot;
 
-    return sd_journal_get_monotonic_usec(s->j, &monotonic_usec, &boot) >= 0 && sd_id128_equal(boot, s->boot) &&
-           monotonic_usec + YOUNG_USEC >= s->looked_usec;
+    if (sd_journal_get_monotonic_usec(s->j, &monotonic_usec, &boot) < 0 || !sd_id128_equal(boot, s->boot))
+        return s->last_was_young;
+    return monotonic_usec + YOUNG_USEC >= s->looked_usec;
 }
 
 /* Goes back to just after the entry read last: 0, 1 if that one is gone and the journal stands on the one after it,

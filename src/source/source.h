@@ -29,8 +29,8 @@ struct azm_source_ops {
     /* The next record: 1; 0 if there is none now; -errno. `rec` borrows from the source until the next call. */
     int (*next)(struct azm_source *s, struct azm_record *rec, struct azm_error *err);
 
-    /* Replaces the content of `out` by the position after the last record that `next` gave; empty if it is not known
-     * just now. 0 or -errno. */
+    /* Replaces the content of `out` by the position after the last record that `next` gave, or by an earlier one, after
+     * which `next` goes on then; empty if it is not known just now. 0 or -errno. */
     int (*position)(struct azm_source *s, struct azm_buf *out, struct azm_error *err);
 
     /* The next record that the source has to give besides those that it reads: what `position` found out about them

@@ -18,6 +18,20 @@ void azm_uid_state_free(struct azm_uid_state *u)
     *u = (struct azm_uid_state){0};
 }
 
+int azm_uid_state_copy(struct azm_uid_state *to, const struct azm_uid_state *from)
+{
+    struct azm_uid_seen *seen = from->cap_seen > 0 ? calloc(from->cap_seen, sizeof *seen) : NULL;
+
+    azm_uid_state_free(to);
+    if (!seen && from->cap_seen > 0)
+        return -ENOMEM;
+    *to = *from;
+    to->seen = seen;
+    for (size_t i = 0; i < from->cap_seen; i++)
+        seen[i] = from->seen[i];
+    return 0;
+}
+
 /* The slot of this hash, or the free one where it belongs. There is always a free one. */
 static struct azm_uid_seen *find(struct azm_uid_seen *seen, size_t cap, XXH128_hash_t hash)
 {

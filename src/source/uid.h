@@ -27,6 +27,9 @@ struct azm_uid_state {
 
 void azm_uid_state_free(struct azm_uid_state *u);
 
+/* Makes `to`, which is replaced, the same as `from`: 0 or -ENOMEM, and `to` is empty. */
+int azm_uid_state_copy(struct azm_uid_state *to, const struct azm_uid_state *from);
+
 /* Adds one field ("NAME=value") to the sum of an entry's fields; begin with {0, 0}. */
 static inline void azm_uid_add_field(XXH128_hash_t *sum, const void *data, size_t len)
 {

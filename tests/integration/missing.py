@@ -3,16 +3,18 @@
 gives nothing at all is named. Absurd numbers from damage must not become absurd counts."""
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from exporter import Exporter, covers
 from journal_files import NOON, SECOND, append, cut_out, entry_objects, set_seqnum, zero
-from journald import read_file
+from journald import BOOT_ID, read_file
 from tap import check, equal
 from writers import number_of
 
 N = 4000
+BOOT_ID_OFFSET = 40  # of an ENTRY object
 
 
 def begin(out, **settings):
@@ -96,6 +98,28 @@ def zeroed_behind_the_reader(out):
     equal("one with something new, too", x.once(), 0)
     check("the new entries arrive", numbers(90101, 100) <= x.numbers().keys())
     equal("no gap is reported", x.gaps(), [])
+    x.close()
+
+
+def zeroed_from_a_boot_id_on(out):
+    """In files of the running boot, which are read with care: a damaged entry there may seem to be of another boot. What comes
+    behind it is not lost."""
+    with open(BOOT_ID) as f:
+        boot = f.read().strip().replace("-", "")
+    now, monotonic = time.time_ns() // 1000, time.monotonic_ns() // 1000 + 3600 * SECOND  # young, however long this takes
+    x = begin(out)
+    path = f"{out}/journal/a.journal"
+    for name, first in ("before", 80001), ("a", 1), ("good", 90001):
+        append(f"{out}/journal/{name}.journal", first, 1000, realtime=now, monotonic=monotonic, boot=boot, pad=100)
+        now, monotonic = now + 1000 * 1000, monotonic + 1000 * 1000
+    zero(path, entry_objects(path)[500] + BOOT_ID_OFFSET + 8, 65536)
+    equal("the run ends with 0", x.once(), 0)
+    wanted = {m for m in readable(path) if m}
+    tap.note(f"journalctl reads {len(wanted)} of the 1000 of the damaged file; {[g[:5] for g in x.gaps()]}")
+    check("something is lost, behind which there is more", 501 < len(wanted) < 1000 and max(wanted)[1] == 1000)
+    check("what journalctl can read arrives", wanted <= x.numbers().keys(), lambda: sorted(wanted - x.numbers().keys())[:3])
+    check("and the other files", numbers(80001, 1000) | numbers(90001, 1000) <= x.numbers().keys())
+    again(x)
     x.close()
 
 
@@ -184,4 +208,4 @@ def absurd_numbers(out):
         x.close()
 
 
-tap.run(zeroed, zeroed_behind_the_reader, cut, truncated, truncated_while_down, absurd_numbers)
+tap.run(zeroed, zeroed_behind_the_reader, zeroed_from_a_boot_id_on, cut, truncated, truncated_while_down, absurd_numbers)
