@@ -229,18 +229,18 @@ class Verdict:
             self.wrong.append(f"journald has logged {dropped} dropped messages, but what arrived says {told}")
 
     def judge_counts(self, gaps, told):
-        """The numbers in gap records: no less than what is missing there, and no more than what was taken. Where a power loss has
-        gone before, journald has used the numbers of what it lost again, and they tell too few (docs/delivery.md)."""
+        """The numbers in gap records: no less than what is missing there, but where a record says that its number is not exact; and no
+        more than what was taken."""
         counted = [g for g in gaps if g.entries and g.reason in ("vacuumed", "missing")]
-        self.notes += [f"{g.reason}: {g.entries} entries{', about' if g.up_to else ''}, from {g.from_usec} to {g.to_usec}" for g in gaps]
+        self.notes += [f"{g.reason}: {g.entries} entries{', not exact' if g.up_to else ''}, from {g.from_usec} to {g.to_usec}" for g in gaps]
         self.gap_entries = sum(g.entries for g in counted)
         self.gap_records = collections.Counter(g.reason for g in gaps)
         uncounted = [g for g in gaps if g not in counted]
         for begin, end, entries in clusters(counted):
             inside = sum(begin <= x.when <= end and not self.is_told(x, uncounted) for x in told)
             self.notes.append(f"gap records from {begin} to {end} count {entries} entries, and {inside} messages are lost there")
-            again = any(g.reason == "rolled_back" and (g.from_usec or 0) <= end and begin <= (g.to_usec or 0) for g in gaps)
-            if inside > entries and not again:
+            exact = not any(g.up_to for g in counted if begin <= (g.from_usec or 0) <= end)
+            if inside > entries and exact:
                 self.wrong.append(f"{inside} messages are lost from {begin} to {end}, but the gap records there count {entries}")
         most = len(told) + self.ledger.others
         if self.gap_entries > most:

@@ -140,6 +140,9 @@ START_TEST(words_and_reasons)
         ck_assert_ptr_eq(strstr(body(), "about 1 journal entry"), body());
         g.up_to = true;
         make(&g);
+        ck_assert_ptr_eq(strstr(body(), "up to about 1 journal entry"), body());
+        g.about = false;
+        make(&g);
         ck_assert_ptr_eq(strstr(body(), "up to 1 journal entry"), body());
     }
     make(&(struct azm_gap){.reason = AZM_GAP_FILE, .file = (char *)"/x.journal"});
