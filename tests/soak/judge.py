@@ -64,7 +64,7 @@ class Judge:
         self.sabotage, self.victim = sabotage, None
         self.uids = collections.defaultdict(lambda: array.array("q", [0]))  # writer -> for each number a hash of its uid, or 0
         self.records = self.received = self.copies = self.others = 0
-        self.other_uids = []     # [(message, line)]: arrived again with another uid
+        self.other_uids = {}     # (message, hash of another uid with which it arrived) -> line; however often that one arrived
         self.gaps, self.wrong = {}, []
         self.textless = set()    # when journald received what arrived without a number, in microseconds
         self.gap_files = {}      # uid of a gap record -> the file it names
@@ -107,7 +107,7 @@ class Judge:
         elif uids[n] == uid:
             self.copies += 1
         else:
-            self.other_uids.append(((writer, n), line))
+            self.other_uids.setdefault(((writer, n), uid), line)
 
     def take_other(self, record):
         self.others += 1
@@ -248,8 +248,9 @@ class Verdict:
 
     def judge_uids(self):
         # Of a damaged entry another uid is no wonder: its fields are others.
-        self.changed = [x for x in self.judge.other_uids if any(loss.cause in DAMAGED for loss in self.ledger.find(x[0]))]
-        self.other_uids = [x for x in self.judge.other_uids if x not in self.changed]
+        other_uids = [(message, line) for (message, _), line in self.judge.other_uids.items()]
+        self.changed = [x for x in other_uids if any(loss.cause in DAMAGED for loss in self.ledger.find(x[0]))]
+        self.other_uids = [x for x in other_uids if x not in self.changed]
         shared = self.judge.shared_uids()
         if shared:
             self.wrong.append(f"{shared} uids stand for several messages")
