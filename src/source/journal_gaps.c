@@ -388,7 +388,7 @@ static int report_passed_over(struct azm_journal *s, const struct stretch *w, st
 {
     struct hole h = {.from = s->account.place,
                      .to = w->places[w->n - 1],
-                     .entries = w->n - 1 - (uint64_t)MAX(s->account.read, (int64_t)0)};
+                     .entries = (uint64_t)((int64_t)w->n - 1 - s->account.read)};
 
     return report_hole(s, &h, AZM_GAP_MISSING, err);
 }
