@@ -67,12 +67,17 @@ struct reading {
     struct azm_buf position;
 };
 
-/* The number of the entry up to which the position goes. */
+/* The highest number up to which the position says that all is given, by its cursor or its history. */
 static unsigned long reach(const struct azm_buf *position)
 {
-    const char *p = memmem(position->data, position->len, ";i=", 3);
+    const char *p = (const char *)position->data, *end = p + position->len;
+    unsigned long most = 0;
 
-    return p ? strtoul(p + 3, NULL, 16) : 0;
+    while ((p = memmem(p, (size_t)(end - p), ";i=", 3))) {
+        p += 3;
+        most = MAX(most, strtoul(p, NULL, 16));
+    }
+    return most;
 }
 
 static void take_position(struct reading *t)
