@@ -259,7 +259,8 @@ def declaration(s):
 
 class Deployment:
     def __init__(self, file, parameters, place):
-        self.file, self.place, self.functions = file, place, functions(place)
+        self.file, self.place = file, place
+        self.functions = functions(place) | {"loadTextContent": self.load}
         unknown = set(parameters) - set(file.of["param"])
         if unknown:
             raise Problem(f"Bicep: no parameters {unknown}")
@@ -303,9 +304,17 @@ class Deployment:
 
     @staticmethod
     def string(value):
-        if not isinstance(value, str):
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
             raise Problem(f"Bicep: {value!r} in a string")
-        return value
+        return str(value)
+
+    def load(self, name):
+        """A file beside this one; the compiler puts it in."""
+        try:
+            with open(os.path.join(os.path.dirname(self.file.path), name), encoding="utf-8") as f:
+                return f.read()
+        except OSError as e:
+            raise Problem(f"Bicep: {e}") from e
 
     def symbol(self, name, local):
         if name in local:

@@ -295,8 +295,10 @@ def documents(_):
             text = f.read()
         unknown = {o for o in re.findall(r"outputs\.(\w+)\.value", text) if o not in signature["outputs"]}
         for command in re.findall(r"az deployment group (?:create|what-if)((?:[^\n]*\\\n)*[^\n]*)", text):
+            file = re.search(r"--template-file (\S+)", command)
             given = command.split("--parameters", 1)[1] if "--parameters" in command else ""
-            unknown |= {p for p in re.findall(r"(?<![-\w])(\w+)=", given) if p not in signature["parameters"]}
+            known = bicep.File(f"{source}/{file[1]}").of["param"] if file else signature["parameters"]
+            unknown |= {p for p in re.findall(r"(?<![-\w])(\w+)=", given) if p not in known}
         tap.equal(f"{name} names only parameters and outputs that exist", unknown, set())
     tap.check("the query is the same everywhere", template["outputs"]["query"]["value"] in text)
 

@@ -104,6 +104,7 @@ def functions(place):
         "last": of((str, list), lambda v: v[-1]),
         "split": of(str, lambda text, by: text.split(by)),
         "format": format_string,
+        "replace": of(str, lambda text, old, new: text.replace(old, new)),
         "union": of(dict, union),
         "createObject": create_object,
         "createArray": lambda *v: list(v),
