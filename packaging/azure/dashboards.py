@@ -23,7 +23,7 @@ SOURCES = ("records", "heartbeats")
 PANELS = [
     {"query": "totals", "title": "In this time", "kind": "totals", "height": 4,
      "about": "Each record once, by its log.record.uid. Duplicates were sent more than once, and are billed each time. The cost "
-              "is GB times the price above; it is empty without a price."},
+              "is billed GB times the price above; it is empty without a price."},
     {"query": "services_over_time", "title": "Records by service", "kind": "counts", "series": "Service",
      "about": "The nine busiest services, and all others. Each record once; estimated (dcount), within about 1 %."},
     {"query": "severities_over_time", "title": "Records by severity", "kind": "counts", "series": "Severity",
@@ -48,9 +48,11 @@ PANELS = [
     {"query": "gaps", "title": "What the journals lost", "kind": "table",
      "about": "Gaps: journal entries that were deleted or damaged before azmonlog could read them."},
 ]
-UNITS = {"GB": "gigabytes", "Silent": "seconds", "Latency": "seconds", "Age": "seconds", "Lag": "seconds", "Spooled": "bytes",
-         "Cost": "money"}
-STATES = {"delivering": "green", "stopping": "blue", "retrying": "yellow", "held": "red"}
+UNITS = {"Billed": "bytes", "Silent": "seconds", "Latency": "seconds", "Age": "seconds", "Lag": "seconds", "Spooled": "bytes",
+         "Cost": "number"}
+STATES = {"delivering": "green", "stopping": "blue", "retrying": "yellow", "held": "red", "silent": "red"}
+SEVERITIES = {"emerg|alert|crit": "dark-red", "err": "red", "warning": "orange", "notice": "blue", "info": "green", "debug": "light-blue",
+              "none": "text"}
 
 
 def query(name):
@@ -69,7 +71,7 @@ def complete(name, **definitions):
 # --- Grafana ---
 
 DATASOURCE = {"type": "grafana-azure-monitor-datasource", "uid": "${datasource}"}
-GRAFANA_UNITS = {"gigabytes": "decgbytes", "seconds": "s", "bytes": "bytes", "count": "short", "money": "none"}
+GRAFANA_UNITS = {"seconds": "s", "bytes": "decbytes", "count": "short", "number": "none"}
 
 
 def grafana_override(column, *properties):
@@ -77,13 +79,18 @@ def grafana_override(column, *properties):
 
 
 def grafana_columns(p):
-    overrides = [grafana_override(c, ("unit", GRAFANA_UNITS[u]), ("decimals", 0 if u == "seconds" else 2))
-                 for c, u in UNITS.items() if re.search(rf"\b{c}\b", query(p["query"]))]
+    overrides = [grafana_override(c, ("unit", GRAFANA_UNITS[u])) for c, u in UNITS.items() if re.search(rf"\b{c}\b", query(p["query"]))]
     if p["query"] == "exporters":
         states = {s: {"index": i, "color": c} for i, (s, c) in enumerate(STATES.items())}
         overrides.append(grafana_override("State", ("mappings", [{"type": "value", "options": states}]),
                                           ("custom.cellOptions", {"type": "color-background", "mode": "basic"})))
     return overrides
+
+
+def grafana_lines(p):
+    """Severities have their colours; a line's name contains its series, and what else is Grafana's affair."""
+    return [{"matcher": {"id": "byRegexp", "options": rf"/\b({s})\b/"}, "properties": [
+        {"id": "color", "value": {"mode": "fixed", "fixedColor": c}}]} for s, c in SEVERITIES.items()] if p["series"] == "Severity" else []
 
 
 def grafana_panel(p, number, place):
@@ -98,16 +105,20 @@ def grafana_panel(p, number, place):
                               "colorMode": "none", "justifyMode": "auto", "textMode": "value_and_name", "orientation": "vertical",
                               "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}}
     elif p["kind"] == "table":
-        panel |= {"type": "table", "fieldConfig": {"defaults": {"custom": {"filterable": True}}, "overrides": grafana_columns(p)},
+        panel |= {"type": "table", "fieldConfig": {"defaults": {"custom": {"align": "auto", "inspect": False, "filterable": True}}, "overrides": grafana_columns(p)},
                   "options": {"frameIndex": 0, "showHeader": True, "cellHeight": "sm"}}
     else:
         bars = p["kind"] == "counts"
         look = {"drawStyle": "bars" if bars else "line", "fillOpacity": 80 if bars else 0, "lineWidth": 0 if bars else 2,
                 "stacking": {"mode": "normal" if bars else "none", "group": "A"}, "showPoints": "never"}
-        defaults = {"unit": GRAFANA_UNITS[p.get("unit", "count")], "min": 0, "custom": look}
+        defaults = {"unit": GRAFANA_UNITS[p.get("unit", "count")], "custom": look}
+        if p["query"] == "latency":  # seconds as a rule, and hours after an outage
+            look["scaleDistribution"] = {"type": "log", "log": 10}
+        else:
+            defaults["min"] = 0
         if p["series"]:
             defaults["displayName"] = "${__field.labels.%s}" % p["series"]
-        panel |= {"type": "timeseries", "fieldConfig": {"defaults": defaults, "overrides": []},
+        panel |= {"type": "timeseries", "fieldConfig": {"defaults": defaults, "overrides": grafana_lines(p)},
                   "options": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                               "tooltip": {"mode": "multi", "sort": "desc"}}}
     return panel
@@ -150,8 +161,8 @@ def grafana():
 
 WORKSPACES = "microsoft.operationalinsights/workspaces"
 HOURS = (1, 6, 24, 72, 168, 720)
-WORKBOOK_UNITS = {"gigabytes": 0, "seconds": 24, "bytes": 2, "count": 17, "money": 0}
-WORKBOOK_ICONS = {"delivering": "success", "stopping": "info", "retrying": "2", "held": "4"}
+WORKBOOK_UNITS = {"seconds": 24, "bytes": 2, "count": 17, "number": 0}
+WORKBOOK_ICONS = {"delivering": "success", "stopping": "info", "retrying": "2", "held": "4", "silent": "4"}
 
 
 def workbook_parameter(name, label, kind, **more):
@@ -175,7 +186,7 @@ def workbook_parameters():
 
 def workbook_columns(p):
     formatters = [{"columnMatch": c, "formatter": 0, "numberFormat": {
-        "unit": WORKBOOK_UNITS[u], "options": {"style": "decimal", "maximumFractionDigits": 0 if u == "seconds" else 2}}}
+        "unit": WORKBOOK_UNITS[u], "options": {"style": "decimal", "maximumFractionDigits": 4 if u == "number" else 1}}}
         for c, u in UNITS.items() if re.search(rf"\b{c}\b", query(p["query"]))]
     if p["query"] == "exporters":
         grid = [{"operator": "==", "thresholdValue": s, "representation": i, "text": "{0}{1}"} for s, i in WORKBOOK_ICONS.items()]
