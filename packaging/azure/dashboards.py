@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """dashboards.py [FOLDER] (make update-dashboards): makes grafana.json and workbook.json of queries/*.kql, here or in FOLDER.
 
