@@ -104,7 +104,8 @@ def grafana_panel(p, number, place):
                               "colorMode": "none", "justifyMode": "auto", "textMode": "value_and_name", "orientation": "vertical",
                               "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}}
     elif p["kind"] == "table":
-        panel |= {"type": "table", "fieldConfig": {"defaults": {"custom": {"align": "auto", "inspect": False, "filterable": True}}, "overrides": grafana_columns(p)},
+        cells = {"align": "auto", "inspect": False, "filterable": True}
+        panel |= {"type": "table", "fieldConfig": {"defaults": {"custom": cells}, "overrides": grafana_columns(p)},
                   "options": {"frameIndex": 0, "showHeader": True, "cellHeight": "sm"}}
     else:
         bars = p["kind"] == "counts"

@@ -111,13 +111,15 @@ def chart(panel, rows):
         points = {t: v for t, v in points.items() if t in base}
         if bars:
             for t, v in points.items():
-                shapes.append(f"<rect x={x(t):.1f} width={x(begin + step) - 71:.1f} y={y(base[t] + v):.1f} height={y(base[t]) - y(base[t] + v):.1f} fill={colour} />")
-                base[t] += v
+                below, base[t] = base[t], base[t] + v
+                shapes.append(f"<rect x={x(t):.1f} width={x(begin + step) - 71:.1f} y={y(base[t]):.1f} "
+                              f"height={y(below) - y(base[t]):.1f} fill={colour} />")
         else:
             path = " ".join(f"{x(t):.1f},{y(v):.1f}" for t, v in sorted(points.items()))
             shapes.append(f"<polyline points='{path}' fill=none stroke={colour} stroke-width=2 />")
     for t in times[::max(1, len(times) // 8)]:
-        shapes.append(f"<text x={x(t):.0f} y={height + 16} fill=#8e8ea0 font-size=11>{datetime.datetime.fromtimestamp(t, datetime.timezone.utc):%H:%M}</text>")
+        clock = datetime.datetime.fromtimestamp(t, datetime.timezone.utc)
+        shapes.append(f"<text x={x(t):.0f} y={height + 16} fill=#8e8ea0 font-size=11>{clock:%H:%M}</text>")
     legend = "".join(f"<span><i style='background:{c}'></i>{html.escape(n)}</span>" for n, c in colours.items())
     return f"<svg viewBox='0 0 {width + 80} {height + 22}' width=100%>{''.join(shapes)}</svg><div class=legend>{legend}</div>"
 
@@ -129,6 +131,8 @@ def page(board, found):
     for p in board["panels"]:
         g, rows = p["gridPos"], found[p["title"]]
         place = f"grid-column:{g['x'] + 1}/span {g['w']};grid-row:{g['y'] + 1}/span {g['h']}"
+        about = html.escape(p["description"], quote=True)
         content = make[p["type"]](p, rows) if rows else "No data"
-        panels.append(f"<div class=panel style='{place}' title='{html.escape(p['description'], quote=True)}'><h2>{html.escape(p['title'])}</h2>{content}</div>")
-    return f"<!doctype html><meta charset=utf-8><title>{board['title']}</title><style>{STYLE}</style><h1>{board['title']}</h1><div class=board>{''.join(panels)}</div>"
+        panels.append(f"<div class=panel style='{place}' title='{about}'><h2>{html.escape(p['title'])}</h2>{content}</div>")
+    head = f"<!doctype html><meta charset=utf-8><title>{board['title']}</title><style>{STYLE}</style>"
+    return f"{head}<h1>{board['title']}</h1><div class=board>{''.join(panels)}</div>"
