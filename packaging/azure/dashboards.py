@@ -111,7 +111,7 @@ def grafana_panel(p, number, place):
         bars = p["kind"] == "counts"
         look = {"drawStyle": "bars" if bars else "line", "fillOpacity": 80 if bars else 0, "lineWidth": 0 if bars else 2,
                 "stacking": {"mode": "normal" if bars else "none", "group": "A"}, "showPoints": "never"}
-        defaults = {"unit": GRAFANA_UNITS[p.get("unit", "count")], "custom": look}
+        defaults = {"unit": GRAFANA_UNITS[p.get("unit", "count")], "color": {"mode": "palette-classic-by-name"}, "custom": look}
         if p["query"] == "latency":  # seconds as a rule, and hours after an outage
             look["scaleDistribution"] = {"type": "log", "log": 10}
         else:
