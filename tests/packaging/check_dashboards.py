@@ -245,4 +245,20 @@ def mutations(out):
     tap.check(f"{len(MUTATIONS)} mutations are noticed", not missed, "\n".join(missed))
 
 
-tap.run(dashboards, mutations)
+def names(_):
+    """the attributes that queries ask for are those that azmonlog sends, or of heartbeats those that docs/mapping.md promises"""
+    asked, sent = set(), set()
+    for name in os.listdir(f"{FOLDER}/queries"):
+        asked |= set(re.findall(r'Attributes\["(azmonlog\.[\w.]+)"\]', read(f"{FOLDER}/queries/{name}")))
+    for path, _, files in os.walk(f"{source}/src"):
+        for name in files if path.endswith(("/source", "/encode")) else []:
+            sent |= set(re.findall(r'"(azmonlog\.[\w.]+)"', read(f"{path}/{name}")))
+    section = read(f"{source}/docs/mapping.md").split("### Heartbeats\n")[1].split("\n## ")[0]
+    promised = {f"azmonlog.heartbeat{n}" for row in re.findall(r"^\|(.*?)\|", section, re.M) for n in re.findall(r"`(\.[\w.]+)`", row)}
+    heartbeat = {a for a in asked if a.startswith("azmonlog.heartbeat.")}
+    tap.equal("heartbeats are asked for all that is promised, and for nothing else", heartbeat ^ promised, set())
+    tap.equal("records are asked for what they have", asked - heartbeat - sent, set())
+    tap.check("there is something to ask for", len(heartbeat) > 5 and len(asked - heartbeat) > 5, asked)
+
+
+tap.run(dashboards, mutations, names)
