@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,15 @@ void azm_exporter_drain(int fd)
 
     while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
         ;
+}
+
+void azm_exporter_wait(int fd, uint64_t timeout_usec)
+{
+    struct pollfd poked = {.fd = fd, .events = POLLIN};
+    int timeout_ms = (int)(timeout_usec / AZM_USEC_PER_MSEC);
+
+    if (poll(&poked, 1, timeout_ms) < 0 && errno == EINVAL) /* RLIMIT_NOFILE is 0 */
+        poll(NULL, 0, timeout_ms);
 }
 
 void azm_exporter_forget_failure(struct azm_exporter_status *s)

@@ -57,6 +57,7 @@ struct azm_exporter {
     uint64_t keep_usec;       /* monotonic: when that is tried again */
     uint64_t told_usec;       /* when records in quarantine were last told */
     uint64_t untold;          /* how many came since */
+    bool is_short;            /* of memory or descriptors, which was said */
     struct azm_secret *token; /* for the requests to come */
     uint64_t token_number;
 
@@ -75,6 +76,7 @@ struct azm_exporter {
 
 void azm_exporter_poke(int fd);
 void azm_exporter_drain(int fd);
+void azm_exporter_wait(int fd, uint64_t timeout_usec); /* until it is poked, no longer than that */
 
 /* Under the mutex. */
 void azm_exporter_forget_failure(struct azm_exporter_status *s);

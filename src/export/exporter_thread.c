@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/log.h"
 #include "encode/otlp_truncate.h"
@@ -10,6 +9,7 @@
 #include "export/exporter_internal.h"
 
 #define PROBE_AGE_USEC (60 * AZM_USEC_PER_SEC) /* the record that serves as a probe is replaced so often */
+#define SHORTAGE_RETRY_USEC AZM_USEC_PER_SEC
 
 /* --- what is through --- */
 
@@ -455,11 +455,37 @@ static int64_t work(struct azm_exporter *x)
 
     azm_exporter_keep_waiting(x);
     sleep = azm_exporter_send_all(x);
-    if (sleep == -ENOMEM) {
-        azm_log(AZM_LOG_ERROR, "out of memory while sending; trying again in 1 s");
-        sleep = (int64_t)AZM_USEC_PER_SEC;
+    return x->keeping > 0 && sleep >= 0 ? MIN(sleep, (int64_t)AZM_KEEP_RETRY_USEC) : sleep;
+}
+
+/* There is no memory, or no descriptor. Both may come back, and until then nothing is lost. */
+static void set_short(struct azm_exporter *x, bool is_short)
+{
+    if (is_short && !x->is_short)
+        azm_log(AZM_LOG_ERROR,
+                "no memory or no descriptors to send or to wait for the network; trying again every second");
+    else if (!is_short && x->is_short)
+        azm_log(AZM_LOG_NOTICE, "there are memory and descriptors again to send and to wait for the network");
+    x->is_short = is_short;
+}
+
+/* Sends, waits and moves requests on, once: 0 or -errno. */
+static int turn(struct azm_exporter *x)
+{
+    int64_t sleep = work(x);
+    bool is_short = sleep == -ENOMEM;
+    int r;
+
+    if (is_short)
+        sleep = SHORTAGE_RETRY_USEC; /* what is on its way goes on meanwhile */
+    r = sleep < 0 ? (int)sleep : azm_http_run(x->http, x->wake_fd, (uint64_t)sleep);
+    set_short(x, is_short || r == -ENOMEM);
+    if (r == -ENOMEM) {
+        azm_exporter_wait(x->wake_fd, SHORTAGE_RETRY_USEC);
+        r = 0;
     }
-    return x->keeping > 0 ? MIN(sleep, (int64_t)AZM_KEEP_RETRY_USEC) : sleep;
+    azm_exporter_drain(x->wake_fd);
+    return r;
 }
 
 void *azm_exporter_main(void *userdata)
@@ -469,14 +495,8 @@ void *azm_exporter_main(void *userdata)
     pthread_setname_np(pthread_self(), "azm-export");
     azm_log_as(x->log_name);
     while (take_inbox(x)) {
-        int64_t sleep = work(x);
-        int r = sleep < 0 ? (int)sleep : azm_http_run(x->http, x->wake_fd, (uint64_t)sleep);
+        int r = turn(x);
 
-        if (r == -ENOMEM) {
-            azm_log(AZM_LOG_ERROR, "no memory or no descriptors to wait for the network; trying again in 1 s");
-            usleep(AZM_USEC_PER_SEC);
-            continue;
-        }
         if (r < 0) {
             azm_log(AZM_LOG_ERROR, "the exporter has failed for good (%s); restart azmonlog (nothing is lost)",
                     strerror(-r));
@@ -486,7 +506,6 @@ void *azm_exporter_main(void *userdata)
             azm_exporter_poke(x->ack_fd);
             break;
         }
-        azm_exporter_drain(x->wake_fd);
         collect_answers(x);
     }
     return NULL; /* the batches stay until azm_exporter_free: the owner may be reading them */

@@ -240,10 +240,13 @@ def no_descriptors(out):
         wait_for(lambda: x.azure.stats()["in_flight"] >= 8, "requests on their way")
         old = resource.prlimit(x.r.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(x.r.pid, resource.RLIMIT_NOFILE, (3, old[1]))  # poll(2) takes no more than these, too
-        wait_for(lambda: x.r.said("to wait for the network|failed for good"), "it meets with that")
+        wait_for(lambda: x.r.said("no memory or no descriptors|failed for good"), "it meets with that")
+        time.sleep(2)  # it has tried again
         resource.prlimit(x.r.pid, resource.RLIMIT_NOFILE, old)
         x.azure.release()
         x.check_nothing_lost()
+        equal("it says so once, and that it is over", (x.r.said("no memory or no descriptors"), x.r.said("memory and descriptors again")),
+              (1, 1))
         equal("no exporter has given up", x.r.said("failed for good"), 0)
         x.end()
 
