@@ -265,15 +265,19 @@ int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_
     return valid;
 }
 
-void azm_tokens_refused(struct azm_tokens *t, uint64_t number)
+bool azm_tokens_refused(struct azm_tokens *t, uint64_t number)
 {
+    bool soon;
+
     pthread_mutex_lock(&t->mutex);
     if (t->header && t->number == number) {
         azm_token_schedule_refused(&t->schedule, now_usec(t));
         forget(t);
         pthread_cond_signal(&t->changed);
     }
+    soon = t->number != number || t->schedule.next_usec <= now_usec(t);
     pthread_mutex_unlock(&t->mutex);
+    return soon;
 }
 
 void azm_tokens_mended(struct azm_tokens *t)

@@ -51,8 +51,8 @@ void azm_tokens_notify(struct azm_tokens *t, int event_fd);
 int azm_tokens_get(struct azm_tokens *t, struct azm_secret **ret_header, uint64_t *ret_number);
 
 /* The server has refused the token with this number: if it is still the one, it is forgotten and another one asked for;
- * at once, and then not again within 30 seconds. */
-void azm_tokens_refused(struct azm_tokens *t, uint64_t number);
+ * at once, and then not again within 30 seconds. Returns whether another one is there or on its way. */
+bool azm_tokens_refused(struct azm_tokens *t, uint64_t number);
 
 /* A person may have mended what was wrong: asks at once, if the last attempt has failed or there is no token. */
 void azm_tokens_mended(struct azm_tokens *t);

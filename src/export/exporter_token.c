@@ -41,11 +41,12 @@ bool azm_exporter_take_token(struct azm_exporter *x)
 bool azm_exporter_token_refused(struct azm_exporter *x, const struct azm_part *p)
 {
     struct azm_route *route = x->route;
+    bool soon;
 
     if (!route->tokens || p->token_number == 0)
         return false;
-    azm_tokens_refused(route->tokens, p->token_number);
+    soon = azm_tokens_refused(route->tokens, p->token_number);
     if (route->refused_token == 0)
         route->refused_token = p->token_number;
-    return p->token_number == route->refused_token; /* others that went along with it, too */
+    return soon && p->token_number == route->refused_token; /* others that went along with it, too */
 }

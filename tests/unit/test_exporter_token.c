@@ -277,6 +277,34 @@ START_TEST(a_new_token_is_refused_as_well)
 }
 END_TEST
 
+/* The same tokens under a new configuration: another one is not asked for so soon again, and that must show. */
+START_TEST(new_options_do_not_hide_a_refusal)
+{
+    struct azm_tokens *tokens = tokens_of(&ada);
+
+    keep_log();
+    accepted = 9;
+    a.answer = refuse_old_tokens;
+    begin((struct wish){.tokens = tokens});
+    submit(1);
+    wait_for_state(AZM_EXPORTER_HELD);
+    ck_assert_uint_eq(ada.asked, 2);
+    azm_tokens_mended(tokens);
+    wish((struct wish){.to = &a, .profile = AZM_PROFILE_AZURE, .tokens = tokens});
+    wait_for_state(AZM_EXPORTER_HELD);
+    assert_held_by_401();
+    ck_assert_uint_eq(ada.asked, 3);
+    ck_assert_uint_eq(count_in_log("delivery is held by Azure: HTTP 401 (InvalidToken)"), 2);
+    accepted = 4;
+    forward(60 * AZM_USEC_PER_SEC); /* twice 30 seconds, since it was refused twice */
+    WAIT_UNTIL(&ada, ada.issued == 4);
+    forward(HOUR);
+    collect_until(1);
+    assert_no_failure_known();
+    end();
+}
+END_TEST
+
 /* Only a person can give the role; the token is as good as any. */
 START_TEST(a_403_does_not_renew)
 {
@@ -409,6 +437,7 @@ static void add_tests(Suite *s)
     add_test_in_dir(s, "a_token_is_refused_to_four_at_once", a_token_is_refused_to_four_at_once);
     add_test(s, "a_young_token_is_refused", a_young_token_is_refused);
     add_test_in_dir(s, "a_new_token_is_refused_as_well", a_new_token_is_refused_as_well);
+    add_test_in_dir(s, "new_options_do_not_hide_a_refusal", new_options_do_not_hide_a_refusal);
     add_test(s, "a_403_does_not_renew", a_403_does_not_renew);
     add_test(s, "other_tokens", other_tokens);
     add_test(s, "a_refusal_is_not_handed_on", a_refusal_is_not_handed_on);

@@ -293,21 +293,22 @@ START_TEST(refused)
     wait_state(t, fd, AZM_TOKENS_VALID, 1);
     pass_seconds(t, 30);
     ck_assert_uint_eq(token_of(t, &number), 1);
-    azm_tokens_refused(t, number + 1); /* another one */
-    azm_tokens_refused(t, 0);
+    ck_assert(azm_tokens_refused(t, number + 1)); /* another one */
+    ck_assert(azm_tokens_refused(t, 0));
     ck_assert_uint_eq(token_of(t, &number), 1);
     LOCKED(fake.held = true);
-    azm_tokens_refused(t, number);
+    ck_assert(azm_tokens_refused(t, number));
     ck_assert_uint_eq(token_of(t, &number), 0);
     ck_assert_int_eq(status_of(t).state, AZM_TOKENS_FETCHING);
-    wait_asked(2); /* at once */
+    wait_asked(2);                            /* at once */
+    ck_assert(azm_tokens_refused(t, number)); /* it is on its way */
     LOCKED(fake.held = false);
     wait_state(t, fd, AZM_TOKENS_VALID, 2);
     ck_assert_uint_eq(token_of(t, &number), 2);
-    azm_tokens_refused(t, 1); /* many requests had it */
+    ck_assert(azm_tokens_refused(t, 1)); /* many requests had it */
     ck_assert_uint_eq(token_of(t, &number), 2);
 
-    azm_tokens_refused(t, number); /* again: not before 30 s have passed */
+    ck_assert(!azm_tokens_refused(t, number)); /* again: not before 30 s have passed */
     ck_assert_uint_eq(token_of(t, &number), 0);
     pass_seconds(t, 29);
     ck_assert_uint_eq(asked(), 2);
