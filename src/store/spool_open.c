@@ -145,8 +145,10 @@ static int open_files(struct azm_spool *s, struct azm_error *err)
                              size == -ELOOP ? "a symbolic link" : "not a regular file");
     if (size == 0 && azm_spool_file_size(&s->files, "-wal") <= 0) {
         r = azm_spool_create(&s->files, s->clock, err);
-        if (r < 0)
+        if (r < 0) {
+            azm_spool_file_remove(&s->files, "-lock"); /* there is nothing that it would lock */
             return r;
+        }
     }
     boot_id(s->boot);
     r = look(s, err);
@@ -208,11 +210,11 @@ struct azm_spool *azm_spool_close_and_remove(struct azm_spool *s)
 {
     if (!s || s->damaged || azm_spool_acknowledged_id(s) < s->db.meta.last_id)
         return azm_spool_free(s);
+    azm_spool_ballast_drop(&s->files); /* closing takes the WAL into the file, which needs room */
     azm_spool_db_close(&s->db);
     /* Else closing failed, and the file is less than the spool. Flushed: a WAL without its file looks like damage. */
     if (azm_spool_file_size(&s->files, "-wal") == 0 && fsync(s->files.dir_fd) == 0) {
         azm_spool_file_remove(&s->files, "");
-        azm_spool_file_remove(&s->files, "-ballast");
         azm_spool_file_remove(&s->files, "-lock");
     }
     azm_spool_files_free(&s->files);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The spool of the journal source: see spool.sh."""
 import collections
+import contextlib
+import functools
 import json
 import os
 import random
@@ -15,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from exporter import Exporter  # noqa: E402
 from journal_files import append_texts  # noqa: E402
 from journald import wait_for  # noqa: E402
-from tap import check, equal, note, run  # noqa: E402
+from tap import check, equal, note, run, skip  # noqa: E402
 
 BATCH = 50
 SETTINGS = "spool_after=300ms\n"
@@ -187,40 +189,84 @@ def full(out):
         x.close()
 
 
-def disk_full(out):
+def on_a_small_disk(case):
+    """The case gets an exporter with its state on a file system of 40 MB, a function by which somebody else fills that but for n
+    bytes, and one that undoes it."""
+    @functools.wraps(case)
+    def run_it(out):
+        disk = f"{out}/disk"
+        os.mkdir(disk)
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "azmonlog-test", disk],
+                                               stderr=subprocess.DEVNULL).returncode != 0:
+            skip(case.__name__, "needs root to mount a small file system")
+            return
+
+        def fill(n=0):
+            with open(f"{disk}/hog", "wb", 0) as f:
+                with contextlib.suppress(OSError):
+                    while True:
+                        f.write(b"x" * 4096)
+                f.truncate(f.tell() - n)
+        s = Spooling(out, more="spool_min_free_percent=0\n", state=f"{disk}/state", batch=20)
+        try:
+            case(s, fill, lambda: os.unlink(f"{disk}/hog"))
+        finally:
+            s.x.close()
+            subprocess.run(["umount", disk], check=True)
+    return run_it
+
+
+@on_a_small_disk
+def disk_full(s, fill, release):
     """A full disk, in the middle of the spool's commits and of checkpoints: nothing is lost, and it recovers by itself."""
-    state = f"{out}/disk"
-    os.mkdir(state)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "azmonlog-test", state],
-                                           stderr=subprocess.DEVNULL).returncode != 0:
-        note("skipped: needs root to mount a small file system")
-        return
-    s = Spooling(out, more="spool_min_free_percent=0\n", state=f"{state}/state", batch=20)
     x = s.x
-    try:
-        x.hold()
-        x.start()
-        s.add(numbers(0, 100, pad=30_000))
-        wait_for(s.spooling, "the spool begins")
-        with open(f"{state}/hog", "wb", 0) as f:  # somebody else fills the disk
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError:
-                pass
-        s.add(numbers(100, 600, pad=30_000))
-        wait_for(lambda: x.said("the spool .*(full|disk)") or x.said("reading stops"), "it says that the disk is full")
-        x.end(signal.SIGKILL)
-        x.start()
-        time.sleep(1)
-        x.release()
-        time.sleep(1)
-        os.unlink(f"{state}/hog")
-        s.check_all_arrived()
-        s.check_drained()
-    finally:
-        x.close()
-        subprocess.run(["umount", state], check=True)
+    x.hold()
+    x.start()
+    s.add(numbers(0, 100, pad=30_000))
+    wait_for(s.spooling, "the spool begins")
+    fill()
+    s.add(numbers(100, 600, pad=30_000))
+    wait_for(lambda: x.said("the spool .*(full|disk)") or x.said("reading stops"), "it says that the disk is full")
+    x.end(signal.SIGKILL)
+    x.start()
+    time.sleep(1)
+    x.release()
+    time.sleep(1)
+    release()
+    s.check_all_arrived()
+    s.check_drained()
+
+
+@on_a_small_disk
+def emptied_on_a_full_disk(s, fill, _):
+    """The disk stays full while the spool is emptied: it goes all the same, and its files with it."""
+    x = s.x
+    x.hold()
+    x.start()
+    s.add(numbers(0, 100, pad=30_000))
+    wait_for(lambda: s.spooling() and s.waits_in_spool(101), "all is in the spool")
+    fill(200_000)  # too little for one batch more, enough for what the acknowledgements write
+    s.add(numbers(100, 100, pad=30_000))
+    wait_for(lambda: x.said("reading stops"), "it says that the disk is full")
+    x.release()
+    s.check_all_arrived()
+    s.check_drained()
+
+
+@on_a_small_disk
+def no_room_to_begin(s, fill, release):
+    """The disk is full before the spool begins: nothing of it is left."""
+    x = s.x
+    x.start()
+    wait_for(s.arrived, "a good start")
+    fill()
+    x.hold()
+    s.add(numbers(0, 500))
+    wait_for(lambda: x.said("until it works, reading stops"), "it says that there is no spool")
+    x.release()
+    s.check_all_arrived()
+    release()  # so that the last checkpoint finds room
+    s.check_drained()
 
 
 def damaged(out):
@@ -287,5 +333,5 @@ def switched_off(out):
         x.close()
 
 
-run(survives_the_journal, passes_through, killed_at_any_moment, full, disk_full, damaged, poison_from_the_spool,
-    switched_off)
+run(survives_the_journal, passes_through, killed_at_any_moment, full, disk_full, emptied_on_a_full_disk, no_room_to_begin, damaged,
+    poison_from_the_spool, switched_off)
