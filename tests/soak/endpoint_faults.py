@@ -135,7 +135,7 @@ def held_and_measured(host):
     def at_rest():
         s = host.status()
         now = s["read"]["records"], s["spool"]["records"], s["spool"]["bytes"]
-        still = now == seen[0]
+        still = now == seen[0] and (s["spool"]["active"] or not host.spools_soon)
         if not still:
             seen[:] = now, time.monotonic()
         return still and time.monotonic() - seen[1] > 1

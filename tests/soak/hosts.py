@@ -147,6 +147,7 @@ class Host:
         if names:
             names.set(self.name, True)
         self.work, self.load, self.judge, self.ledger, self.say = work, load, judge, ledger, say
+        self.spools_soon = False  # while the destination fails more is read again after a while, which begins the spool
         self.frail = False     # denied memory, descriptors or disk: then azmonlog may end by itself
         self.ends = 0          # that it has ended by itself where that is allowed
         self.cpu = 0.0         # of lives that are over
@@ -272,14 +273,16 @@ class JournalHost(Host):
         """Another configuration for each life."""
         self.lives += 1
         d = random.Random(f"{self.load.seed} {self.lives}")
+        text = (f"[destination]\nendpoint={self.url()}{PATH}\nauth=imds\ntls_ca_file={self.certificates}/ca.pem\n"
+                f"[batch]\nschedule_delay=100ms\nmax_export_batch_size={d.choice((100, 500, 2000))}\n"
+                f"max_request_bytes={d.choice((200_000, 1_000_000))}\n"
+                f"[export]\nconcurrency={d.choice((1, 4, 8))}\nshutdown_timeout=1s\n"
+                + "".join(f"{k}={v}\n" for k, v in DELAYS.items()) +
+                f"[journal]\nstart=oldest\n[state]\ndirectory={self.state}\nspool_after={d.choice(('300ms', '2s', '60s'))}\n"
+                f"spool_max_bytes={SPOOL_BYTES}\nspool_min_free_percent=0\n")
+        self.spools_soon = "spool_after=60s" not in text
         with open(self.conf, "w") as f:
-            f.write(f"[destination]\nendpoint={self.url()}{PATH}\nauth=imds\ntls_ca_file={self.certificates}/ca.pem\n"
-                    f"[batch]\nschedule_delay=100ms\nmax_export_batch_size={d.choice((100, 500, 2000))}\n"
-                    f"max_request_bytes={d.choice((200_000, 1_000_000))}\n"
-                    f"[export]\nconcurrency={d.choice((1, 4, 8))}\nshutdown_timeout=1s\n"
-                    + "".join(f"{k}={v}\n" for k, v in DELAYS.items()) +
-                    f"[journal]\nstart=oldest\n[state]\ndirectory={self.state}\nspool_after={d.choice(('300ms', '2s', '60s'))}\n"
-                    f"spool_max_bytes={SPOOL_BYTES}\nspool_min_free_percent=0\n")
+            f.write(text)
 
     def start_azmonlog(self, memory=None):
         """`memory`: no more bytes than these."""
