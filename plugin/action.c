@@ -16,6 +16,7 @@
 #include "store/state_dir.h"
 
 #define BALLAST_BYTES ((size_t)16 * 1024 * 1024)
+#define RETRY_USEC AZM_USEC_PER_SEC /* after the disk has refused a row */
 
 struct action {
     struct parameters parameters;
@@ -27,8 +28,9 @@ struct action {
     struct azm_spool_shared *spool; /* NULL: it could not be opened yet; set once */
     struct pump *pump;
     atomic_bool down;
-    bool told_down;      /* that it is */
-    size_t wanted_bytes; /* of the row that did not fit */
+    atomic_bool told_down; /* that it is */
+    size_t wanted_bytes;   /* of the row that did not fit */
+    uint64_t retry_usec;   /* monotonic: when another one may be tried */
 
     void *statistics;
     struct pump_counters counters;
@@ -176,22 +178,16 @@ static int start(struct action *a, struct azm_error *err)
 static void set_down(struct action *a, const struct azm_error *err)
 {
     atomic_store(&a->down, true);
-    pthread_mutex_lock(&a->mutex);
-    if (!a->told_down)
+    if (!atomic_exchange(&a->told_down, true))
         azm_log(AZM_LOG_ERROR, "%s; rsyslog keeps its messages meanwhile", err->words);
-    a->told_down = true;
-    pthread_mutex_unlock(&a->mutex);
 }
 
+/* It has taken a row. */
 static void set_up(struct action *a)
 {
-    if (!atomic_exchange(&a->down, false))
-        return;
-    pthread_mutex_lock(&a->mutex);
-    if (a->told_down)
+    atomic_store(&a->down, false);
+    if (atomic_exchange(&a->told_down, false))
         azm_log(AZM_LOG_NOTICE, "the spool takes messages again");
-    a->told_down = false;
-    pthread_mutex_unlock(&a->mutex);
 }
 
 static void make_statistics(struct action *a)
@@ -264,6 +260,18 @@ static int append(struct action *a, struct azm_spool_row *row, struct azm_error 
     return spool ? azm_spool_shared_append(spool, row, 1, err) : azm_error_set(err, ENOENT, "there is no spool yet");
 }
 
+/* What rsyslog asks at once after a row was refused. Whether the limit allows a row can be told; whether the disk takes
+ * one, only a row can tell: it has free space, say, but there is a quota. */
+static uint64_t next_try(struct action *a, int r)
+{
+    struct azm_spool_shared *spool = __atomic_load_n(&a->spool, __ATOMIC_ACQUIRE);
+    struct azm_spool_status s = {0};
+
+    if (spool)
+        azm_spool_shared_get_status(spool, &s);
+    return r == -EMSGSIZE || s.full == AZM_SPOOL_FULL_LIMIT ? 0 : azm_monotonic_usec(&azm_system_clock) + RETRY_USEC;
+}
+
 int action_append(struct action *a, struct azm_spool_row *row)
 {
     uint64_t n = row->records;
@@ -276,6 +284,7 @@ int action_append(struct action *a, struct azm_spool_row *row)
         __atomic_fetch_add(&a->refused, n, __ATOMIC_RELAXED);
         /* Then rsyslog hands over one message at a time: these may go even if all of them at once never could. */
         __atomic_store_n(&a->wanted_bytes, r == -EMSGSIZE ? 0 : row->data.len, __ATOMIC_RELAXED);
+        __atomic_store_n(&a->retry_usec, next_try(a, r), __ATOMIC_RELAXED);
         set_down(a, &err);
         return r;
     }
@@ -294,6 +303,8 @@ int action_probe(struct action *a)
     struct azm_error err;
     int r = 0;
 
+    if (azm_monotonic_usec(&azm_system_clock) < __atomic_load_n(&a->retry_usec, __ATOMIC_RELAXED))
+        return -EAGAIN;
     pthread_mutex_lock(&a->mutex);
     if (!a->spool)
         r = start(a, &err);
@@ -304,7 +315,7 @@ int action_probe(struct action *a)
         set_down(a, &err);
         return r;
     }
-    set_up(a);
+    atomic_store(&a->down, false); /* a row will tell whether it is true */
     return 0;
 }
 

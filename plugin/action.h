@@ -29,7 +29,8 @@ const struct parameters *action_parameters(const struct action *a);
  */
 int action_append(struct action *a, struct azm_spool_row *row);
 
-/* Is the spool there, and has it room for what was last refused? 0 or -errno. */
+/* Is the spool there, and does it seem to have room for what was last refused? 0 or -errno; for a second after the disk
+ * itself has refused a row, -EAGAIN. */
 int action_probe(struct action *a);
 
 /* True after a failure, until a probe or an append has succeeded: without touching the disk. */
