@@ -194,7 +194,7 @@ class Soak:
                 raise Wrong(f"after {STALLED} s without a record this is still to be delivered: "
                             f"{[h.status() for h in self.hosts.values() if not h.drained()]}")
             time.sleep(0.2)
-        for host in self.hosts.values():
+        for host in reversed(self.hosts.values()):  # rsyslogd's queue may still deliver; azmonlog has to show that nothing is left
             host.finish()
         self.settled = True
 
