@@ -184,9 +184,16 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
     _cleanup_journal_ sd_journal *own = NULL;
     sd_journal *all = s->j;
     struct azm_gap g;
+    int64_t read = 0;
     int r;
 
     s->on_unread = false;
+    if (!s->cursor && s->account.cursor) { /* the entry read last went with its file before it had said which it is */
+        read = s->account.read;
+        r = azm_journal_set_cursor(s, s->account.cursor, err);
+        if (r < 0)
+            return r;
+    }
     if (!s->cursor || *s->cursor == '\0') {
         r = sd_journal_seek_head(s->j);
         if (r < 0)
@@ -209,6 +216,7 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
             return azm_journal_error(err, r, "cannot go back to the checkpoint");
         return azm_journal_account_from(s, s->cursor, 0, err);
     case AZM_RESUME_VACUUMED:
+        g.entries -= MIN(g.entries, (uint64_t)MAX(read, INT64_C(0)));
         return go_on_after_gap(s, all, &g, err);
     case AZM_RESUME_ROLLBACK:
         r = go_on_after_rollback(s, all, err);

@@ -38,8 +38,8 @@ def take(*arguments):
     return before - in_journal()
 
 
-def gap_is_exact(x, taken, reason="vacuumed"):
-    """One gap record, about just those of the taken entries that did not arrive."""
+def gap_is_exact(x, taken, reason="vacuumed", beside=2):
+    """One gap record, about just those of the taken entries that did not arrive. `beside`: its times may be around so many that did."""
     gone = taken - x.entries()
     lost = sum(gone.values())
     tap.note(f"{sum(taken.values())} entries were taken, {lost} of them unread: {[g[:5] for g in x.gaps()]}")
@@ -55,7 +55,7 @@ def gap_is_exact(x, taken, reason="vacuumed"):
     # A gap that spans the whole journal would cover anything. These entries are beside it.
     kept = [when for when, _ in x.entries()]
     check("and not around those that arrived",
-          x.gaps() and sum(covers(x.gaps()[0], when) for when in kept) <= 2, x.gaps())
+          x.gaps() and sum(covers(x.gaps()[0], when) for when in kept) <= beside, x.gaps())
     equal("the log says it once", x.said(rf"\b{lost} (journal )?entr"), 1, lambda: open(x.log.name).read())
 
 
@@ -131,6 +131,31 @@ def while_stopped(out):
     """Vacuum overtakes a reader that does not get to run."""
     under_the_reader(out, lambda x: x.process.send_signal(signal.SIGSTOP), lambda x: x.process.send_signal(signal.SIGCONT),
                      "stopped")
+
+
+def while_stopped_and_reloaded(out):
+    """It takes the reader's current entry away, and the configuration is read anew before another one is read."""
+    x = begin(out, batch=20, concurrency=1)
+    x.hold()
+    x.start()
+    write(1, 3000, pad=300)
+    journald.sync()
+    wait_for(lambda: x.said("cannot deliver"), "the reader to wait")
+    x.script("request 1-3 delay 1ms\nrequest * status 503\n")  # it reads a little more, and stops wherever that is
+    check("it has gone on", x.wait_for_numbers(numbers(1, 40)))
+    failed = x.stats()["requests"]
+    wait_for(lambda: x.stats()["requests"] > failed + 1, "the reader to wait again")
+    x.process.send_signal(signal.SIGSTOP)
+    taken = take("--rotate", "--vacuum-files=1")
+    write(3001, 10)
+    x.process.send_signal(signal.SIGHUP)
+    x.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: x.said("configuration was read anew"), "the reload")
+    x.release()
+    check("what is still there arrives", x.wait_for_numbers(numbers(3001, 10)))
+    equal("the reader ends with 0", x.end(), 0)
+    gap_is_exact(x, taken, beside=64)  # what it had read since it last looked where it is: three batches and a record
+    x.close()
 
 
 def read_before(out):
@@ -254,7 +279,7 @@ def again_and_again(out):
 
 
 try:
-    tap.run(while_down, while_down_with_users, while_held, while_stopped, read_before, file_deleted, rotation, descriptors,
+    tap.run(while_down, while_down_with_users, while_held, while_stopped, while_stopped_and_reloaded, read_before, file_deleted, rotation, descriptors,
             again_and_again)
 finally:
     journald.end(signal.SIGKILL)
