@@ -355,11 +355,18 @@ static int report_from_numbers(struct azm_journal *s, const struct azm_place *no
 }
 
 /* Does the stretch have entries that the reader did not give? After damage libsystemd may leave a file before its end,
- * where a new handle gives what comes behind the damage: it depends on what the handle did before. (Between boots the
- * order depends on clocks, which is another matter: journal_late.c.) */
+ * where a new handle gives what comes behind the damage: it depends on what the handle did before. (Where there are
+ * several boots or series of numbers the order depends on clocks, and on where a handle began: journal_late.c.) */
 static bool has_passed_over(const struct azm_journal *s, const struct stretch *w)
 {
-    return (int64_t)w->n - 1 > s->account.read && sd_id128_equal(s->account.place.boot, w->places[w->n - 1].boot);
+    const struct azm_place *from = &s->account.place, *to = &w->places[w->n - 1];
+
+    if ((int64_t)w->n - 1 <= s->account.read || to->seqnum <= from->seqnum + (uint64_t)s->account.read)
+        return false;
+    for (size_t i = 0; i < w->n; i++)
+        if (!sd_id128_equal(w->places[i].boot, from->boot) || !sd_id128_equal(w->places[i].seqnum_id, from->seqnum_id))
+            return false;
+    return true;
 }
 
 /* Makes the account's place the position again, from which a new handle is to read. What was read since comes once

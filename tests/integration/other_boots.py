@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from exporter import Exporter
-from journal_files import NOON, SECOND, append
+from journal_files import NOON, SECOND, append, append_entries
 from journald import wait_for
 from tap import check, equal
 
@@ -151,4 +151,28 @@ def clock_jumps_back_under_fire(out):
     x.close()
 
 
-tap.run(while_down, while_following, in_a_backlog, clock_behind_in_two_files, clock_jumps_back, clock_jumps_back_under_fire)
+def in_small_batches(out):
+    """Boots with clocks that were behind, in one file and others, beside a user's: where a handle begins decides in which order it gives
+    them, and nothing of that is damage."""
+    minute = 60 * SECOND
+    for what, shift in (("in the same moments", 0), ("in between", SECOND // 4)):
+        place = f"{out}/{shift}"
+        os.mkdir(place)
+        x = begin(place, batch=100)
+        a = f"{place}/journal/a.journal"
+        append(a, 1, 50, NOON - minute, step=SECOND)
+        for second in range(60):
+            append_entries(a, [{"MESSAGE": f"w1 {11 * second + k}"} for k in range(11)], NOON + second * SECOND, (100 + second) * SECOND, step=0)
+        append(a, 2001, 100, NOON - 20 * minute, boot="d" * 32, step=5 * SECOND)
+        append(a, 2101, 100, NOON + 40 * SECOND, 600 * SECOND, boot="d" * 32, step=SECOND)
+        append(f"{place}/journal/ahead.journal", 3001, 50, NOON + 30 * DAY, boot="e" * 32)
+        append(f"{place}/journal/behind.journal", 4001, 50, NOON - 30 * DAY, boot="f" * 32)
+        append(f"{place}/journal/user-1500.journal", 5001, 300, NOON - 30 * SECOND + shift, 70 * SECOND + shift, step=SECOND // 2)
+        equal(f"{what}: a run ends with 0", x.once(), 0)
+        arrived_once(x, numbers(1, 50) | {(1, i) for i in range(660)} | numbers(2001, 200) | numbers(3001, 50) | numbers(4001, 50) | numbers(5001, 300))
+        equal("no gap is reported", x.gaps(), [])
+        x.close()
+
+
+tap.run(while_down, while_following, in_a_backlog, clock_behind_in_two_files, clock_jumps_back, clock_jumps_back_under_fire,
+        in_small_batches)
