@@ -191,7 +191,7 @@ static void on_change(void *userdata)
 
     if (azm_exporter_wants_renewal(p->service.exporter) && !p->stopping)
         renew_credentials(p);
-    azm_service_sample(&p->service);
+    azm_service_changed(&p->service);
 }
 
 /* --- setting up --- */
@@ -279,7 +279,10 @@ static int set_up(struct pump *p, struct azm_error *err)
         return r;
     o = pipeline_options(p, p->o.config);
     r = azm_pipeline_new(&o, &p->service.pipeline, err);
-    return r < 0 ? r : open_control(p, err);
+    if (r < 0)
+        return r;
+    r = azm_service_watch(&p->service, p->event);
+    return r < 0 ? azm_error_set(err, r, "cannot set up the event loop: %m") : open_control(p, err);
 }
 
 static void pump_free(struct pump *p)

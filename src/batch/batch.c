@@ -24,6 +24,7 @@ enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 struct group {
     struct azm_buf resource;
     struct azm_buf run;
+    size_t new_records, told_bytes; /* of the run, for azm_batch_take_volume */
 };
 
 struct entry {
@@ -39,6 +40,7 @@ struct azm_batch {
     size_t n_entries, cap_entries;
     size_t bytes;
     struct azm_buf position;
+    uint64_t oldest_usec;
 };
 
 static size_t scope_logs_content(size_t run)
@@ -151,6 +153,7 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
         return -ENOMEM;
     azm_put_bytes(g->run.data + g->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
     g->run.len += field;
+    g->new_records++;
     b->entries[b->n_entries++] = (struct entry){.group = (uint32_t)(g - b->groups), .len = (uint32_t)field};
     b->bytes = bytes;
     return 1;
@@ -315,4 +318,26 @@ int azm_batch_serialize(const struct azm_batch *b, size_t first, size_t n, struc
                 return r;
         }
     return 0;
+}
+
+uint64_t *azm_batch_oldest_usec(struct azm_batch *b)
+{
+    return &b->oldest_usec;
+}
+
+size_t azm_batch_resources(const struct azm_batch *b)
+{
+    return b->n_groups;
+}
+
+void azm_batch_take_volume(struct azm_batch *b, size_t i, struct azm_text *ret_resource, size_t *ret_records,
+                           size_t *ret_bytes)
+{
+    struct group *g = &b->groups[i];
+
+    *ret_resource = (struct azm_text){(const char *)g->resource.data, g->resource.len};
+    *ret_records = g->new_records;
+    *ret_bytes = g->run.len - g->told_bytes;
+    g->new_records = 0;
+    g->told_bytes = g->run.len;
 }

@@ -57,6 +57,15 @@ size_t azm_batch_half(const struct azm_batch *b, size_t first, size_t n);
 /* One record and its resource, encoded; they belong to the batch. */
 void azm_batch_get(const struct azm_batch *b, size_t i, struct azm_text *ret_resource, struct azm_text *ret_record);
 
+/* How many records of its i-th resource (of azm_batch_resources()) were added since the last call for it, and their
+ * bytes. The resource belongs to the batch. */
+size_t azm_batch_resources(const struct azm_batch *b);
+void azm_batch_take_volume(struct azm_batch *b, size_t i, struct azm_text *ret_resource, size_t *ret_records,
+                           size_t *ret_bytes);
+
 /* The source's position after the last record, in the source's own words: what may be checkpointed when
  * all of this batch is acknowledged. Empty: not known; the next batch's position covers this one. */
 struct azm_buf *azm_batch_position(struct azm_batch *b);
+
+/* When its first record was received (realtime), the owner's to set; 0: not known. */
+uint64_t *azm_batch_oldest_usec(struct azm_batch *b);

@@ -138,7 +138,7 @@ static void on_change(void *userdata)
 
     if (azm_exporter_wants_renewal(d->service.exporter))
         renew_credentials(d);
-    azm_service_sample(&d->service);
+    azm_service_changed(&d->service);
     if (sd_event_source_get_enabled(d->status_timer, &enabled) < 0 || enabled != SD_EVENT_OFF)
         return;
     sd_event_now(d->event, CLOCK_MONOTONIC, &now);
@@ -370,8 +370,8 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     r = azm_pipeline_new(&o, &d->service.pipeline, err);
     if (r < 0)
         return r;
-    azm_service_sample(&d->service);
-    return open_control(d, err);
+    r = azm_service_watch(&d->service, d->event);
+    return r < 0 ? azm_error_set(err, r, "cannot set up the event loop: %m") : open_control(d, err);
 }
 
 static int run(struct daemon *d, bool once)

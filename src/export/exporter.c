@@ -43,6 +43,7 @@ void azm_exporter_forget_failure(struct azm_exporter_status *s)
     s->reason[0] = '\0';
     s->remedy[0] = '\0';
     s->failing_since_usec = s->failing_since_realtime_usec = 0;
+    s->slowed_down = false;
 }
 
 /* --- routes --- */
@@ -136,7 +137,7 @@ int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter *
         azm_http_configure(x->http, x->route->http);
         if (x->route->tokens)
             azm_tokens_notify(x->route->tokens, x->wake_fd);
-        x->status.window = x->route->pace.window;
+        azm_exporter_share(x);
         r = start_thread(x);
         if (r < 0)
             azm_error_set(err, r, "cannot start the exporter thread: %m");
@@ -268,10 +269,27 @@ uint64_t azm_exporter_batch_delay_usec(struct azm_exporter *x)
     return usec;
 }
 
+enum azm_exporter_state azm_exporter_state(struct azm_exporter *x)
+{
+    enum azm_exporter_state state;
+
+    pthread_mutex_lock(&x->mutex);
+    state = x->status.state;
+    pthread_mutex_unlock(&x->mutex);
+    return state;
+}
+
 void azm_exporter_get_status(struct azm_exporter *x, struct azm_exporter_status *ret)
 {
     pthread_mutex_lock(&x->mutex);
     *ret = x->status;
+    pthread_mutex_unlock(&x->mutex);
+}
+
+void azm_exporter_get_answers(struct azm_exporter *x, struct azm_answers *ret)
+{
+    pthread_mutex_lock(&x->mutex);
+    *ret = x->answers;
     pthread_mutex_unlock(&x->mutex);
 }
 

@@ -5,6 +5,7 @@
 #include "batch/batch.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "export/answers.h"
 #include "export/delivery.h"
 #include "export/http.h"
 #include "export/quarantine.h"
@@ -50,6 +51,8 @@ struct azm_exporter_status {
     char remedy[AZM_REMEDY_MAX]; /* what a person can do about it; "": nothing known */
     uint64_t failing_since_usec; /* monotonic; 0 while delivering */
     uint64_t failing_since_realtime_usec;
+    bool slowed_down;        /* the last failure was a 429 */
+    uint64_t next_try_usec;  /* monotonic: no request goes out before; 0: not known, or not failing */
     size_t outstanding;      /* batches submitted that were not collected */
     uint64_t records, bytes; /* acknowledged, and sent on the wire, since the start */
     uint64_t requests, failures;
@@ -57,8 +60,12 @@ struct azm_exporter_status {
     uint64_t rejected;         /* records that a partial success has rejected */
     uint64_t truncated;        /* records that were delivered truncated */
     uint64_t throttled;        /* answers 429 */
+    uint64_t throttled_since_realtime_usec; /* requests or batches are slowed down because of them; 0: they are not */
+    uint64_t throttled_until_usec;          /* monotonic: when some of that is over, if there is no other one */
     uint64_t batch_delay_usec; /* batches should wait so long, because of them; 0: as configured */
     unsigned window;           /* requests allowed in flight now */
+    unsigned window_max;       /* the same, when all is well */
+    struct azm_latency latency;
 };
 
 struct azm_exporter;
@@ -98,7 +105,9 @@ bool azm_exporter_wants_renewal(struct azm_exporter *x);
 /* See struct azm_exporter_status. */
 uint64_t azm_exporter_batch_delay_usec(struct azm_exporter *x);
 
+enum azm_exporter_state azm_exporter_state(struct azm_exporter *x);
 void azm_exporter_get_status(struct azm_exporter *x, struct azm_exporter_status *ret);
+void azm_exporter_get_answers(struct azm_exporter *x, struct azm_answers *ret);
 
 /* For a watchdog: asks the thread for a sign of life and returns whether it answered the one before. */
 bool azm_exporter_alive(struct azm_exporter *x);

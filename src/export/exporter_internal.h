@@ -72,6 +72,7 @@ struct azm_exporter {
     bool renewal;      /* is wanted */
     uint64_t ping, pong;
     struct azm_exporter_status status;
+    struct azm_answers answers;
 };
 
 void azm_exporter_poke(int fd);
@@ -98,6 +99,9 @@ void azm_exporter_count(struct azm_exporter *x, uint64_t *counter, uint64_t n);
 
 /* What the owner sees of the pace, and how many batches are under suspicion. */
 void azm_exporter_share(struct azm_exporter *x);
+
+/* An answer has come, or none will. `words`: why it is a failure, "" if it is none. */
+void azm_exporter_note_answer(struct azm_exporter *x, const struct azm_part *p, long status, const char *words);
 
 /* The destination has failed. A change of state is worth a line in the log, the hundredth failure of an outage is not.
  * `id`: of the request, for the server's people; "". */

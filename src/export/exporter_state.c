@@ -11,10 +11,32 @@ void azm_exporter_count(struct azm_exporter *x, uint64_t *counter, uint64_t n)
 
 void azm_exporter_share(struct azm_exporter *x)
 {
+    const struct azm_pace *pace = &x->route->pace;
+
     pthread_mutex_lock(&x->mutex);
-    x->status.window = x->route->pace.window;
-    x->status.batch_delay_usec = x->route->pace.batch_delay_usec;
+    x->status.window = pace->window;
+    x->status.window_max = pace->window_max;
+    x->status.batch_delay_usec = pace->batch_delay_usec;
+    x->status.next_try_usec = pace->failures > 0 ? pace->not_before_usec : 0;
+    x->status.throttled_until_usec = pace->ease_usec;
+    if (pace->ease_usec == 0)
+        x->status.throttled_since_realtime_usec = 0;
+    else if (x->status.throttled_since_realtime_usec == 0)
+        x->status.throttled_since_realtime_usec = azm_realtime_usec(x->clock);
     x->suspects = azm_transits_suspects(&x->transits);
+    pthread_mutex_unlock(&x->mutex);
+}
+
+void azm_exporter_note_answer(struct azm_exporter *x, const struct azm_part *p, long status, const char *words)
+{
+    uint64_t took = azm_exporter_now(x) - p->sent_usec;
+    char plain[32];
+
+    snprintf(plain, sizeof plain, "HTTP %ld", status);
+    pthread_mutex_lock(&x->mutex);
+    azm_answers_add(&x->answers, status, *words ? words : plain, took, azm_realtime_usec(x->clock));
+    if (status > 0)
+        azm_latency_add(&x->status.latency, took);
     pthread_mutex_unlock(&x->mutex);
 }
 

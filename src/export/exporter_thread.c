@@ -139,6 +139,8 @@ void azm_exporter_on_failed(struct azm_exporter *x, struct azm_part *p, const st
     azm_exporter_share(x);
     pthread_mutex_lock(&x->mutex);
     x->status.throttled += v->meaning == AZM_THROTTLED;
+    if (!p->suspect)
+        x->status.slowed_down = v->meaning == AZM_THROTTLED;
     if (renew && !x->route->tokens)
         x->renewal = x->route->renewal_wanted = true;
     pthread_mutex_unlock(&x->mutex);
@@ -392,6 +394,7 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
     else
         x->in_flight--;
     azm_delivery_decide(a, &attempt, azm_realtime_usec(x->clock), &v);
+    azm_exporter_note_answer(x, p, a->status, v.decision == AZM_ACKNOWLEDGE ? "" : v.reason);
     if (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL) {
         azm_exporter_count(x, &x->status.failures, 1);
         if (!azm_http_request_is_current(p->request)) { /* it says nothing about the way that it takes now */
@@ -426,6 +429,7 @@ static void set_route(struct azm_exporter *x, struct azm_route *route)
     azm_http_configure(x->http, route->http);
     azm_transits_forget(&x->transits);
     x->refusals = 0;
+    azm_exporter_share(x);
 }
 
 /* Takes over what was submitted and configured, and says whether to go on. */

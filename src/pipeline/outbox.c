@@ -18,6 +18,7 @@ struct item {
     struct azm_batch *batch; /* the exporter's; NULL: finished */
     struct azm_buf position; /* empty: not known, or safe already */
     uint64_t row;            /* in the spool; 0: it is not there */
+    uint64_t oldest_usec;    /* realtime: when its first record was received; 0: not known */
 };
 
 struct azm_outbox {
@@ -59,6 +60,7 @@ static int push(struct azm_outbox *b, struct azm_batch *batch, uint64_t row)
     }
     i->batch = batch;
     i->row = row;
+    i->oldest_usec = *azm_batch_oldest_usec(batch);
     if (row == 0)
         i->position = azm_buf_take(azm_batch_position(batch));
     *b->end = i;
@@ -474,6 +476,18 @@ uint64_t azm_outbox_submitted(const struct azm_outbox *b)
 uint64_t azm_outbox_acknowledged(const struct azm_outbox *b)
 {
     return b->acknowledged;
+}
+
+uint64_t azm_outbox_oldest_usec(struct azm_outbox *b)
+{
+    struct azm_spool_status s;
+
+    if (b->first && b->first->oldest_usec > 0)
+        return b->first->oldest_usec;
+    if (!b->spool)
+        return 0;
+    azm_spool_get_status(b->spool, &s);
+    return s.oldest_usec;
 }
 
 void azm_outbox_get_status(struct azm_outbox *b, struct azm_outbox_status *ret)

@@ -39,6 +39,7 @@ struct azm_pipeline {
     struct azm_text resource;
     struct azm_buf own_resource; /* a copy, when the source's own does not last */
     bool pending;
+    uint64_t received_usec; /* realtime; 0: not known */
     size_t largest_bytes; /* of the latest records, fading */
 
     struct azm_buf acknowledged; /* the newest acknowledged position */
@@ -47,6 +48,7 @@ struct azm_pipeline {
     struct azm_flushes flushes;
     bool drained_before;
     uint64_t records_read;
+    struct azm_volumes volumes;
 
     int error;
     struct azm_error words;
@@ -131,6 +133,7 @@ static int encode(struct azm_pipeline *p, const struct azm_record *rec)
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
     p->resource = rec->resource;
+    p->received_usec = rec->observed_time_unix_nano / AZM_NSEC_PER_USEC;
     p->pending = true;
     return 0;
 }
@@ -174,6 +177,7 @@ static int seal(struct azm_pipeline *p, bool force)
         if (r < 0)
             return r;
     }
+    azm_volumes_add_batch(&p->volumes, p->batch);
     r = azm_outbox_put(p->o.outbox, p->batch, &p->words);
     if (r == 0) {
         p->due = true;
@@ -224,6 +228,8 @@ static int place(struct azm_pipeline *p)
     }
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
+    if (azm_batch_records(p->batch) == 1)
+        *azm_batch_oldest_usec(p->batch) = p->received_usec;
     p->pending = false;
     p->largest_bytes = MAX(p->largest_bytes, p->record.len);
     if (azm_batch_room(p->batch) < MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES)) {
@@ -687,4 +693,18 @@ int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_opt
 uint64_t azm_pipeline_records_read(const struct azm_pipeline *p)
 {
     return p->records_read;
+}
+
+uint64_t azm_pipeline_oldest_usec(const struct azm_pipeline *p)
+{
+    if (azm_outbox_outstanding(p->o.outbox) > 0)
+        return azm_outbox_oldest_usec(p->o.outbox);
+    if (batch_has_records(p))
+        return *azm_batch_oldest_usec(p->batch);
+    return p->pending ? p->received_usec : 0;
+}
+
+struct azm_volumes *azm_pipeline_volumes(struct azm_pipeline *p)
+{
+    return &p->volumes;
 }

@@ -8,6 +8,7 @@
 #include "encode/otlp.h"
 #include "pipeline/flush.h"
 #include "pipeline/outbox.h"
+#include "pipeline/volume.h"
 #include "source/source.h"
 
 /* Source -> batch -> outbox -> safe position, in one event loop. A batch is sealed when its timer (from its first
@@ -57,3 +58,10 @@ int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, 
 int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_options *o);
 
 uint64_t azm_pipeline_records_read(const struct azm_pipeline *p);
+
+/* When the first record that was read and is not acknowledged was received (realtime). 0: there is none, or, where
+ * records come encoded already, it is not known. */
+uint64_t azm_pipeline_oldest_usec(const struct azm_pipeline *p);
+
+/* Who logs how much; the pipeline's. */
+struct azm_volumes *azm_pipeline_volumes(struct azm_pipeline *p);

@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "export/destination.h"
 #include "pipeline/service.h"
 
-static const char *name_state(const struct azm_service *v, const struct azm_exporter_status *s)
-{
-    if (v->stopping)
-        return "stopping";
-    switch (s->state) {
-    case AZM_EXPORTER_RETRYING:
-        return "retrying";
-    case AZM_EXPORTER_HELD:
-        return "held";
-    case AZM_EXPORTER_DELIVERING:
-        break;
-    }
-    return "delivering";
-}
+#define LOOK_USEC AZM_USEC_PER_SEC /* a change of state is seen at once, any other in this time */
+#define SAMPLE_ACCURACY_USEC (AZM_USEC_PER_SEC / 2)
 
 /* --- the destination --- */
 
@@ -72,168 +58,211 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
 
 void azm_service_clear(struct azm_service *v)
 {
+    sd_event_source_disable_unref(v->sample_timer);
     azm_tokens_unref(v->tokens);
     free(v->destination);
     free(v->identity);
     free(v->reload_error);
 }
 
-/* --- rates --- */
+/* --- figures --- */
 
-static struct azm_service_sample sample_now(const struct azm_service *v)
+/* How old the first record is that the destination has not acknowledged. */
+static uint64_t behind_usec(const struct azm_service *v, const struct azm_outbox_status *outbox, uint64_t now_usec)
 {
-    struct azm_exporter_status s;
+    uint64_t oldest = v->spool ? outbox->spool.oldest_usec : azm_pipeline_oldest_usec(v->pipeline);
 
-    azm_exporter_get_status(v->exporter, &s);
-    return (struct azm_service_sample){azm_monotonic_usec(&azm_system_clock), azm_pipeline_records_read(v->pipeline),
-                                       s.records};
+    return oldest > 0 && oldest < now_usec ? now_usec - oldest : 0;
 }
 
-void azm_service_sample(struct azm_service *v)
+static void get_outbox_status(const struct azm_service *v, struct azm_outbox_status *ret)
 {
-    struct azm_service_sample now = sample_now(v);
-
-    if (v->samples[0].usec + AZM_SERVICE_RATE_SPAN_USEC / (AZM_SERVICE_RATE_SAMPLES - 1) > now.usec)
-        return;
-    memmove(v->samples + 1, v->samples, sizeof v->samples - sizeof *v->samples);
-    v->samples[0] = now;
-}
-
-/* Over about the last minute. */
-static void compute_rates(const struct azm_service *v, double *ret_read, double *ret_delivered)
-{
-    struct azm_service_sample now = sample_now(v), then = now;
-    double seconds;
-
-    for (size_t i = 0; i < AZM_SERVICE_RATE_SAMPLES && v->samples[i].usec > 0; i++) {
-        then = v->samples[i];
-        if (then.usec + AZM_SERVICE_RATE_SPAN_USEC <= now.usec)
-            break; /* the newest that is a minute old */
+    azm_outbox_get_status(v->outbox, ret);
+    if (v->spool) { /* everything goes through it, always */
+        azm_spool_shared_get_status(v->spool, &ret->spool);
+        ret->spooling = true;
     }
-    seconds = (double)(now.usec - then.usec) / (double)AZM_USEC_PER_SEC;
-    *ret_read = seconds > 0 ? (double)(now.read - then.read) / seconds : 0;
-    *ret_delivered = seconds > 0 ? (double)(now.delivered - then.delivered) / seconds : 0;
+}
+
+/* What changes from moment to moment and is quickly found. */
+static void look(struct azm_service *v, struct azm_figures *f)
+{
+    struct azm_health_facts facts;
+
+    f->now_usec = azm_realtime_usec(&azm_system_clock);
+    f->now_monotonic_usec = azm_monotonic_usec(&azm_system_clock);
+    f->read = azm_pipeline_records_read(v->pipeline);
+    azm_exporter_get_status(v->exporter, &f->exporter);
+    get_outbox_status(v, &f->outbox);
+    f->behind_usec = behind_usec(v, &f->outbox, f->now_usec);
+    facts = (struct azm_health_facts){
+        .now_usec = f->now_usec,
+        .started_usec = v->started_usec,
+        .now_monotonic_usec = f->now_monotonic_usec,
+        .behind_usec = f->behind_usec,
+        .exporter = &f->exporter,
+        .spool_full = f->outbox.spool.full,
+    };
+    azm_health_judge(&facts, &v->health);
+    f->health = v->health;
+    v->looked_usec = f->now_monotonic_usec;
+    v->state = f->exporter.state;
+}
+
+static struct azm_trend_sample sample_of(const struct azm_figures *f)
+{
+    return (struct azm_trend_sample){
+        .usec = f->now_monotonic_usec,
+        .read = f->read,
+        .delivered = f->exporter.records,
+        .requests = f->exporter.requests,
+        .failures = f->exporter.failures,
+        .answers = f->exporter.latency.answers,
+        .answers_usec = f->exporter.latency.sum_usec,
+        .behind_usec = f->behind_usec,
+    };
+}
+
+/* In the last minute. */
+static double rate(uint64_t then, uint64_t now, double seconds)
+{
+    return seconds > 0 ? (double)(now - then) / seconds : 0;
+}
+
+static void measure_rates(const struct azm_service *v, struct azm_figures *f, double *ret_seconds)
+{
+    struct azm_trend_sample now = sample_of(f);
+    const struct azm_trend_sample *then = azm_trend_get(&v->trend, AZM_RATE_SAMPLES - 1);
+    uint64_t answers;
+    double s;
+
+    if (!then)
+        then = &now;
+    s = *ret_seconds = (double)(now.usec - then->usec) / (double)AZM_USEC_PER_SEC;
+    answers = now.answers - then->answers;
+    f->read_per_second = rate(then->read, now.read, s);
+    f->delivered_per_second = rate(then->delivered, now.delivered, s);
+    f->requests_per_second = rate(then->requests, now.requests, s);
+    f->failures_per_second = rate(then->failures, now.failures, s);
+    f->latency_seconds =
+        answers > 0 ? (double)(now.answers_usec - then->answers_usec) / (double)answers / (double)AZM_USEC_PER_SEC : -1;
+}
+
+static int compare_volumes(const void *a, const void *b)
+{
+    const struct azm_volume_rate *x = a, *y = b;
+
+    if (x->bytes_per_second != y->bytes_per_second)
+        return x->bytes_per_second < y->bytes_per_second ? 1 : -1;
+    return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+static void measure_volumes(const struct azm_service *v, struct azm_figures *f, double seconds)
+{
+    const struct azm_volumes *volumes = azm_pipeline_volumes(v->pipeline);
+
+    for (size_t i = 0; i < volumes->n; i++) {
+        const struct azm_volume *item = &volumes->items[i];
+        const struct azm_volume_count *then = &item->then[AZM_RATE_SAMPLES - 1];
+
+        f->volumes[i] = (struct azm_volume_rate){
+            .service = item->service,
+            .records = item->now.records,
+            .bytes = item->now.bytes,
+            .records_per_second = rate(then->records, item->now.records, seconds),
+            .bytes_per_second = rate(then->bytes, item->now.bytes, seconds),
+        };
+    }
+    f->n_volumes = volumes->n;
+    f->other_volumes = volumes->others;
+    qsort(f->volumes, f->n_volumes, sizeof *f->volumes, compare_volumes);
+}
+
+int azm_service_measure(struct azm_service *v, struct azm_figures *f, struct azm_error *err)
+{
+    double seconds;
+    int r;
+
+    *f = (struct azm_figures){
+        .started_usec = v->started_usec,
+        .stopping = v->stopping,
+        .destination = v->destination,
+        .has_tokens = v->tokens != NULL,
+        .spool_is_source = v->spool != NULL,
+        .reloads = v->reloads,
+        .reload_error = v->reload_error,
+    };
+    r = v->source->ops->get_status(v->source, &f->source, err);
+    if (r < 0)
+        return r;
+    look(v, f);
+    azm_exporter_get_answers(v->exporter, &f->answers);
+    if (v->tokens) {
+        f->credential = azm_tokens_credential_name(v->tokens);
+        azm_tokens_get_status(v->tokens, &f->tokens);
+    }
+    f->quarantine_known = azm_quarantine_get_status(v->quarantine, &f->quarantine, &f->quarantine_error) >= 0;
+    measure_rates(v, f, &seconds);
+    measure_volumes(v, f, seconds);
+    return 0;
+}
+
+void azm_service_changed(struct azm_service *v)
+{
+    struct azm_figures f;
+
+    if (azm_monotonic_usec(&azm_system_clock) >= v->looked_usec + LOOK_USEC ||
+        azm_exporter_state(v->exporter) != v->state)
+        look(v, &f);
+}
+
+static void sample(struct azm_service *v)
+{
+    struct azm_figures f;
+    struct azm_trend_sample now;
+
+    look(v, &f);
+    now = sample_of(&f);
+    azm_trend_add(&v->trend, &now);
+    azm_volumes_sample(azm_pipeline_volumes(v->pipeline));
+}
+
+static int on_sample_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)usec;
+    sample(userdata);
+    (void)sd_event_source_set_time_relative(s, AZM_TREND_INTERVAL_USEC);
+    return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+int azm_service_watch(struct azm_service *v, sd_event *event)
+{
+    sample(v);
+    return sd_event_add_time_relative(event, &v->sample_timer, CLOCK_MONOTONIC, AZM_TREND_INTERVAL_USEC,
+                                      SAMPLE_ACCURACY_USEC, on_sample_timer, v);
 }
 
 /* --- status --- */
 
-static json_t *time_or_null(uint64_t realtime_usec)
+static json_t *describe(struct azm_service *v)
 {
-    char text[AZM_TIME_TEXT_MAX];
-
-    azm_time_print(realtime_usec, text);
-    return *text ? json_string(text) : json_null();
-}
-
-static json_t *describe_lag(const struct azm_source_status *s)
-{
-    return json_pack("{s:o, s:b, s:f}", "records",
-                     s->lag_known ? json_integer((json_int_t)s->lag_records) : json_null(), "up_to", s->lag_up_to,
-                     "seconds", (double)s->lag_usec / (double)AZM_USEC_PER_SEC);
-}
-
-static json_t *describe_error(const struct azm_exporter_status *s)
-{
-    if (s->state == AZM_EXPORTER_DELIVERING)
-        return json_null();
-    return json_pack("{s:s%, s:s?, s:o}", "reason", s->reason, strnlen(s->reason, sizeof s->reason), "remedy",
-                     *s->remedy ? s->remedy : NULL, "since", time_or_null(s->failing_since_realtime_usec));
-}
-
-/* Whose token it is, and until when; null where none is needed. */
-static json_t *describe_token(const struct azm_service *v)
-{
-    struct azm_tokens_status s;
-
-    if (!v->tokens)
-        return json_null();
-    azm_tokens_get_status(v->tokens, &s);
-    return json_pack("{s:s, s:s, s:o, s:I, s:s?, s:s?}", "credential", azm_tokens_credential_name(v->tokens),
-                     "object_id", s.object_id, "expires", time_or_null(s.expires_realtime_usec), "acquired",
-                     (json_int_t)s.acquired, "error", *s.failure.reason ? s.failure.reason : NULL, "remedy",
-                     *s.failure.remedy ? s.failure.remedy : NULL);
-}
-
-static json_t *describe_losses(const struct azm_losses *l)
-{
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "gaps", (json_int_t)l->gaps, "gap_entries",
-                     (json_int_t)l->gap_entries, "suppressed", (json_int_t)l->suppressed, "missed_kernel",
-                     (json_int_t)l->missed_kernel, "unreadable", (json_int_t)l->unreadable, "damaged_files",
-                     (json_int_t)l->damaged_files);
-}
-
-/* What came of records that the destination does not take: since the start, and what is kept of them now. */
-static json_t *describe_quarantine(const struct azm_service *v, const struct azm_exporter_status *s)
-{
-    struct azm_quarantine_status q;
+    struct azm_figures f;
     struct azm_error err;
 
-    if (azm_quarantine_get_status(v->quarantine, &q, &err) < 0)
-        return json_pack("{s:s, s:I, s:I, s:I}", "error", err.words, "quarantined", (json_int_t)s->quarantined,
-                         "rejected", (json_int_t)s->rejected, "truncated", (json_int_t)s->truncated);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "records", (json_int_t)q.records, "bytes", (json_int_t)q.bytes,
-                     "max_bytes", (json_int_t)q.max_bytes, "quarantined", (json_int_t)s->quarantined, "rejected",
-                     (json_int_t)s->rejected, "truncated", (json_int_t)s->truncated);
+    return azm_service_measure(v, &f, &err) < 0 ? azm_control_error(err.words) : azm_figures_json(&f);
 }
 
-static json_t *describe_throttling(const struct azm_exporter_status *s)
+static json_t *describe_trend(struct azm_service *v, const json_t *message)
 {
-    return json_pack("{s:I, s:f, s:i}", "answers", (json_int_t)s->throttled, "batch_delay",
-                     (double)s->batch_delay_usec / (double)AZM_USEC_PER_SEC, "window", (int)s->window);
-}
+    json_int_t wanted = json_integer_value(json_object_get(message, "intervals"));
+    struct azm_trend_sample now;
+    struct azm_figures f;
 
-static const char *name_full(const struct azm_outbox_status *s)
-{
-    switch (s->spool.full) {
-    case AZM_SPOOL_FULL_LIMIT:
-        return "limit";
-    case AZM_SPOOL_FULL_DISK:
-        return "disk";
-    case AZM_SPOOL_HAS_ROOM:
-        break;
-    }
-    return NULL;
-}
-
-static json_t *describe_spool(const struct azm_service *v)
-{
-    struct azm_outbox_status s;
-
-    azm_outbox_get_status(v->outbox, &s);
-    if (v->spool) { /* everything goes through it, always */
-        azm_spool_shared_get_status(v->spool, &s.spool);
-        s.spooling = true;
-    }
-    return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:s?, s:I}", "active", s.spooling, "since",
-                     time_or_null(s.since_usec), "batches", (json_int_t)s.spool.rows, "records",
-                     (json_int_t)s.spool.records, "bytes", (json_int_t)s.spool.bytes, "max_bytes",
-                     (json_int_t)s.spool.max_bytes, "oldest", time_or_null(s.spool.oldest_usec), "full", name_full(&s),
-                     "lost_batches", (json_int_t)s.lost_rows);
-}
-
-static json_t *describe(const struct azm_service *v)
-{
-    struct azm_exporter_status s;
-    struct azm_source_status source;
-    struct azm_error err;
-    double read, delivered;
-
-    if (v->source->ops->get_status(v->source, &source, &err) < 0)
-        return azm_control_error(err.words);
-    azm_exporter_get_status(v->exporter, &s);
-    compute_rates(v, &read, &delivered);
-    return json_pack(
-        "{s:s, s:i, s:s, s:o, s:s, s:s, s:{s:s, s:o}, s:o, s:{s:I, s:f}, s:{s:I, s:I, s:I, s:f},"
-        " s:{s:I}, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s?}}",
-        "version", PACKAGE_VERSION, "pid", (int)getpid(), "state", name_state(v, &s), "started",
-        time_or_null(v->started_usec), "destination", v->destination, "journal", source.name, "acknowledged", "cursor",
-        source.cursor, "received", time_or_null(source.acknowledged_usec), "lag", describe_lag(&source), "read",
-        "records", (json_int_t)azm_pipeline_records_read(v->pipeline), "per_second", read, "delivered", "records",
-        (json_int_t)s.records, "requests", (json_int_t)s.requests, "bytes", (json_int_t)s.bytes, "per_second",
-        delivered, "in_flight", "batches", (json_int_t)s.outstanding, "failures", (json_int_t)s.failures, "error",
-        describe_error(&s), "token", describe_token(v), "losses", describe_losses(&source.losses), "quarantine",
-        describe_quarantine(v, &s), "throttling", describe_throttling(&s), "spool", describe_spool(v), "config",
-        "reloads", (json_int_t)v->reloads, "last_reload_error", v->reload_error);
+    if (wanted < 0)
+        return azm_control_error("trend: \"intervals\" is how many of the latest, 0 for all");
+    look(v, &f);
+    now = sample_of(&f);
+    return azm_trend_json(&v->trend, &now, wanted > 0 ? MIN((size_t)wanted, SIZE_MAX - 1) : AZM_TREND_SAMPLES);
 }
 
 /* --- flush --- */
@@ -275,10 +304,12 @@ void azm_service_answer(struct azm_control_request *rq, const json_t *message, v
 
     if (command && strcmp(command, "status") == 0)
         azm_control_reply(rq, describe(v));
+    else if (command && strcmp(command, "trend") == 0)
+        azm_control_reply(rq, describe_trend(v, message));
     else if (command && strcmp(command, "journal") == 0)
         azm_control_reply(rq, describe_journal(v));
     else if (command && strcmp(command, "flush") == 0)
         answer_flush(v, rq, message);
     else
-        azm_control_reply(rq, azm_control_error("unknown command; known are: status, journal, flush"));
+        azm_control_reply(rq, azm_control_error("unknown command; known are: status, trend, journal, flush"));
 }

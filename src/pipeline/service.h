@@ -2,20 +2,13 @@
 #pragma once
 
 #include "pipeline/control.h"
+#include "pipeline/figures.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/trend.h"
 #include "store/spool_shared.h"
 
 /* What a running exporter says of itself, be it azmonlog run or an action of rsyslogd: its parts, which stay their
  * owner's, and answers to requests of the control socket. Everything here belongs to the thread of the event loop. */
-
-#define AZM_SERVICE_RATE_SAMPLES 7
-#define AZM_SERVICE_RATE_SPAN_USEC (60 * AZM_USEC_PER_SEC)
-
-/* Counters as they once were, for rates. */
-struct azm_service_sample {
-    uint64_t usec; /* monotonic; 0: free */
-    uint64_t read, delivered;
-};
 
 struct azm_service {
     char *destination;         /* how messages name it; owned, as the next two */
@@ -33,8 +26,13 @@ struct azm_service {
     bool stopping;
     uint64_t started_usec; /* realtime */
     uint64_t reloads;
-    char *reload_error;                                          /* of the last reload; NULL: it went well */
-    struct azm_service_sample samples[AZM_SERVICE_RATE_SAMPLES]; /* the newest first */
+    char *reload_error; /* of the last reload; NULL: it went well */
+
+    struct azm_health health;
+    uint64_t looked_usec; /* monotonic: when that was last looked at, */
+    enum azm_exporter_state state; /* and what the exporter was then */
+    struct azm_trend trend;
+    sd_event_source *sample_timer;
 };
 
 /* Starts the exporter, or makes a running one go by this configuration, with the tokens that are there if they are for
@@ -45,8 +43,16 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
 /* Frees what it owns; the exporter must be gone. */
 void azm_service_clear(struct azm_service *v);
 
-/* Answers requests of the control socket: status, flush, journal; `userdata` is the service. */
+/* Answers requests of the control socket: status, trend, flush, journal; `userdata` is the service. */
 void azm_service_answer(struct azm_control_request *rq, const json_t *message, void *userdata);
 
-/* Keeps the counters for rates; to be called when they move. */
-void azm_service_sample(struct azm_service *v);
+/* From now on it knows since when it is well or not, and what it was like in the last hour; to be called when all parts
+ * are there. 0 or -errno. */
+int azm_service_watch(struct azm_service *v, sd_event *event);
+
+/* Something has changed that may be for good or bad. */
+void azm_service_changed(struct azm_service *v);
+
+/* Looks at everything: 0 or -errno. What `ret` points to is valid until the event loop goes on. The journal is opened
+ * for it, so not for every turn of a loop. */
+int azm_service_measure(struct azm_service *v, struct azm_figures *ret, struct azm_error *err);
