@@ -140,6 +140,27 @@ int cli_load_client_config(struct azm_config *c, const char *path, const struct 
     return load_config(c, path, o, true);
 }
 
+static int look_for_destination(void *userdata, const char *section, const char *key, const char *value,
+                                const char *where, bool is_public, struct azm_error *err)
+{
+    (void)where;
+    (void)is_public;
+    (void)err;
+    if (strcmp(section, "destination") == 0 && *value &&
+        (strcmp(key, "endpoint") == 0 || strcmp(key, "dce") == 0 || strcmp(key, "connection_string") == 0))
+        *(bool *)userdata = true;
+    return 0;
+}
+
+bool cli_names_destination(const char *path)
+{
+    struct azm_error err;
+    bool found = false;
+
+    return azm_config_file_read(path ? path : AZM_DEFAULT_CONFIG, !path, look_for_destination, &found, &err) >= 0 &&
+           found;
+}
+
 char *cli_control_path(const struct azm_config *c)
 {
     char *path;

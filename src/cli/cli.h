@@ -44,6 +44,9 @@ int cli_read_config(struct azm_config *c, const char *path, const struct cli_ove
  * permission (certificates, files of headers) and may be what is wrong. */
 int cli_load_client_config(struct azm_config *c, const char *path, const struct cli_overrides *o);
 
+/* Does this file (NULL: the default one), or a drop-in of it, say where records go? */
+bool cli_names_destination(const char *path);
+
 /* Where the control socket of this configuration is: [state] control=, or else a place that follows from the state
  * directory, so that every azmonlog has its own. The caller frees it; NULL when memory is out. */
 char *cli_control_path(const struct azm_config *c);

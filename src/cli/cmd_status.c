@@ -2,21 +2,28 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#include "cli/actions.h"
 #include "cli/cli.h"
-#include "cli/control_client.h"
+#include "cli/status_collect.h"
+#include "cli/status_health.h"
 #include "cli/status_text.h"
+#include "cli/watch.h"
 #include "core/clock.h"
 #include "core/log.h"
 
 #define ANSWER_LIMIT_USEC (5 * AZM_USEC_PER_SEC)
+#define WATCH_LIMIT_USEC (2 * AZM_USEC_PER_SEC) /* keys wait for it */
 
 static void print_help(void)
 {
     printf("Usage: azmonlog status [OPTION...]\n\n"
            "Asks the running azmonlog where the records are, what holds them, and what to do;\n"
-           "without options also each action of rsyslogd, by /var/spool/azmonlog/*/control.\n\n"
+           "without -c, --state-directory and --control also each action of rsyslogd, by\n"
+           "/var/spool/azmonlog/*/control. The first line says how it is, and since when.\n\n"
+           "      --watch                a live screen; q ends it\n"
            "      --json                 one line of JSON\n"
            "  -c, --config FILE          configuration of the one to ask\n"
            "                             (" AZM_DEFAULT_CONFIG ")\n"
@@ -24,92 +31,82 @@ static void print_help(void)
            "      --control PATH         [state] control=, its control socket\n"
            "  -h, --help                 this text\n\n"
            "Needs write permission on the control socket: root or its group.\n"
-           "Exit codes: 0 it runs and has answered, 3 no azmonlog is running.\n");
+           "Exit codes: 0 well, 1 behind or throttled, 2 held, 3 down (of several: the highest).\n");
 }
 
-static int end_of_output(void)
+/* Of a terminal; what goes elsewhere is plain, with a line for each thing. */
+static struct azm_status_style choose_style(void)
 {
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    struct azm_status_style style = {0};
+    struct winsize size;
+
+    if (!isatty(STDOUT_FILENO))
+        return style;
+    style.colour = !(no_colour && *no_colour) && term && *term && strcmp(term, "dumb") != 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0)
+        style.width = size.ws_col;
+    return style;
+}
+
+/* azmonlog's own is the answer, and the actions are a member of it. */
+static void print_json(const json_t *statuses)
+{
+    json_t *first = json_array_get(statuses, 0), *all = NULL, *actions = json_array(), *status;
+    size_t i;
+
+    if (first && !json_object_get(first, "action"))
+        all = json_incref(first);
+    json_array_foreach(statuses, i, status)
+    {
+        if (status != all)
+            json_array_append(actions, status);
+    }
+    if (!all)
+        all = json_object();
+    if (json_array_size(actions) > 0)
+        json_object_set(all, "actions", actions);
+    json_dumpf(all, stdout, JSON_COMPACT);
+    fputc('\n', stdout);
+    json_decref(actions);
+    json_decref(all);
+}
+
+static int print(const json_t *statuses, bool json)
+{
+    const struct azm_status_style style = choose_style();
+
+    if (json)
+        print_json(statuses);
+    else
+        azm_status_print_all(stdout, statuses, azm_realtime_usec(&azm_system_clock), &style);
     if (fflush(stdout) == 0 || errno == EPIPE)
         return AZM_EXIT_OK;
     azm_log(AZM_LOG_ERROR, "cannot write: %m");
     return AZM_EXIT_FAILURE;
 }
 
-static void print_actions(const json_t *actions, bool first)
+static int status(const struct status_target *target, bool json)
 {
-    const json_t *action;
-    size_t i;
+    struct azm_error err;
+    json_t *statuses;
+    int r = cli_collect_status(target, &statuses, &err), k = 0, code = r < 0 ? cli_fail(r, &err) : 0;
 
-    json_array_foreach(actions, i, action)
-    {
-        printf("%s", first && i == 0 ? "" : "\n");
-        azm_status_print(stdout, action, azm_realtime_usec(&azm_system_clock));
+    if (json_array_size(statuses) > 0) {
+        k = print(statuses, json);
+        if (r >= 0)
+            code = status_exit_code(status_worst(statuses));
     }
-}
-
-/* `answer`: NULL if no azmonlog runs; `actions`: NULL if there are none, or nobody asks for them. */
-static int print(json_t *answer, json_t *actions, bool json)
-{
-    if (json) {
-        json_t *all = answer ? json_incref(answer) : json_object();
-
-        if (actions)
-            json_object_set(all, "actions", actions);
-        json_dumpf(all, stdout, JSON_COMPACT);
-        fputc('\n', stdout);
-        json_decref(all);
-    } else {
-        if (answer)
-            azm_status_print(stdout, answer, azm_realtime_usec(&azm_system_clock));
-        print_actions(actions, !answer);
-    }
-    return end_of_output();
-}
-
-/* The answer of the azmonlog with this configuration: 0 or an exit code. */
-static int ask(const struct azm_config *config, json_t **ret)
-{
-    _cleanup_free_ char *path = cli_control_path(config);
-    struct azm_error err = {0};
-    const char *refused;
-    int r;
-
-    if (path)
-        r = azm_control_call(path, json_pack("{s:s}", "command", "status"), cli_deadline(ANSWER_LIMIT_USEC), ret, &err);
-    else
-        r = azm_error_set(&err, ENOMEM, "out of memory");
-    if (r < 0)
-        return cli_fail(r, &err);
-    refused = json_string_value(json_object_get(*ret, "error"));
-    if (!refused)
-        return 0;
-    azm_error_set(&err, EPROTO, "azmonlog answers: %s", refused);
-    json_decref(*ret);
-    *ret = NULL;
-    return cli_fail(-EPROTO, &err);
-}
-
-static int status(const struct azm_config *config, bool json, bool with_actions)
-{
-    json_t *answer = NULL, *actions = with_actions ? cli_ask_actions(cli_deadline(ANSWER_LIMIT_USEC)) : NULL;
-    int r = ask(config, &answer), k = 0;
-
-    if (json_array_size(actions) == 0) {
-        json_decref(actions);
-        actions = NULL;
-    }
-    if (answer || actions)
-        k = print(answer, actions, json);
-    json_decref(answer);
-    json_decref(actions);
-    return r != 0 ? r : k;
+    json_decref(statuses);
+    return k != 0 ? k : code;
 }
 
 int cmd_status(int argc, char **argv)
 {
-    enum { OPT_JSON = 256, OPT_STATE_DIRECTORY, OPT_CONTROL };
+    enum { OPT_JSON = 256, OPT_WATCH, OPT_STATE_DIRECTORY, OPT_CONTROL };
     static const struct option options[] = {
         {"json", no_argument, NULL, OPT_JSON},
+        {"watch", no_argument, NULL, OPT_WATCH},
         {"config", required_argument, NULL, 'c'},
         {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
         {"control", required_argument, NULL, OPT_CONTROL},
@@ -119,13 +116,17 @@ int cmd_status(int argc, char **argv)
     _cleanup_(azm_config_free) struct azm_config config = {0};
     struct cli_overrides overrides = {0};
     const char *path = NULL;
-    bool json = false;
+    bool json = false, watch = false;
+    struct status_target target;
     int c, r;
 
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
         switch (c) {
         case OPT_JSON:
             json = true;
+            break;
+        case OPT_WATCH:
+            watch = true;
             break;
         case 'c':
             path = optarg;
@@ -144,6 +145,18 @@ int cmd_status(int argc, char **argv)
         }
     if (optind < argc)
         return cli_no_argument("status", argv[optind]);
+    if (json && watch) {
+        azm_log(AZM_LOG_ERROR, "status: either --json or --watch");
+        return AZM_EXIT_USAGE;
+    }
     r = cli_load_client_config(&config, path, &overrides);
-    return r != 0 ? r : status(&config, json, !path && overrides.n == 0);
+    if (r != 0)
+        return r;
+    target = (struct status_target){
+        .config = &config,
+        .actions = !path && overrides.n == 0,
+        .expected = cli_names_destination(path),
+        .limit_usec = watch ? WATCH_LIMIT_USEC : ANSWER_LIMIT_USEC,
+    };
+    return watch ? cli_watch(&target) : status(&target, json);
 }

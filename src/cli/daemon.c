@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
@@ -44,6 +45,8 @@ static void daemon_free(struct daemon *d)
     sd_event_source_unref(d->watchdog_timer);
     sd_event_unref(d->event);
     azm_service_clear(&d->service);
+    if (d->lock_fd >= 0)
+        (void)futimens(d->lock_fd, NULL); /* so that it can be seen later when that was */
     azm_closep(&d->lock_fd);
     azm_closep(&d->state_dir_fd);
     azm_config_free(d->config);

@@ -1,101 +1,77 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "cli/status_health.h"
 #include "cli/status_text.h"
-#include "core/buf.h"
+#include "cli/words.h"
 #include "core/clock.h"
-#include "core/timespan.h"
-#include "core/utf8.h"
 
-/* --- pieces of a line, each only if it is known --- */
+#define LABEL_WIDTH 14
+#define ANSWERS_SHOWN 3
+#define SERVICES_SHOWN 5
 
-static const char *string_of(const json_t *object, const char *key)
+/* ECMA-48, "Select Graphic Rendition" */
+#define COLOUR_GOOD "\033[32m"
+#define COLOUR_DOUBTFUL "\033[33m"
+#define COLOUR_BAD "\033[1;31m"
+#define COLOUR_STRONG "\033[1m"
+#define COLOUR_OFF "\033[0m"
+
+/* Where it goes, and the line that is being made. */
+struct page {
+    FILE *f;
+    struct azm_status_style style;
+    uint64_t now_usec;
+    struct azm_buf line;
+};
+
+/* --- a line --- */
+
+/* How many columns: each character takes one, as nearly all do that come here. */
+static unsigned columns(const uint8_t *s, size_t len)
 {
-    return json_string_value(json_object_get(object, key));
+    unsigned n = 0;
+
+    for (size_t i = 0; i < len; i++)
+        n += (s[i] & 0xC0) != 0x80;
+    return n;
 }
 
-/* An integer, or 0. */
-static int64_t count_of(const json_t *object, const char *key)
+/* The text, broken at blanks where it is too wide. What has none (a position) is left to the terminal, so that it can
+ * be copied in one piece. */
+static void put_wrapped(const struct page *p, const uint8_t *s, size_t len)
 {
-    return json_integer_value(json_object_get(object, key));
-}
+    unsigned room = p->style.width > LABEL_WIDTH + 20 ? p->style.width - LABEL_WIDTH : 0, used = 0;
 
-/* One line. What comes from afar (a reason, a path) moves no cursor and changes no colour here. */
-static void row(FILE *f, const char *name, struct azm_buf *text)
-{
-    if (text->len > 0)
-        fprintf(f, "%-12s  ", name);
-    for (size_t i = 0; i < text->len; i++) {
-        size_t n = azm_utf8_control_len((const char *)text->data + i, text->len - i);
+    for (size_t i = 0, end; i < len; i = end) {
+        const uint8_t *blank = memchr(s + i + 1, ' ', len - i - 1);
+        unsigned wide;
 
-        fputc(n > 0 ? '?' : text->data[i], f);
-        i += n > 0 ? n - 1 : 0;
+        end = blank ? (size_t)(blank - s) : len;
+        wide = columns(s + i, end - i);
+        if (room > 0 && used > 0 && used + wide > room) {
+            fprintf(p->f, "\n%*s", LABEL_WIDTH, "");
+            i++; /* the blank */
+            wide--;
+            used = 0;
+        }
+        fwrite(s + i, 1, end - i, p->f);
+        used += wide;
     }
-    if (text->len > 0)
-        fputc('\n', f);
-    azm_buf_clear(text);
 }
 
-static void put_string(struct azm_buf *line, const char *s)
+/* One line, unless there is nothing to say. */
+static void row(struct page *p, const char *name, const char *colour)
 {
-    if (s)
-        azm_buf_printf(line, "%s", s);
-}
-
-/* "3 gaps"; `many` is the plural */
-static void put_count(struct azm_buf *line, int64_t n, const char *one, const char *many)
-{
-    azm_buf_printf(line, "%" PRId64 " %s", n, n == 1 ? one : many);
-}
-
-static void put_span(struct azm_buf *line, double seconds)
-{
-    uint64_t s = seconds < 0 ? 0 : seconds < 1e15 ? (uint64_t)seconds : UINT64_C(1000000000000000);
-
-    if (seconds < 1)
-        azm_buf_printf(line, "%.1fs", MAX(seconds, 0.0));
-    else if (s < 60)
-        azm_buf_printf(line, "%" PRIu64 "s", s);
-    else if (s < 3600)
-        azm_buf_printf(line, "%" PRIu64 "min %" PRIu64 "s", s / 60, s % 60);
-    else if (s < 86400)
-        azm_buf_printf(line, "%" PRIu64 "h %" PRIu64 "min", s / 3600, s / 60 % 60);
-    else
-        azm_buf_printf(line, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s / 3600 % 24);
-}
-
-/* "2026-01-31 12:00:00 UTC, 5s ago" (or "in 5s") of an RFC 3339 time in UTC */
-static void put_time(struct azm_buf *line, const char *time, uint64_t now_usec)
-{
-    uint64_t usec;
-
-    if (!time)
-        return;
-    if (strlen(time) < strlen("2026-01-31T12:00:00Z") || time[strlen(time) - 1] != 'Z' ||
-        azm_parse_time(time, now_usec, &usec) < 0) {
-        azm_buf_printf(line, "%s", time);
-        return;
+    if (p->line.len > 0) {
+        azm_mask_controls(&p->line);
+        fprintf(p->f, "%-*s%s", LABEL_WIDTH, name, p->style.colour ? colour : "");
+        put_wrapped(p, p->line.data, p->line.len);
+        fprintf(p->f, "%s\n", p->style.colour && *colour ? COLOUR_OFF : "");
     }
-    azm_buf_printf(line, "%.10s %.8s UTC, %s", time, time + 11, usec > now_usec ? "in " : "");
-    put_span(line, (double)(usec > now_usec ? usec - now_usec : now_usec - usec) / (double)AZM_USEC_PER_SEC);
-    azm_buf_printf(line, "%s", usec > now_usec ? "" : " ago");
-}
-
-static void put_bytes(struct azm_buf *line, double bytes)
-{
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
-
-    while (bytes >= 1024 && unit + 1 < ELEMENTSOF(units)) {
-        bytes /= 1024;
-        unit++;
-    }
-    azm_buf_printf(line, "%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
+    azm_buf_clear(&p->line);
 }
 
 static void put_rate(struct azm_buf *line, const json_t *object)
@@ -108,116 +84,227 @@ static void put_rate(struct azm_buf *line, const json_t *object)
 
 /* --- lines --- */
 
-static void print_state(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+static const char *colour_of(const json_t *status)
 {
-    const json_t *error = json_object_get(status, "error");
-    const char *state = string_of(status, "state");
-    bool loud = state && (strcmp(state, "held") == 0 || strcmp(state, "retrying") == 0);
+    static const char *const colours[] = {COLOUR_GOOD, COLOUR_DOUBTFUL, COLOUR_BAD, COLOUR_BAD};
 
-    for (const char *p = state; p && *p; p++)
-        azm_buf_printf(line, "%c", loud ? toupper((unsigned char)*p) : *p);
-    if (string_of(error, "since")) {
-        azm_buf_printf(line, "%ssince ", line->len ? " " : "");
-        put_time(line, string_of(error, "since"), now_usec);
-    }
-    row(f, "State", line);
-    put_string(line, string_of(error, "reason"));
-    row(f, "Reason", line);
-    put_string(line, string_of(error, "remedy"));
-    row(f, "What to do", line);
+    return colours[status_exit_code(status)];
 }
 
-static void print_waiting(FILE *f, struct azm_buf *line, const json_t *status)
+/* "HELD since ...": what is not well is loud. */
+static void put_condition(struct page *p, const json_t *status)
 {
-    const json_t *lag = json_object_get(status, "lag"), *records = json_object_get(lag, "records"),
+    const struct status_health h = status_health(status);
+    bool loud = h.condition && strcmp(h.condition, "well") != 0;
+
+    for (const char *c = h.condition; c && *c; c++)
+        azm_buf_printf(&p->line, "%c", loud ? toupper((unsigned char)*c) : *c);
+    if (h.since) {
+        azm_put_string(&p->line, h.condition && strcmp(h.condition, "down") == 0 ? ", last seen " : " since ");
+        azm_put_time(&p->line, h.since, p->now_usec);
+    }
+}
+
+static void print_state(struct page *p, const json_t *status)
+{
+    const struct status_health h = status_health(status);
+    const char *state = azm_json_string(status, "state");
+    const json_t *next = json_object_get(json_object_get(status, "error"), "next_try");
+
+    put_condition(p, status);
+    if (state && strcmp(state, "stopping") == 0)
+        azm_buf_printf(&p->line, "; stopping");
+    row(p, "State", colour_of(status));
+    azm_put_string(&p->line, azm_json_string(status, "action"));
+    row(p, "Action", "");
+    azm_put_string(&p->line, h.reason);
+    row(p, "Reason", "");
+    azm_put_string(&p->line, h.remedy);
+    row(p, "What to do", COLOUR_STRONG);
+    if (json_is_number(next)) {
+        azm_put_string(&p->line, json_number_value(next) > 0 ? "in " : "now");
+        if (json_number_value(next) > 0)
+            azm_put_span(&p->line, json_number_value(next));
+    }
+    row(p, "Next try", "");
+}
+
+static void print_waiting(struct page *p, const json_t *status)
+{
+    const json_t *behind = json_object_get(status, "behind"),
+                 *lag = behind ? behind : json_object_get(status, "lag"), *records = json_object_get(lag, "records"),
                  *seconds = json_object_get(lag, "seconds");
-    int64_t batches = count_of(json_object_get(status, "in_flight"), "batches");
+    int64_t batches = azm_json_count(json_object_get(status, "in_flight"), "batches");
 
     if (json_is_integer(records) && json_integer_value(records) == 0)
-        azm_buf_printf(line, "nothing");
+        azm_buf_printf(&p->line, "nothing");
     else if (json_is_integer(records)) {
-        azm_buf_printf(line, "%s", json_is_true(json_object_get(lag, "up_to")) ? "up to " : "");
-        put_count(line, json_integer_value(records), "record", "records");
+        azm_buf_printf(&p->line, "%s", json_is_true(json_object_get(lag, "up_to")) ? "up to " : "");
+        azm_put_count(&p->line, json_integer_value(records), "record", "records");
     } else if (lag)
-        azm_buf_printf(line, "number of records not known");
+        azm_buf_printf(&p->line, "number of records not known");
     if (json_is_number(seconds) && json_number_value(seconds) > 0) {
-        azm_buf_printf(line, "%s", line->len ? ", " : "");
-        put_span(line, json_number_value(seconds));
-        azm_buf_printf(line, " behind");
+        azm_put_separator(&p->line, ", ");
+        azm_put_span(&p->line, json_number_value(seconds));
+        azm_buf_printf(&p->line, " behind");
     }
     if (batches > 0) {
-        azm_buf_printf(line, "%s", line->len ? ", " : "");
-        put_count(line, batches, "batch", "batches");
-        azm_buf_printf(line, " on the way");
+        azm_put_separator(&p->line, ", ");
+        azm_put_count(&p->line, batches, "batch", "batches");
+        azm_buf_printf(&p->line, " on the way");
     }
-    row(f, "Waiting", line);
+    row(p, "Waiting", "");
 }
 
-static void print_counts(FILE *f, struct azm_buf *line, const json_t *status)
+static void print_counts(struct page *p, const json_t *status)
 {
     const json_t *read = json_object_get(status, "read"), *delivered = json_object_get(status, "delivered"),
                  *bytes = json_object_get(delivered, "bytes");
-    int64_t failures = count_of(status, "failures");
+    int64_t failures = azm_json_count(status, "failures");
 
     if (json_is_integer(json_object_get(read, "records"))) {
-        put_count(line, count_of(read, "records"), "record", "records");
-        put_rate(line, read);
+        azm_put_count(&p->line, azm_json_count(read, "records"), "record", "records");
+        put_rate(&p->line, read);
     }
-    row(f, "Read", line);
+    row(p, "Read", "");
     if (json_is_integer(json_object_get(delivered, "records"))) {
-        put_count(line, count_of(delivered, "records"), "record", "records");
-        put_rate(line, delivered);
+        azm_put_count(&p->line, azm_json_count(delivered, "records"), "record", "records");
+        put_rate(&p->line, delivered);
     }
     if (json_is_integer(json_object_get(delivered, "requests"))) {
-        azm_buf_printf(line, "%s", line->len ? "; " : "");
-        put_count(line, count_of(delivered, "requests"), "request", "requests");
+        azm_put_separator(&p->line, "; ");
+        azm_put_count(&p->line, azm_json_count(delivered, "requests"), "request", "requests");
     }
     if (json_is_number(bytes)) {
-        azm_buf_printf(line, "%s", line->len ? ", " : "");
-        put_bytes(line, json_number_value(bytes));
+        azm_put_separator(&p->line, ", ");
+        azm_put_bytes(&p->line, json_number_value(bytes));
     }
     if (failures > 0) {
-        azm_buf_printf(line, "%s", line->len ? "; " : "");
-        put_count(line, failures, "failed attempt", "failed attempts");
+        azm_put_separator(&p->line, "; ");
+        azm_put_count(&p->line, failures, "failed attempt", "failed attempts");
     }
-    row(f, "Delivered", line);
+    row(p, "Delivered", "");
 }
 
-static void print_position(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+static void print_window(struct page *p, const json_t *status)
+{
+    const json_t *throttling = json_object_get(status, "throttling"),
+                 *delay = json_object_get(throttling, "batch_delay");
+    int64_t window = azm_json_count(throttling, "window"), max = azm_json_count(throttling, "window_max"),
+            answers = azm_json_count(throttling, "answers");
+    const char *since = azm_json_string(throttling, "since");
+
+    if (window > 0 && window < max)
+        azm_buf_printf(&p->line, "%" PRId64 " of ", window);
+    if (max > 0) {
+        azm_put_count(&p->line, max, "request", "requests");
+        azm_put_string(&p->line, " at once");
+    }
+    row(p, "Window", window < max ? COLOUR_DOUBTFUL : "");
+    if (answers > 0) {
+        azm_put_count(&p->line, answers, "answer 429", "answers 429");
+        if (json_number_value(delay) > 0) {
+            azm_buf_printf(&p->line, "; batches wait ");
+            azm_put_span(&p->line, json_number_value(delay));
+        }
+        if (since) {
+            azm_buf_printf(&p->line, "; slowed down since ");
+            azm_put_time(&p->line, since, p->now_usec);
+        }
+    }
+    row(p, "Throttled", since ? COLOUR_DOUBTFUL : "");
+}
+
+static void print_answers(struct page *p, const json_t *status)
+{
+    const json_t *answers = json_object_get(status, "answers"), *answer;
+    size_t i;
+
+    json_array_foreach(answers, i, answer)
+    {
+        const json_t *seconds = json_object_get(answer, "seconds");
+        int64_t count = azm_json_count(answer, "count");
+        uint64_t usec;
+
+        if (i == ANSWERS_SHOWN || !azm_json_string(answer, "words"))
+            break;
+        azm_put_string(&p->line, azm_json_string(answer, "words"));
+        if (count > 1)
+            azm_buf_printf(&p->line, ", %" PRId64 " times", count);
+        if (azm_read_time(azm_json_string(answer, "last"), p->now_usec, &usec) && usec <= p->now_usec) {
+            azm_put_string(&p->line, count > 1 ? ", last " : ", ");
+            azm_put_span(&p->line, (double)(p->now_usec - usec) / (double)AZM_USEC_PER_SEC);
+            azm_put_string(&p->line, " ago");
+        }
+        if (json_is_number(seconds)) {
+            azm_put_string(&p->line, ", after ");
+            azm_put_latency(&p->line, json_number_value(seconds));
+        }
+        row(p, i == 0 ? "Answers" : "", "");
+    }
+}
+
+static void print_services(struct page *p, const json_t *status)
+{
+    const json_t *services = json_object_get(status, "services"), *service;
+    size_t i;
+
+    json_array_foreach(services, i, service)
+    {
+        const char *name = azm_json_string(service, "service");
+        const json_t *rate = json_object_get(service, "bytes_per_second");
+
+        if (i == SERVICES_SHOWN || !name)
+            break;
+        azm_buf_printf(&p->line, "%s: ", *name ? name : "(without a name)");
+        azm_put_count(&p->line, azm_json_count(service, "records"), "record", "records");
+        put_rate(&p->line, service);
+        azm_put_string(&p->line, "; ");
+        azm_put_bytes(&p->line, (double)azm_json_count(service, "bytes"));
+        if (json_is_number(rate)) {
+            azm_put_string(&p->line, ", ");
+            azm_put_bytes(&p->line, json_number_value(rate));
+            azm_put_string(&p->line, "/s");
+        }
+        row(p, i == 0 ? "Services" : "", "");
+    }
+}
+
+static void print_position(struct page *p, const json_t *status)
 {
     const json_t *acknowledged = json_object_get(status, "acknowledged");
-    const char *cursor = string_of(acknowledged, "cursor"), *received = string_of(acknowledged, "received");
+    const char *cursor = azm_json_string(acknowledged, "cursor"), *received = azm_json_string(acknowledged, "received");
 
     if (received) {
-        azm_buf_printf(line, "what was logged up to ");
-        put_time(line, received, now_usec);
+        azm_buf_printf(&p->line, "what was logged up to ");
+        azm_put_time(&p->line, received, p->now_usec);
     } else if (cursor)
-        azm_buf_printf(line, "%s", *cursor ? "up to the position below" : "nothing yet");
-    row(f, "Acknowledged", line);
-    put_string(line, cursor);
-    row(f, "Position", line);
+        azm_buf_printf(&p->line, "%s", *cursor ? "up to the position below" : "nothing yet");
+    row(p, "Acknowledged", "");
+    azm_put_string(&p->line, cursor);
+    row(p, "Position", "");
 }
 
-static void print_token(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+static void print_token(struct page *p, const json_t *status)
 {
     const json_t *token = json_object_get(status, "token");
-    const char *expires = string_of(token, "expires"), *error = string_of(token, "error"),
-               *remedy = string_of(token, "remedy"), *object_id = string_of(token, "object_id");
+    const char *expires = azm_json_string(token, "expires"), *error = azm_json_string(token, "error"),
+               *remedy = azm_json_string(token, "remedy"), *object_id = azm_json_string(token, "object_id");
 
-    put_string(line, string_of(token, "credential"));
+    azm_put_string(&p->line, azm_json_string(token, "credential"));
     if (object_id && *object_id)
-        azm_buf_printf(line, ", object id %s", object_id);
+        azm_buf_printf(&p->line, ", object id %s", object_id);
     if (expires) {
-        azm_buf_printf(line, "; valid until ");
-        put_time(line, expires, now_usec);
-    } else if (line->len > 0)
-        azm_buf_printf(line, "; no token");
+        azm_buf_printf(&p->line, "; valid until ");
+        azm_put_time(&p->line, expires, p->now_usec);
+    } else if (p->line.len > 0)
+        azm_buf_printf(&p->line, "; no token");
     if (error)
-        azm_buf_printf(line, "; REFRESH FAILS: %s%s%s", error, remedy ? "; " : "", remedy ? remedy : "");
-    row(f, "Token", line);
+        azm_buf_printf(&p->line, "; REFRESH FAILS: %s%s%s", error, remedy ? "; " : "", remedy ? remedy : "");
+    row(p, "Token", error ? COLOUR_BAD : "");
 }
 
-static void print_losses(FILE *f, struct azm_buf *line, const json_t *status)
+static void print_losses(struct page *p, const json_t *status)
 {
     static const struct {
         const char *key, *one, *many;
@@ -230,126 +317,151 @@ static void print_losses(FILE *f, struct azm_buf *line, const json_t *status)
         {"damaged_files", "damaged journal file", "damaged journal files"},
     };
     const json_t *losses = json_object_get(status, "losses");
+    bool any;
 
     if (!losses)
         return;
     for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
-        if (count_of(losses, kinds[i].key) > 0) {
-            azm_buf_printf(line, "%s", line->len ? ", " : "");
-            put_count(line, count_of(losses, kinds[i].key), kinds[i].one, kinds[i].many);
+        if (azm_json_count(losses, kinds[i].key) > 0) {
+            azm_put_separator(&p->line, ", ");
+            azm_put_count(&p->line, azm_json_count(losses, kinds[i].key), kinds[i].one, kinds[i].many);
         }
-    if (line->len == 0)
-        azm_buf_printf(line, "none seen");
-    row(f, "Losses", line);
+    any = p->line.len > 0;
+    azm_put_string(&p->line, any ? NULL : "none seen");
+    row(p, "Losses", any ? COLOUR_DOUBTFUL : "");
 }
 
-static void print_spool(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+static void print_spool(struct page *p, const json_t *status)
 {
     const json_t *spool = json_object_get(status, "spool");
-    const char *full = string_of(spool, "full");
+    const char *full = azm_json_string(spool, "full");
 
     if (json_is_true(json_object_get(spool, "active"))) {
-        put_count(line, count_of(spool, "records"), "record", "records");
-        azm_buf_printf(line, ", ");
-        put_bytes(line, (double)count_of(spool, "bytes"));
-        azm_buf_printf(line, " of ");
-        put_bytes(line, (double)count_of(spool, "max_bytes"));
-        if (string_of(spool, "since")) {
-            azm_buf_printf(line, "; since ");
-            put_time(line, string_of(spool, "since"), now_usec);
+        if (json_is_integer(json_object_get(spool, "records"))) {
+            azm_put_count(&p->line, azm_json_count(spool, "records"), "record", "records");
+            azm_put_string(&p->line, ", ");
+        }
+        azm_put_bytes(&p->line, (double)azm_json_count(spool, "bytes"));
+        if (azm_json_count(spool, "max_bytes") > 0) {
+            azm_put_string(&p->line, " of ");
+            azm_put_bytes(&p->line, (double)azm_json_count(spool, "max_bytes"));
+        }
+        if (azm_json_string(spool, "since")) {
+            azm_buf_printf(&p->line, "; since ");
+            azm_put_time(&p->line, azm_json_string(spool, "since"), p->now_usec);
         }
         if (full)
-            azm_buf_printf(line, "; FULL (%s): READING STOPS", full);
+            azm_buf_printf(&p->line, "; FULL (%s): READING STOPS", full);
     }
-    if (count_of(spool, "lost_batches") > 0) {
-        azm_buf_printf(line, "%s", line->len ? "; " : "");
-        put_count(line, count_of(spool, "lost_batches"), "damaged batch lost", "damaged batches lost");
+    if (azm_json_count(spool, "lost_batches") > 0) {
+        azm_put_separator(&p->line, "; ");
+        azm_put_count(&p->line, azm_json_count(spool, "lost_batches"), "damaged batch lost", "damaged batches lost");
     }
-    row(f, "Spool", line);
+    row(p, "Spool", full || azm_json_count(spool, "lost_batches") > 0 ? COLOUR_BAD : "");
 }
 
-static void print_refused(FILE *f, struct azm_buf *line, const json_t *status)
+static void print_quarantine(struct page *p, const json_t *status)
 {
-    const json_t *quarantine = json_object_get(status, "quarantine"),
-                 *throttling = json_object_get(status, "throttling"),
-                 *delay = json_object_get(throttling, "batch_delay");
+    const json_t *quarantine = json_object_get(status, "quarantine");
+    int64_t records = azm_json_count(quarantine, "records"), truncated = azm_json_count(quarantine, "truncated");
 
-    if (count_of(quarantine, "records") > 0) {
-        put_count(line, count_of(quarantine, "records"), "record", "records");
-        azm_buf_printf(line, ", ");
-        put_bytes(line, (double)count_of(quarantine, "bytes"));
-        azm_buf_printf(line, " of ");
-        put_bytes(line, (double)count_of(quarantine, "max_bytes"));
-        azm_buf_printf(line, "; azmonlog quarantine list");
+    if (records > 0) {
+        azm_put_count(&p->line, records, "record", "records");
+        azm_buf_printf(&p->line, ", ");
+        azm_put_bytes(&p->line, (double)azm_json_count(quarantine, "bytes"));
+        azm_buf_printf(&p->line, " of ");
+        azm_put_bytes(&p->line, (double)azm_json_count(quarantine, "max_bytes"));
+        azm_buf_printf(&p->line, "; azmonlog quarantine list");
     }
-    if (count_of(quarantine, "truncated") > 0) {
-        azm_buf_printf(line, "%s", line->len ? "; " : "");
-        put_count(line, count_of(quarantine, "truncated"), "record sent truncated", "records sent truncated");
+    azm_put_string(&p->line, azm_json_string(quarantine, "error"));
+    if (truncated > 0) {
+        azm_put_separator(&p->line, "; ");
+        azm_put_count(&p->line, truncated, "record sent truncated", "records sent truncated");
     }
-    row(f, "Quarantine", line);
-    if (count_of(throttling, "answers") > 0) {
-        put_count(line, count_of(throttling, "answers"), "answer 429", "answers 429");
-        if (json_number_value(delay) > 0) {
-            azm_buf_printf(line, "; batches wait ");
-            put_span(line, json_number_value(delay));
-        }
-    }
-    row(f, "Throttled", line);
+    row(p, "Quarantine", COLOUR_DOUBTFUL);
 }
 
-static void print_config(FILE *f, struct azm_buf *line, const json_t *status)
+static void print_config(struct page *p, const json_t *status)
 {
     const json_t *config = json_object_get(status, "config");
-    const char *error = string_of(config, "last_reload_error");
+    const char *error = azm_json_string(config, "last_reload_error");
 
-    if (count_of(config, "reloads") > 0) {
-        azm_buf_printf(line, "reloaded ");
-        put_count(line, count_of(config, "reloads"), "time", "times");
+    if (azm_json_count(config, "reloads") > 0) {
+        azm_buf_printf(&p->line, "reloaded ");
+        azm_put_count(&p->line, azm_json_count(config, "reloads"), "time", "times");
     }
     if (error)
-        azm_buf_printf(line, "%sTHE LAST RELOAD FAILED: %s", line->len ? "; " : "", error);
-    row(f, "Config", line);
+        azm_buf_printf(&p->line, "%sTHE LAST RELOAD FAILED: %s", p->line.len ? "; " : "", error);
+    row(p, "Config", error ? COLOUR_BAD : "");
 }
 
-static void print_process(FILE *f, struct azm_buf *line, const json_t *status, uint64_t now_usec)
+static void print_process(struct page *p, const json_t *status)
 {
     const json_t *pid = json_object_get(status, "pid");
 
-    if (string_of(status, "version"))
-        azm_buf_printf(line, "azmonlog %s", string_of(status, "version"));
+    if (azm_json_string(status, "version"))
+        azm_buf_printf(&p->line, "azmonlog %s", azm_json_string(status, "version"));
     if (json_is_integer(pid))
-        azm_buf_printf(line, "%spid %" PRId64, line->len ? ", " : "", (int64_t)json_integer_value(pid));
-    if (string_of(status, "started")) {
-        azm_buf_printf(line, "%ssince ", line->len ? ", " : "");
-        put_time(line, string_of(status, "started"), now_usec);
+        azm_buf_printf(&p->line, "%spid %" PRId64, p->line.len ? ", " : "", (int64_t)json_integer_value(pid));
+    if (azm_json_string(status, "started")) {
+        azm_buf_printf(&p->line, "%ssince ", p->line.len ? ", " : "");
+        azm_put_time(&p->line, azm_json_string(status, "started"), p->now_usec);
     }
-    row(f, "Process", line);
+    row(p, "Process", "");
 }
 
-void azm_status_print(FILE *f, const json_t *status, uint64_t now_usec)
+static void print_one(struct page *p, const json_t *status)
 {
-    _cleanup_(azm_buf_free) struct azm_buf line = {0};
-    const char *action = string_of(status, "action");
+    print_state(p, status);
+    azm_put_string(&p->line, azm_json_string(status, "destination"));
+    row(p, "Destination", "");
+    print_token(p, status);
+    print_waiting(p, status);
+    print_spool(p, status);
+    print_position(p, status);
+    azm_put_string(&p->line, azm_json_string(status, "journal"));
+    if (azm_json_string(status, "journal_error"))
+        azm_buf_printf(&p->line, "; IT CANNOT BE LOOKED AT: %s", azm_json_string(status, "journal_error"));
+    row(p, azm_json_string(status, "action") ? "Spool in" : "Journal",
+        azm_json_string(status, "journal_error") ? COLOUR_BAD : "");
+    print_counts(p, status);
+    print_answers(p, status);
+    print_window(p, status);
+    print_services(p, status);
+    print_losses(p, status);
+    print_quarantine(p, status);
+    print_config(p, status);
+    print_process(p, status);
+}
 
-    put_string(&line, action);
-    row(f, "Action", &line);
-    if (action && string_of(status, "error")) { /* it could not be asked */
-        put_string(&line, string_of(status, "error"));
-        row(f, "Error", &line);
-        return;
+void azm_status_print(FILE *f, const json_t *status, uint64_t now_usec, const struct azm_status_style *style)
+{
+    struct page p = {.f = f, .style = *style, .now_usec = now_usec};
+
+    print_one(&p, status);
+    azm_buf_free(&p.line);
+}
+
+/* The first line is about the worst of them, be it the first or not. */
+void azm_status_print_all(FILE *f, const json_t *statuses, uint64_t now_usec, const struct azm_status_style *style)
+{
+    const json_t *status, *worst = status_worst(statuses);
+    struct page p = {.f = f, .style = *style, .now_usec = now_usec};
+    size_t i;
+
+    if (worst != json_array_get(statuses, 0)) {
+        const char *action = azm_json_string(worst, "action");
+
+        put_condition(&p, worst);
+        azm_buf_printf(&p.line, ": %s%s", action ? "action " : "azmonlog", action ? action : "");
+        row(&p, "State", colour_of(worst));
+        fputc('\n', f);
     }
-    print_state(f, &line, status, now_usec);
-    put_string(&line, string_of(status, "destination"));
-    row(f, "Destination", &line);
-    print_token(f, &line, status, now_usec);
-    print_waiting(f, &line, status);
-    print_position(f, &line, status, now_usec);
-    put_string(&line, string_of(status, "journal"));
-    row(f, action ? "Spool in" : "Journal", &line);
-    print_counts(f, &line, status);
-    print_losses(f, &line, status);
-    print_spool(f, &line, status, now_usec);
-    print_refused(f, &line, status);
-    print_config(f, &line, status);
-    print_process(f, &line, status, now_usec);
+    json_array_foreach(statuses, i, status)
+    {
+        if (i > 0)
+            fputc('\n', f);
+        print_one(&p, status);
+    }
+    azm_buf_free(&p.line);
 }

@@ -27,6 +27,7 @@ struct azm_figures {
 
     const char *destination;
     struct azm_source_status source; /* position; how far it is behind; losses before us */
+    char source_error[256];          /* why that is not known; "" */
     uint64_t behind_usec;            /* age of the first record that the destination has not acknowledged */
 
     uint64_t read;                                           /* records, since the start */

@@ -178,10 +178,10 @@ static void measure_volumes(const struct azm_service *v, struct azm_figures *f, 
     qsort(f->volumes, f->n_volumes, sizeof *f->volumes, compare_volumes);
 }
 
-int azm_service_measure(struct azm_service *v, struct azm_figures *f, struct azm_error *err)
+void azm_service_measure(struct azm_service *v, struct azm_figures *f)
 {
+    struct azm_error err;
     double seconds;
-    int r;
 
     *f = (struct azm_figures){
         .started_usec = v->started_usec,
@@ -192,9 +192,8 @@ int azm_service_measure(struct azm_service *v, struct azm_figures *f, struct azm
         .reloads = v->reloads,
         .reload_error = v->reload_error,
     };
-    r = v->source->ops->get_status(v->source, &f->source, err);
-    if (r < 0)
-        return r;
+    if (v->source->ops->get_status(v->source, &f->source, &err) < 0)
+        snprintf(f->source_error, sizeof f->source_error, "%.*s", (int)sizeof f->source_error - 1, err.words);
     look(v, f);
     azm_exporter_get_answers(v->exporter, &f->answers);
     if (v->tokens) {
@@ -204,7 +203,6 @@ int azm_service_measure(struct azm_service *v, struct azm_figures *f, struct azm
     f->quarantine_known = azm_quarantine_get_status(v->quarantine, &f->quarantine, &f->quarantine_error) >= 0;
     measure_rates(v, f, &seconds);
     measure_volumes(v, f, seconds);
-    return 0;
 }
 
 void azm_service_changed(struct azm_service *v)
@@ -247,9 +245,9 @@ int azm_service_watch(struct azm_service *v, sd_event *event)
 static json_t *describe(struct azm_service *v)
 {
     struct azm_figures f;
-    struct azm_error err;
 
-    return azm_service_measure(v, &f, &err) < 0 ? azm_control_error(err.words) : azm_figures_json(&f);
+    azm_service_measure(v, &f);
+    return azm_figures_json(&f);
 }
 
 static json_t *describe_trend(struct azm_service *v, const json_t *message)

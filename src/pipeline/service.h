@@ -53,6 +53,6 @@ int azm_service_watch(struct azm_service *v, sd_event *event);
 /* Something has changed that may be for good or bad. */
 void azm_service_changed(struct azm_service *v);
 
-/* Looks at everything: 0 or -errno. What `ret` points to is valid until the event loop goes on. The journal is opened
- * for it, so not for every turn of a loop. */
-int azm_service_measure(struct azm_service *v, struct azm_figures *ret, struct azm_error *err);
+/* Looks at everything. What `ret` points to is valid until the event loop goes on. The journal is opened for it, so not
+ * for every turn of a loop. */
+void azm_service_measure(struct azm_service *v, struct azm_figures *ret);
