@@ -24,8 +24,8 @@ static json_t *time_or_null(uint64_t realtime_usec)
     return *text ? json_string(text) : json_null();
 }
 
-/* When a process last left a trace in its state directory: it replaces its checkpoint there, and touches its lock when it
- * ends. 0: never, as far as can be seen. */
+/* When a process last left a trace in its state directory: it replaces its checkpoint there, and touches its lock when
+ * it ends. 0: never, as far as can be seen. */
 static uint64_t last_trace(int dir_fd)
 {
     uint64_t latest = 0;
@@ -76,12 +76,12 @@ static json_t *describe_down(const struct azm_config *c, const char *reason)
     _cleanup_close_ int dir = open(c->state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     uint64_t seen = dir >= 0 ? last_trace(dir) : 0;
 
-    return json_pack("{s:{s:s, s:o, s:s, s:s}, s:o, s:o}", "health", "condition", "down", "since", time_or_null(seen),
-                     "reason", reason, "remedy",
-                     "systemctl status azmonlog, and journalctl -u azmonlog says why it ended; what is in the journal "
-                     "waits there",
-                     "acknowledged", dir >= 0 ? saved_position(dir) : json_null(), "spool",
-                     left_spool(c->state_directory));
+    return json_pack(
+        "{s:{s:s, s:o, s:s, s:s}, s:o, s:o}", "health", "condition", "down", "since", time_or_null(seen), "reason",
+        reason, "remedy",
+        "look at systemctl status azmonlog; journalctl -u azmonlog says why it ended. What is in the journal "
+        "waits there",
+        "acknowledged", dir >= 0 ? saved_position(dir) : json_null(), "spool", left_spool(c->state_directory));
 }
 
 /* --- whoever it is --- */

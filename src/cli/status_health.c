@@ -14,7 +14,7 @@ static struct status_health guess(const json_t *status)
     const json_t *error = json_object_get(status, "error");
     const char *state = azm_json_string(status, "state");
     struct status_health h = {
-        .condition = !state                         ? NULL
+        .condition = !state                           ? NULL
                      : strcmp(state, "held") == 0     ? "held"
                      : strcmp(state, "retrying") == 0 ? "behind"
                                                       : "well",

@@ -131,9 +131,8 @@ static void print_state(struct page *p, const json_t *status)
 
 static void print_waiting(struct page *p, const json_t *status)
 {
-    const json_t *behind = json_object_get(status, "behind"),
-                 *lag = behind ? behind : json_object_get(status, "lag"), *records = json_object_get(lag, "records"),
-                 *seconds = json_object_get(lag, "seconds");
+    const json_t *behind = json_object_get(status, "behind"), *lag = behind ? behind : json_object_get(status, "lag"),
+                 *records = json_object_get(lag, "records"), *seconds = json_object_get(lag, "seconds");
     int64_t batches = azm_json_count(json_object_get(status, "in_flight"), "batches");
 
     if (json_is_integer(records) && json_integer_value(records) == 0)
@@ -237,7 +236,7 @@ static void print_answers(struct page *p, const json_t *status)
             azm_put_string(&p->line, " ago");
         }
         if (json_is_number(seconds)) {
-            azm_put_string(&p->line, ", after ");
+            azm_put_string(&p->line, ", in ");
             azm_put_latency(&p->line, json_number_value(seconds));
         }
         row(p, i == 0 ? "Answers" : "", "");
@@ -280,7 +279,8 @@ static void print_position(struct page *p, const json_t *status)
         azm_put_time(&p->line, received, p->now_usec);
     } else if (cursor)
         azm_buf_printf(&p->line, "%s", *cursor ? "up to the position below" : "nothing yet");
-    row(p, "Acknowledged", "");
+    /* what is in the spool of a journal may be forgotten by the journal */
+    row(p, json_is_true(json_object_get(json_object_get(status, "spool"), "active")) ? "Safe" : "Acknowledged", "");
     azm_put_string(&p->line, cursor);
     row(p, "Position", "");
 }

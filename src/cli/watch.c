@@ -94,7 +94,8 @@ static int look(struct watch *w, struct azm_error *err)
 
 static void set_up_colours(void)
 {
-    static const short colours[] = {[WATCH_GOOD] = COLOR_GREEN, [WATCH_DOUBTFUL] = COLOR_YELLOW, [WATCH_BAD] = COLOR_RED};
+    static const short colours[] = {
+        [WATCH_GOOD] = COLOR_GREEN, [WATCH_DOUBTFUL] = COLOR_YELLOW, [WATCH_BAD] = COLOR_RED};
     const char *no_colour = getenv("NO_COLOR");
 
     if (!has_colors() || (no_colour && *no_colour) || start_color() == ERR)

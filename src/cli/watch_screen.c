@@ -11,7 +11,7 @@
 #include "core/clock.h"
 #include "core/utf8.h"
 
-#define LABEL_WIDTH 11
+#define LABEL_WIDTH 12
 #define NOW_WIDTH 10
 #define MOST_WIDTH 11
 #define INTERVALS_MAX 1000
@@ -28,8 +28,8 @@ struct page {
 
 /* --- lines --- */
 
-/* Columns of the character at s[0..len), and its length in bytes: two for what may be wide, for a line must never be too
- * long. */
+/* Columns of the character at s[0..len), and its length in bytes: two for what may be wide, for a line must never be
+ * too long. */
 static unsigned character(const uint8_t *s, size_t len, size_t *ret_len)
 {
     int n = s[0] < 0x80 ? 1 : azm_utf8_scan((const char *)s, len);
@@ -416,7 +416,7 @@ static void show_answers(struct page *p, size_t max)
         azm_put_string(&p->line, azm_json_string(answer, "words"));
         if (count > 1)
             azm_buf_printf(&p->line, ", %" PRId64 " times", count);
-        azm_put_string(&p->line, ", after ");
+        azm_put_string(&p->line, count > 1 ? ", the last in " : ", in ");
         azm_put_latency(&p->line, json_number_value(json_object_get(answer, "seconds")));
         row(p, WATCH_PLAIN);
     }
@@ -457,8 +457,8 @@ static void show_services(struct page *p)
         azm_put_bytes(&bytes, rate);
         azm_put_string(&bytes, "/s");
         azm_buf_printf(&p->line, "%-*.*s%10.1f/s%14s", name_width, name_width - 1,
-                       name && *name ? name : "(without a name)", json_number_value(json_object_get(service, "per_second")),
-                       (const char *)bytes.data);
+                       name && *name ? name : "(without a name)",
+                       json_number_value(json_object_get(service, "per_second")), (const char *)bytes.data);
         if (all > 0)
             azm_buf_printf(&p->line, "%6.0f %%", 100 * rate / all);
         row(p, WATCH_PLAIN);
@@ -483,7 +483,7 @@ static void show_source(struct page *p)
 
 static void show_acknowledged(struct page *p)
 {
-    label(p, "Arrived");
+    label(p, json_is_true(json_object_get(json_object_get(p->status, "spool"), "active")) ? "Safe" : "Arrived");
     if (azm_json_string(json_object_get(p->status, "acknowledged"), "received")) {
         azm_put_string(&p->line, "what was logged up to ");
         azm_put_time(&p->line, azm_json_string(json_object_get(p->status, "acknowledged"), "received"),

@@ -37,8 +37,10 @@ void azm_put_span(struct azm_buf *line, double seconds)
 {
     uint64_t s = seconds < 0 ? 0 : seconds < 1e15 ? (uint64_t)seconds : UINT64_C(1000000000000000);
 
-    if (seconds < 1)
-        azm_buf_printf(line, "%.1fs", MAX(seconds, 0.0));
+    if (seconds <= 0)
+        azm_buf_printf(line, "0s");
+    else if (seconds < 1)
+        azm_buf_printf(line, "%.1fs", seconds);
     else if (s < 60)
         azm_buf_printf(line, "%" PRIu64 "s", s);
     else if (s < 3600)

@@ -56,15 +56,15 @@ struct azm_exporter_status {
     size_t outstanding;      /* batches submitted that were not collected */
     uint64_t records, bytes; /* acknowledged, and sent on the wire, since the start */
     uint64_t requests, failures;
-    uint64_t quarantined;      /* records, since the start */
-    uint64_t rejected;         /* records that a partial success has rejected */
-    uint64_t truncated;        /* records that were delivered truncated */
-    uint64_t throttled;        /* answers 429 */
+    uint64_t quarantined;                   /* records, since the start */
+    uint64_t rejected;                      /* records that a partial success has rejected */
+    uint64_t truncated;                     /* records that were delivered truncated */
+    uint64_t throttled;                     /* answers 429 */
     uint64_t throttled_since_realtime_usec; /* requests or batches are slowed down because of them; 0: they are not */
     uint64_t throttled_until_usec;          /* monotonic: when some of that is over, if there is no other one */
-    uint64_t batch_delay_usec; /* batches should wait so long, because of them; 0: as configured */
-    unsigned window;           /* requests allowed in flight now */
-    unsigned window_max;       /* the same, when all is well */
+    uint64_t batch_delay_usec;              /* batches should wait so long, because of them; 0: as configured */
+    unsigned window;                        /* requests allowed in flight now */
+    unsigned window_max;                    /* the same, when all is well */
     struct azm_latency latency;
 };
 

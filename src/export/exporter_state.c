@@ -12,12 +12,13 @@ void azm_exporter_count(struct azm_exporter *x, uint64_t *counter, uint64_t n)
 void azm_exporter_share(struct azm_exporter *x)
 {
     const struct azm_pace *pace = &x->route->pace;
+    uint64_t now = azm_exporter_now(x);
 
     pthread_mutex_lock(&x->mutex);
     x->status.window = pace->window;
     x->status.window_max = pace->window_max;
     x->status.batch_delay_usec = pace->batch_delay_usec;
-    x->status.next_try_usec = pace->failures > 0 ? pace->not_before_usec : 0;
+    x->status.next_try_usec = pace->failures > 0 ? now + azm_pace_wait_usec(pace, now) : 0;
     x->status.throttled_until_usec = pace->ease_usec;
     if (pace->ease_usec == 0)
         x->status.throttled_since_realtime_usec = 0;

@@ -30,10 +30,10 @@ struct azm_figures {
     char source_error[256];          /* why that is not known; "" */
     uint64_t behind_usec;            /* age of the first record that the destination has not acknowledged */
 
-    uint64_t read;                                           /* records, since the start */
-    double read_per_second, delivered_per_second;            /* in the last minute */
-    double requests_per_second, failures_per_second;         /* the same */
-    double latency_seconds;                                  /* the same, on average; < 0: no answer came */
+    uint64_t read;                                   /* records, since the start */
+    double read_per_second, delivered_per_second;    /* in the last minute */
+    double requests_per_second, failures_per_second; /* the same */
+    double latency_seconds;                          /* the same, on average; < 0: no answer came */
     struct azm_exporter_status exporter;
     struct azm_answers answers;
 

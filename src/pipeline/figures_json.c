@@ -46,8 +46,7 @@ static const char *name_state(const struct azm_figures *f)
 static json_t *health(const struct azm_health *h)
 {
     return json_pack("{s:s, s:o, s:o, s:o}", "condition", azm_condition_name(h->condition), "since",
-                     time_or_null(h->since_usec), "reason", text_or_null(h->reason), "remedy",
-                     text_or_null(h->remedy));
+                     time_or_null(h->since_usec), "reason", text_or_null(h->reason), "remedy", text_or_null(h->remedy));
 }
 
 static json_t *lag(const struct azm_source_status *s)
@@ -193,15 +192,17 @@ static json_t *spool(const struct azm_outbox_status *s)
 
 json_t *azm_figures_json(const struct azm_figures *f)
 {
-    return json_pack(
-        "{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
-        "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state", name_state(f),
-        "started", time_or_null(f->started_usec), "destination", f->destination, "journal", f->source.name,
-        "journal_error", text_or_null(f->source_error), "acknowledged", "cursor", f->source.cursor, "received", time_or_null(f->source.acknowledged_usec), "lag",
-        lag(&f->source), "behind", behind(f), "read", rate(f->read, f->read_per_second), "delivered", delivered(f),
-        "in_flight", "batches", count(f->exporter.outstanding), "failures", count(f->exporter.failures), "error",
-        error(f), "answers", answers(&f->answers), "latency", latency(f), "services", services(f), "token", token(f),
-        "losses", losses(&f->source.losses), "quarantine", quarantine(f), "throttling", throttling(&f->exporter),
-        "spool", spool(&f->outbox), "config", "reloads", count(f->reloads), "last_reload_error", f->reload_error);
+    return json_pack("{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, "
+                     "s:o, s:o, s:o, s:o,"
+                     " s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
+                     "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state",
+                     name_state(f), "started", time_or_null(f->started_usec), "destination", f->destination, "journal",
+                     f->source.name, "journal_error", text_or_null(f->source_error), "acknowledged", "cursor",
+                     f->source.cursor, "received", time_or_null(f->source.acknowledged_usec), "lag", lag(&f->source),
+                     "behind", behind(f), "read", rate(f->read, f->read_per_second), "delivered", delivered(f),
+                     "in_flight", "batches", count(f->exporter.outstanding), "failures", count(f->exporter.failures),
+                     "error", error(f), "answers", answers(&f->answers), "latency", latency(f), "services", services(f),
+                     "token", token(f), "losses", losses(&f->source.losses), "quarantine", quarantine(f), "throttling",
+                     throttling(&f->exporter), "spool", spool(&f->outbox), "config", "reloads", count(f->reloads),
+                     "last_reload_error", f->reload_error);
 }

@@ -28,7 +28,8 @@ static enum azm_condition decide(const struct azm_health_facts *f)
         return AZM_IS_HELD;
     if (is_throttled(f))
         return AZM_IS_THROTTLED;
-    return f->exporter->state == AZM_EXPORTER_RETRYING || f->behind_usec > AZM_BEHIND_USEC ? AZM_IS_BEHIND : AZM_IS_WELL;
+    return f->exporter->state == AZM_EXPORTER_RETRYING || f->behind_usec > AZM_BEHIND_USEC ? AZM_IS_BEHIND
+                                                                                           : AZM_IS_WELL;
 }
 
 static uint64_t since(const struct azm_health_facts *f, enum azm_condition c, bool first)
@@ -73,9 +74,9 @@ static void explain(const struct azm_health_facts *f, struct azm_health *h)
     } else if (x->state != AZM_EXPORTER_DELIVERING) {
         snprintf(h->reason, sizeof h->reason, "%s", x->reason);
         snprintf(h->remedy, sizeof h->remedy, "%s",
-                 *x->remedy                        ? x->remedy
+                 *x->remedy                      ? x->remedy
                  : x->state == AZM_EXPORTER_HELD ? ""
-                                                   : "nothing at once: it is tried again, and nothing is lost");
+                                                 : "nothing at once: it is tried again, and nothing is lost");
     } else if (h->condition == AZM_IS_BEHIND) {
         snprintf(h->reason, sizeof h->reason, "what was logged before is still on its way");
         snprintf(h->remedy, sizeof h->remedy,

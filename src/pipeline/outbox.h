@@ -74,8 +74,8 @@ struct azm_outbox_status {
     uint64_t lost_rows;            /* of the spool, which could not be read */
 };
 
-/* When the first of what is not acknowledged was received, or was put into the spool (realtime). 0: there is nothing, or
- * it is not known. */
+/* When the first of what is not acknowledged was received, or was put into the spool (realtime). 0: there is nothing,
+ * or it is not known. */
 uint64_t azm_outbox_oldest_usec(struct azm_outbox *b);
 
 void azm_outbox_get_status(struct azm_outbox *b, struct azm_outbox_status *ret);

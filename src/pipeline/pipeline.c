@@ -40,7 +40,7 @@ struct azm_pipeline {
     struct azm_buf own_resource; /* a copy, when the source's own does not last */
     bool pending;
     uint64_t received_usec; /* realtime; 0: not known */
-    size_t largest_bytes; /* of the latest records, fading */
+    size_t largest_bytes;   /* of the latest records, fading */
 
     struct azm_buf acknowledged; /* the newest acknowledged position */
     bool unsaved, save_failed;

@@ -29,7 +29,7 @@ struct azm_service {
     char *reload_error; /* of the last reload; NULL: it went well */
 
     struct azm_health health;
-    uint64_t looked_usec; /* monotonic: when that was last looked at, */
+    uint64_t looked_usec;          /* monotonic: when that was last looked at, */
     enum azm_exporter_state state; /* and what the exporter was then */
     struct azm_trend trend;
     sd_event_source *sample_timer;

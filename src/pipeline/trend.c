@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/cleanup.h"
 #include "pipeline/trend.h"
+#include "core/cleanup.h"
 
 void azm_trend_add(struct azm_trend *t, const struct azm_trend_sample *sample)
 {

@@ -15,11 +15,11 @@
 #define AZM_RATE_SAMPLES 6
 
 struct azm_trend_sample {
-    uint64_t usec;                              /* monotonic */
-    uint64_t read, delivered;                   /* records */
+    uint64_t usec;            /* monotonic */
+    uint64_t read, delivered; /* records */
     uint64_t requests, failures;
-    uint64_t answers, answers_usec;             /* how many, and how long all of them took together */
-    uint64_t behind_usec;                       /* how far behind just then */
+    uint64_t answers, answers_usec; /* how many, and how long all of them took together */
+    uint64_t behind_usec;           /* how far behind just then */
 };
 
 /* All zero is empty. */
@@ -33,6 +33,6 @@ void azm_trend_add(struct azm_trend *t, const struct azm_trend_sample *sample);
 /* The sample that is `age` samples old (0: the newest), or the oldest one; NULL if there is none. */
 const struct azm_trend_sample *azm_trend_get(const struct azm_trend *t, size_t age);
 
-/* The latest `max` intervals and the one that runs until `now`, the oldest first: {"interval": 10.0, "read": [...], ...}
- * as docs/status.md has it. NULL when memory is out. */
+/* The latest `max` intervals and the one that runs until `now`, the oldest first: {"interval": 10.0, "read": [...],
+ * ...} as docs/status.md has it. NULL when memory is out. */
 json_t *azm_trend_json(const struct azm_trend *t, const struct azm_trend_sample *now, size_t max);

@@ -4,9 +4,9 @@
 #include "batch/batch.h"
 #include "pipeline/trend.h"
 
-/* How much each service logs, in a table of fixed size: who makes the volume, be there three services or a million names
- * that a program invents. It is counted by sealed batch, in which records are grouped by service already, so a record
- * costs nothing.
+/* How much each service logs, in a table of fixed size: who makes the volume, be there three services or a million
+ * names that a program invents. It is counted by sealed batch, in which records are grouped by service already, so a
+ * record costs nothing.
  *
  * When the table is full, a new service takes the place of the one with the least bytes, whose bytes it inherits as its
  * handicap (the space-saving algorithm: Metwally, Agrawal, El Abbadi 2005). So each service with more than 1/64 of all
@@ -21,7 +21,7 @@ struct azm_volume_count {
 
 struct azm_volume {
     char service[AZM_VOLUME_NAME_MAX];
-    struct azm_volume_count now;                      /* since it is in the table */
+    struct azm_volume_count now;                    /* since it is in the table */
     struct azm_volume_count then[AZM_RATE_SAMPLES]; /* as it was; the newest first */
     uint64_t handicap;
 };

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 struct azm_spool_peek {
-    uint64_t bytes; /* of its files */
-    bool known;     /* is the following? Not when its owner did not end in good order */
+    uint64_t bytes;   /* of its files */
+    bool known;       /* is the following? Not when its owner did not end in good order */
     uint64_t records; /* not acknowledged */
 };
 

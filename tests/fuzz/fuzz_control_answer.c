@@ -48,7 +48,7 @@ FUZZ_TARGET(control_answer)
     if (json_is_object(status)) {
         f = open_memstream(&text, &len);
         require(f);
-        azm_status_print(f, status, FUZZ_NOW_USEC);
+        azm_status_print(f, status, FUZZ_NOW_USEC, &(struct azm_status_style){.width = 80});
         require(fclose(f) == 0);
         check_printed((struct azm_text){text, len});
         free(text);

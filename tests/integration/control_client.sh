@@ -29,6 +29,8 @@ gives() {
 status() { gives "$1" status -c "$work/conf" "${@:2}"; }
 flush() { gives "$1" flush -c "$work/conf" "${@:2}"; }
 says() { cat "$work/err"; grep -qF -- "$1" "$work/err"; }
+told() { cat "$work/out"; [ ! -s "$work/err" ] && grep -qF -- "$1" "$work/out"; }
+first() { cat "$work/out"; [[ $(head -1 "$work/out") = "$1"* ]]; }
 prints() { cat "$work/out"; grep -qxF -- "$1" "$work/out"; }
 
 held='{"version":"0.1.0","pid":1,"state":"held","destination":"http://x/v1/logs","lag":{"records":5,"up_to":false},
@@ -37,27 +39,28 @@ held=${held//$'\n'/}
 
 # --- nobody there ---
 check "status without azmonlog" status 3
-check "says so, and where it looked" says "no azmonlog is running here (nobody listens on $work/state/control)"
+check "the first line says it" first "State         DOWN"
+check "and the next one so, and where it looked" told "no azmonlog is running here (nobody listens on $work/state/control)"
 check "flush without azmonlog" flush 3
 check "says so" says "no azmonlog is running here"
 check "--state-directory" status 3 --state-directory "$work/other"
-check "has a socket of its own" says "nobody listens on $work/other/control)"
+check "has a socket of its own" told "nobody listens on $work/other/control)"
 check "--control" status 3 --control "$work/named"
-check "goes before" says "nobody listens on $work/named)"
+check "goes before" told "nobody listens on $work/named)"
 printf '[state]\ncontrol=%s\n' "$work/configured" >"$work/conf2"
 check "control= in the configuration" gives 3 status -c "$work/conf2"
-check "is the socket" says "nobody listens on $work/configured)"
+check "is the socket" told "nobody listens on $work/configured)"
 check "the default state directory" gives 3 status -c /dev/null --state-directory /var/lib/azmonlog --control ""
-check "has it in /run" says "nobody listens on /run/azmonlog/control)"
+check "has it in /run" told "nobody listens on /run/azmonlog/control)"
 
 # --- status ---
 daemon status="$held" flush='{"ok":true}'
-check "status" status 0
+check "status of one that is held" status 2
 check "shows what holds the records" prints "State         HELD"
 check "and why" prints "Reason        HTTP 401"
 check "and what to do" prints "What to do    renew the token"
 check "and how many" prints "Waiting       5 records"
-check "status --json" status 0 --json
+check "status --json" status 2 --json
 one_line_of_json() { python3 -c 'import json,sys; a=sys.stdin.read(); json.loads(a); assert a.count("\n") == 1' <"$work/out"; }
 check "is one line of JSON" one_line_of_json
 same() { python3 -c 'import json,sys; assert json.load(open(sys.argv[1])) == json.loads(sys.argv[2])' "$work/out" "$held"; }
@@ -66,9 +69,25 @@ check "it asked for the status" grep -qxF '{"command":"status"}' "$work/requests
 check "a reader that has gone" sh -c '"$AZMONLOG" status -c "$1" >/dev/full 2>"$2"; [ $? = 1 ]' sh "$work/conf" "$work/err"
 check "is told of" says "cannot write"
 
+exits() { # exits CODE CONDITION: of one that says so itself
+  daemon status="{\"health\":{\"condition\":\"$2\",\"since\":null,\"reason\":null,\"remedy\":null}}"
+  status "$1"
+}
+for pair in "0 well" "1 behind" "1 throttled" "2 held" "3 down"; do
+  # shellcheck disable=SC2086 # two words
+  check "exit code and condition: $pair" exits $pair
+done
+daemon status='{"state":"retrying","error":{"reason":"HTTP 503","since":null}}'
+check "an older one that retries" status 1
+daemon status='{"state":"delivering","error":null}'
+check "an older one that is well" status 0
+daemon status='{"health":{"condition":"blue"}}'
+check "a condition that a newer one may have" status 0
+check "is shown" first "State         BLUE"
+
 daemon status='{"error":"no such command"}' flush='{"error":"azmonlog is stopping"}'
-check "an error for status" status 1
-check "is passed on" says "azmonlog answers: no such command"
+check "an error for status" status 3
+check "is passed on" told "azmonlog answers: no such command"
 check "an error for flush" flush 1
 check "is passed on too" says "azmonlog answers: azmonlog is stopping"
 
@@ -78,20 +97,20 @@ check "an answer to flush that says nothing" flush 1
 check "is an error" says "neither ok nor an error"
 
 daemon status='garbage' flush='[1]'
-check "garbage for status" status 1
-check "is named" says "does not talk as azmonlog does"
+check "garbage for status" status 3
+check "is named" told "does not talk as azmonlog does"
 check "garbage for flush" flush 1
 check "is named too" says "does not talk as azmonlog does"
 
 daemon status=@close flush=@close
-check "no answer to status" status 1
-check "is said" says "closed the connection"
+check "no answer to status" status 3
+check "is said" told "closed the connection"
 check "azmonlog ends during a flush: not delivered" flush 75
 check "the words say what becomes of it" says "its next start delivers the rest"
 
 daemon status=@silence flush='{"ok":true}'
-check "a silent azmonlog" status 1
-check "is given up" says "has not answered in time"
+check "a silent azmonlog" status 3
+check "is given up" told "has not answered in time"
 
 # --- flush ---
 check "flush" flush 0
@@ -123,6 +142,10 @@ check "a relative path" status 64 --control here
 check "is refused" says "--control: control: 'here' is not an absolute path"
 printf '[state]\nnonsense=1\n' >"$work/wrong"
 check "a wrong configuration" gives 78 status -c "$work/wrong"
+check "--watch and --json" status 64 --watch --json
+check "are named" says "either --json or --watch"
+check "--watch without a terminal" status 64 --watch
+check "is refused" says "status --watch needs a terminal"
 check "help" gives 0 status --help
 check "help of flush" gives 0 flush --help
 done_testing

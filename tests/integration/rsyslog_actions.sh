@@ -26,7 +26,8 @@ json_is() { # json_is CODE PYTHON-EXPRESSION over the status s
 start_rsyslogd() { # start_rsyslogd ACTION...
   local name
   {
-    echo "module(load=\"$module\")"
+    echo "module(load=\"$module\") module(load=\"imtcp\")"
+    echo "input(type=\"imtcp\" port=\"0\" listenPortFileName=\"$work/tcp\" address=\"127.0.0.1\")"
     for name; do
       echo "action(type=\"omazuremonitor\" name=\"$name\" endpoint=\"$endpoint\" state.directory=\"$work/spool/$name\"
         action.resumeRetryCount=\"-1\")"
@@ -42,25 +43,26 @@ one() { printf '[destination]\nendpoint=%s\n[state]\ndirectory=%s\n' "$endpoint"
 one
 
 # --- status ---
+first() { [[ $(head -1 "$work/out") = "State         $1"* ]]; }
 check "no folder at all, and nothing runs: 3" gives 3 status
-check "nothing is printed" [ ! -s "$work/out" ]
+check "azmonlog is down" first DOWN
 mkdir -p "$work/spool/stale" "$work/spool/.hidden"
 : >"$work/spool/file"
 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/spool/stale/control"
-check "what does not run is not told" gives 3 status --json
-check "nothing is printed there either" [ ! -s "$work/out" ]
+check "what does not run and has left nothing is not told" json_is 3 '"actions" not in s and s["health"]["condition"] == "down"'
 
 start_rsyslogd network relay
-check "only actions run: 3" gives 3 status
-check "and that no azmonlog does is said" grep -q "no azmonlog is running here" "$work/err"
+check "only actions run, and nothing else is to run: 0" gives 0 status
+check "nothing is said of azmonlog" sh -c '! grep -q "no azmonlog" "$1" "$2"' sh "$work/out" "$work/err"
+check "the first line says how they are" first "well since "
 blocks() { [ "$(grep -cE "^Action +$1\$" "$work/out")" = 1 ]; }
 check "there is a block for the first" blocks network
 check "and one for the second" blocks relay
-check "which begins with its name" [ "$(head -1 "$work/out" | tr -s ' ')" = "Action network" ]
+check "with its name in the second line" [ "$(sed -n 2p "$work/out" | tr -s ' ')" = "Action network" ]
 check "its journal is a spool" grep -qE "^Spool in +$work/spool/network\$" "$work/out"
 check "no other" [ "$(grep -c ^Action "$work/out")" = 2 ]
-check "as JSON" json_is 3 'list(s) == ["actions"] and [a["action"] for a in s["actions"]] == ["network", "relay"]'
-check "with all that an action says" json_is 3 'all(a["state"] == "delivering" and a["pid"] > 0 for a in s["actions"])'
+check "as JSON" json_is 0 'list(s) == ["actions"] and [a["action"] for a in s["actions"]] == ["network", "relay"]'
+check "with all that an action says" json_is 0 'all(a["state"] == "delivering" and a["pid"] > 0 for a in s["actions"])'
 check "one action alone has no member for others" gives 0 status --json --state-directory "$work/spool/network"
 check "which is as before" sh -c '! grep -q "\"action" "$1"' sh "$work/out"
 
@@ -68,8 +70,9 @@ start "$AZMONLOG" run --endpoint "$endpoint" --state-directory "$work/state" --c
 azmonlog=$started
 wait_until 30 "$AZMONLOG" status || bail "azmonlog does not start: $(cat "$work/run.err")"
 check "azmonlog runs, too" gives 0 status
-check "it comes first" [ "$(head -1 "$work/out" | tr -s ' ')" = "State delivering" ]
-check "a line is left free before the others" [ "$(grep -B1 ^Action "$work/out" | grep -c '^$')" = 2 ]
+check "all is well" first "well since "
+check "it comes first" [ "$(sed -n 2p "$work/out" | cut -d' ' -f1)" = Destination ]
+check "a line is left free before the others" [ "$(grep -c '^$' "$work/out")" = 2 ]
 check "as JSON" json_is 0 "s['pid'] == $azmonlog and s['journal'] == \"the machine's\" and len(s['actions']) == 2"
 
 # a silent one must not hold the others for ever
@@ -84,10 +87,11 @@ END
 silent=$!
 pids+=("$silent")
 wait_until 30 test -e "$work/spool/silent/control"
-check "one that does not answer is told" json_is 0 \
+check "one that does not answer is told, and is down" json_is 3 \
   '[a["action"] for a in s["actions"]] == ["network", "relay", "silent"] and "in time" in s["actions"][2]["error"]'
-check "also as text" gives 0 status
-check "with a reason" grep -qE '^Error +azmonlog has not answered in time' "$work/out"
+check "also as text" gives 3 status
+check "in the first line" first "DOWN: action silent"
+check "with a reason" grep -qE '^Reason +azmonlog has not answered in time' "$work/out"
 stop "$silent" KILL
 
 # --- check ---
@@ -115,6 +119,25 @@ one
 check "rsyslogd ends with 0" stop "$rsyslogd"
 gives 0 check -c "$work/azmonlog.conf" >/dev/null
 check "without actions nothing is said" sh -c '! grep -q rsyslogd "$1"' sh "$work/out"
-check "nor by status" json_is 0 '"actions" not in s'
+check "nor by status: nothing is left in their spools" json_is 0 '"actions" not in s'
 check "azmonlog ends with 0" stop "$azmonlog"
+
+# --- what waits for a destination, with nobody to deliver it ---
+curl -sSf --data-binary 'request * status 403' "http://127.0.0.1:$port/emulator/script" >/dev/null
+start_rsyslogd network
+wait_until 30 test -s "$work/tcp"
+for i in 1 2 3; do echo "<14>1 2026-11-25T12:00:00Z host app 7 - - stranded $i"; done >"/dev/tcp/127.0.0.1/$(cat "$work/tcp")"
+held() { "$AZMONLOG" status --json >"$work/out"; [ $? = 2 ] && grep -q '"behind":{"records":3,' "$work/out"; }
+check "the destination holds an action: 2" wait_until 30 held
+gives 2 status >/dev/null
+check "the first line says it" first "HELD since "
+check "rsyslogd ends with 0" stop "$rsyslogd"
+check "what is left in its spool is told" gives 3 status
+sed "s,^,# ," "$work/out"
+check "in the first line" first "DOWN, last seen "
+check "how many" grep -qE '^Spool +3 records, ' "$work/out"
+check "and why" grep -qE '^Reason +rsyslogd does not run, or has no such action any more' "$work/out"
+check "as JSON" json_is 3 '[a["action"] for a in s["actions"]] == ["network"] and s["actions"][0]["spool"]["records"] == 3'
+check "check does not take it for one that runs" gives 0 check -c "$work/azmonlog.conf"
+check "so it says nothing" sh -c '! grep -q rsyslogd "$1"' sh "$work/out"
 done_testing

@@ -74,7 +74,7 @@ def forged_in_the_journal(out):
         equal("it keeps its own fields under its own names", [a.get(k) for k in ("host_name", "log_record_uid", "team", "journald_uid")],
               ["evil", "evil", "theirs", "0"])
         s = json.loads(subprocess.run([x.azmonlog, "status", "--json", "--config", f"{x.out}/azmonlog.conf"], stdout=subprocess.PIPE,
-                                      check=True).stdout)
+                                      check=False).stdout)
         check("no loss is counted on its word", "999" not in json.dumps(s["losses"]), s["losses"])
         equal("the end", x.end(), 0)
     finally:

@@ -283,7 +283,7 @@ class Azmonlog:
     def status(self):
         """What it says of itself, {} before it listens."""
         r = self.run("status", "--json")
-        return json.loads(r.stdout) if r.returncode == 0 else {}
+        return json.loads(r.stdout) if r.returncode < 3 else {}
 
     def reload(self):
         before = self.status()["config"]["reloads"]

@@ -20,7 +20,7 @@ static char *text_of(json_t *status)
     FILE *f = open_memstream(&text, &len);
 
     ck_assert_int_eq(azm_parse_time(NOW, 0, &now), 0);
-    azm_status_print(f, status, now);
+    azm_status_print(f, status, now, &(struct azm_status_style){0});
     fclose(f);
     json_decref(status);
     return text;
@@ -48,7 +48,7 @@ START_TEST(all_is_well)
         "\"in_flight\":{\"batches\":0},\"failures\":0,\"error\":null,"
         "\"losses\":{\"gaps\":0,\"gap_entries\":0,\"suppressed\":0,\"missed_kernel\":0,\"unreadable\":0,"
         "\"damaged_files\":0},\"config\":{\"reloads\":0,\"last_reload_error\":null}}",
-        "State         delivering\n"
+        "State         well\n"
         "Destination   http://127.0.0.1:4318/v1/logs\n"
         "Waiting       nothing\n"
         "Acknowledged  what was logged up to 2026-01-31 11:59:59 UTC, 0.2s ago\n"
@@ -88,23 +88,26 @@ START_TEST(something_holds_the_records)
     assert_text("{\"spool\":{\"active\":false,\"records\":0,\"full\":null}}", "");
     assert_text("{\"quarantine\":{\"records\":3,\"bytes\":2048,\"max_bytes\":67108864,\"truncated\":1}}",
                 "Quarantine    3 records, 2.0 KiB of 64.0 MiB; azmonlog quarantine list; 1 record sent truncated\n");
-    assert_text("{\"throttling\":{\"answers\":2,\"batch_delay\":4.0}}",
-                "Throttled     2 answers 429; batches wait 4s\n");
-    assert_text("{\"state\":\"retrying\",\"error\":{\"reason\":\"no connection\",\"remedy\":null}}",
-                "State         RETRYING\nReason        no connection\n");
+    assert_text("{\"throttling\":{\"answers\":2,\"batch_delay\":4.0,\"window\":1,\"window_max\":4,\"since\":\"" NOW
+                "\"}}",
+                "Window        1 of 4 requests at once\n"
+                "Throttled     2 answers 429; batches wait 4s; slowed down since 2026-01-31 12:00:00 UTC, 0s ago\n");
+    assert_text("{\"state\":\"retrying\",\"error\":{\"reason\":\"no connection\",\"remedy\":null,\"next_try\":62.5}}",
+                "State         BEHIND\nReason        no connection\nNext try      in 1min 2s\n");
     assert_text("{\"state\":\"delivering\",\"lag\":{\"records\":null,\"up_to\":false,\"seconds\":59.9}}",
-                "State         delivering\nWaiting       number of records not known, 59s behind\n");
+                "State         well\nWaiting       number of records not known, 59s behind\n");
 }
 END_TEST
 
 START_TEST(an_action)
 {
     assert_text("{\"action\":\"network\",\"state\":\"delivering\",\"journal\":\"/var/spool/azmonlog/network\"}",
+                "State         well\n"
                 "Action        network\n"
-                "State         delivering\n"
                 "Spool in      /var/spool/azmonlog/network\n");
-    assert_text("{\"action\":\"relay\",\"error\":\"not for you\"}", "Action        relay\n"
-                                                                    "Error         not for you\n");
+    assert_text("{\"action\":\"relay\",\"error\":\"not for you\"}", "State         DOWN\n"
+                                                                    "Action        relay\n"
+                                                                    "Reason        not for you\n");
 }
 END_TEST
 
@@ -112,7 +115,7 @@ START_TEST(what_is_missing_or_strange_is_left_away)
 {
     assert_text("{}", "");
     assert_text("[]", "");
-    assert_text("{\"state\":\"dreaming\",\"new\":{\"of\":[\"a newer version\"]}}", "State         dreaming\n");
+    assert_text("{\"state\":\"dreaming\",\"new\":{\"of\":[\"a newer version\"]}}", "State         well\n");
     assert_text("{\"pid\":1}", "Process       pid 1\n");
     assert_text("{\"version\":\"9\"}", "Process       azmonlog 9\n");
     assert_text("{\"started\":\"long ago\"}", "Process       since long ago\n");
@@ -129,9 +132,11 @@ END_TEST
 /* Every member in turn is something else than it should be: it may print anything, but nothing breaks. */
 START_TEST(members_of_any_type)
 {
-    static const char *const members[] = {"version",      "pid",    "state",  "started",   "destination", "journal",
-                                          "acknowledged", "lag",    "read",   "delivered", "in_flight",   "failures",
-                                          "error",        "losses", "config", "spool",     "quarantine",  "throttling"};
+    static const char *const members[] = {"version",   "pid",          "state",      "started",      "destination",
+                                          "journal",   "acknowledged", "lag",        "read",         "delivered",
+                                          "in_flight", "failures",     "error",      "losses",       "config",
+                                          "spool",     "quarantine",   "throttling", "health",       "behind",
+                                          "answers",   "services",     "token",      "journal_error"};
     static const char *const parts[] = {"cursor",     "received", "records", "up_to",   "seconds",
                                         "per_second", "requests", "bytes",   "batches", "reason",
                                         "remedy",     "since",    "gaps",    "reloads", "last_reload_error"};
@@ -140,14 +145,16 @@ START_TEST(members_of_any_type)
 
     for (size_t v = 0; v < ELEMENTSOF(values); v++)
         for (size_t m = 0; m < ELEMENTSOF(members); m++) {
-            json_t *flat = json_object(), *deep = json_object(), *inner = json_object();
+            json_t *flat = json_object(), *deep = json_object(), *list = json_object(), *inner = json_object();
 
             json_object_set_new(flat, members[m], json_loads(values[v], JSON_DECODE_ANY, NULL));
             free(text_of(flat));
             for (size_t p = 0; p < ELEMENTSOF(parts); p++)
                 json_object_set_new(inner, parts[p], json_loads(values[v], JSON_DECODE_ANY, NULL));
-            json_object_set_new(deep, members[m], inner);
+            json_object_set(deep, members[m], inner);
             free(text_of(deep));
+            json_object_set_new(list, members[m], json_pack("[o]", inner));
+            free(text_of(list));
         }
 }
 END_TEST
@@ -155,6 +162,113 @@ END_TEST
 START_TEST(control_characters)
 {
     assert_text("{\"destination\":\"http://x/\\u001b[2J\\n\\r\\u007fä\"}", "Destination   http://x/?[2J???ä\n");
+}
+END_TEST
+
+#define HEALTH(condition, reason)                                                                                      \
+    "{\"version\":\"1\",\"health\":{\"condition\":\"" condition                                                        \
+    "\",\"since\":\"2026-01-31T11:58:00Z\",\"reason\":" reason ",\"remedy\":null}}"
+
+static char *all_of(const char *statuses, unsigned width, bool colour)
+{
+    json_t *all = json_loads(statuses, 0, NULL);
+    char *text = NULL;
+    size_t len;
+    uint64_t now;
+    FILE *f = open_memstream(&text, &len);
+
+    ck_assert(all != NULL);
+    ck_assert_int_eq(azm_parse_time(NOW, 0, &now), 0);
+    azm_status_print_all(f, all, now, &(struct azm_status_style){.colour = colour, .width = width});
+    fclose(f);
+    json_decref(all);
+    return text;
+}
+
+static void assert_all(const char *statuses, unsigned width, bool colour, const char *expected)
+{
+    _cleanup_free_ char *text = all_of(statuses, width, colour);
+
+    ck_assert_str_eq(text, expected);
+}
+
+START_TEST(conditions)
+{
+    assert_text(HEALTH("throttled", "\"slower\""),
+                "State         THROTTLED since 2026-01-31 11:58:00 UTC, 2min 0s ago\nReason        slower\n"
+                "Process       azmonlog 1\n");
+    assert_text(HEALTH("down", "\"killed\""),
+                "State         DOWN, last seen 2026-01-31 11:58:00 UTC, 2min 0s ago\nReason        killed\n"
+                "Process       azmonlog 1\n");
+    assert_text("{\"health\":{\"condition\":\"well\"},\"state\":\"stopping\"}", "State         well; stopping\n");
+}
+END_TEST
+
+/* The worst of several is in the first line, wherever it stands. */
+START_TEST(several)
+{
+    assert_all("[" HEALTH("well", "null") ",{\"action\":\"relay\",\"health\":{\"condition\":\"held\"}}]", 0, false,
+               "State         HELD: action relay\n\n"
+               "State         well since 2026-01-31 11:58:00 UTC, 2min 0s ago\nProcess       azmonlog 1\n\n"
+               "State         HELD\nAction        relay\n");
+    assert_all("[{\"health\":{\"condition\":\"held\"}},{\"action\":\"a\",\"health\":{\"condition\":\"held\"}}]", 0,
+               false, "State         HELD\n\nState         HELD\nAction        a\n");
+    assert_all("[]", 0, false, "");
+}
+END_TEST
+
+START_TEST(lines_are_broken_at_the_width_of_a_terminal)
+{
+    static const char status[] =
+        "[{\"health\":{\"condition\":\"held\",\"reason\":\"the quick brown fox jumps over the lazy dog, ä ö\"},"
+        "\"acknowledged\":{\"cursor\":\"s=0123456789012345678901234567890123456789\"}}]";
+
+    assert_all(status, 40, false,
+               "State         HELD\n"
+               "Reason        the quick brown fox jumps\n"
+               "              over the lazy dog, ä ö\n"
+               "Acknowledged  up to the position below\n"
+               "Position      s=0123456789012345678901234567890123456789\n");
+    assert_all(status, 10, false,
+               "State         HELD\nReason        the quick brown fox jumps over the lazy dog, ä ö\n"
+               "Acknowledged  up to the position below\nPosition      s=0123456789012345678901234567890123456789\n");
+}
+END_TEST
+
+START_TEST(colours)
+{
+    assert_all("[{\"health\":{\"condition\":\"well\"}}]", 0, true, "State         \033[32mwell\033[0m\n");
+    assert_all("[{\"health\":{\"condition\":\"behind\"}}]", 0, true, "State         \033[33mBEHIND\033[0m\n");
+    assert_all("[{\"health\":{\"condition\":\"held\",\"reason\":\"r\",\"remedy\":\"m\"}}]", 0, true,
+               "State         \033[1;31mHELD\033[0m\nReason        r\nWhat to do    \033[1mm\033[0m\n");
+}
+END_TEST
+
+START_TEST(answers_and_services)
+{
+    assert_text(
+        "{\"answers\":[{\"status\":503,\"words\":\"HTTP 503\",\"count\":31,\"first\":\"2026-01-31T11:58:00Z\","
+        "\"last\":\"2026-01-31T11:59:55Z\",\"seconds\":0.0123},"
+        "{\"status\":204,\"words\":\"HTTP 204\",\"count\":1,\"last\":\"2026-01-31T11:57:00Z\",\"seconds\":2.5}],"
+        "\"services\":[{\"service\":\"web\",\"records\":2000,\"bytes\":2048,\"per_second\":2,"
+        "\"bytes_per_second\":1536},{\"service\":\"\",\"records\":1,\"bytes\":10,\"per_second\":0,"
+        "\"bytes_per_second\":0}]}",
+        "Answers       HTTP 503, 31 times, last 5s ago, in 12 ms\n"
+        "              HTTP 204, 3min 0s ago, in 2s\n"
+        "Services      web: 2000 records, 2.0/s; 2.0 KiB, 1.5 KiB/s\n"
+        "              (without a name): 1 record, 0.0/s; 10 bytes, 0 bytes/s\n");
+}
+END_TEST
+
+START_TEST(what_is_in_the_spool_waits_too)
+{
+    assert_text("{\"lag\":{\"records\":0},\"behind\":{\"records\":70,\"up_to\":false,\"seconds\":90},"
+                "\"spool\":{\"active\":true,\"records\":70,\"bytes\":1024,\"max_bytes\":2048},"
+                "\"acknowledged\":{\"cursor\":\"s=1\",\"received\":\"2026-01-31T11:59:59Z\"}}",
+                "Waiting       70 records, 1min 30s behind\nSpool         70 records, 1.0 KiB of 2.0 KiB\n"
+                "Safe          what was logged up to 2026-01-31 11:59:59 UTC, 1s ago\nPosition      s=1\n");
+    /* of one that does not run */
+    assert_text("{\"spool\":{\"active\":true,\"records\":null,\"bytes\":1024}}", "Spool         1.0 KiB\n");
 }
 END_TEST
 
@@ -166,6 +280,12 @@ static void add_tests(Suite *s)
     add_test(s, "what_is_missing_or_strange_is_left_away", what_is_missing_or_strange_is_left_away);
     add_test(s, "members_of_any_type", members_of_any_type);
     add_test(s, "control_characters", control_characters);
+    add_test(s, "conditions", conditions);
+    add_test(s, "several", several);
+    add_test(s, "lines_are_broken_at_the_width_of_a_terminal", lines_are_broken_at_the_width_of_a_terminal);
+    add_test(s, "colours", colours);
+    add_test(s, "answers_and_services", answers_and_services);
+    add_test(s, "what_is_in_the_spool_waits_too", what_is_in_the_spool_waits_too);
 }
 
 TEST_MAIN("status_text", add_tests)
