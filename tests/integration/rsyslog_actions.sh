@@ -138,6 +138,7 @@ check "in the first line" first "DOWN, last seen "
 check "how many" grep -qE '^Spool +3 records, ' "$work/out"
 check "and why" grep -qE '^Reason +rsyslogd does not run, or has no such action any more' "$work/out"
 check "as JSON" json_is 3 '[a["action"] for a in s["actions"]] == ["network"] and s["actions"][0]["spool"]["records"] == 3'
+curl -sSf --data-binary 'request * normal' "http://127.0.0.1:$port/emulator/script" >/dev/null
 check "check does not take it for one that runs" gives 0 check -c "$work/azmonlog.conf"
 check "so it says nothing" sh -c '! grep -q rsyslogd "$1"' sh "$work/out"
 done_testing
