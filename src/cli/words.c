@@ -54,7 +54,7 @@ void azm_put_span(struct azm_buf *line, double seconds)
 void azm_put_latency(struct azm_buf *line, double seconds)
 {
     if (seconds >= 0 && seconds < 1)
-        azm_buf_printf(line, "%.0f ms", seconds * 1000);
+        azm_buf_printf(line, "%.*f ms", seconds < 0.01 ? 1 : 0, seconds * 1000);
     else
         azm_put_span(line, seconds);
 }
