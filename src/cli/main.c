@@ -30,8 +30,8 @@ static void print_help(FILE *f)
                "Options:\n"
                "  -h, --help     this text\n"
                "  -V, --version  the version\n\n"
-               "Exit codes: 0 success, 1 failure, 3 not running (status, flush), 10 to 19 the step\n"
-               "that failed (check), 64 wrong usage,\n"
+               "Exit codes: 0 success, 1 failure, 0 to 3 how it is (status), 3 not running (flush),\n"
+               "10 to 19 the step that failed (check), 64 wrong usage,\n"
                "75 not all delivered yet (run --once, flush, quarantine resend), 77 no permission,\n"
                "78 wrong configuration.\n\n"
                "Manual: azmonlog(1), azmonlog.conf(5)\n");

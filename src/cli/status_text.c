@@ -279,8 +279,10 @@ static void print_position(struct page *p, const json_t *status)
         azm_put_time(&p->line, received, p->now_usec);
     } else if (cursor)
         azm_buf_printf(&p->line, "%s", *cursor ? "up to the position below" : "nothing yet");
-    /* what is in the spool of a journal may be forgotten by the journal */
-    row(p, json_is_true(json_object_get(json_object_get(status, "spool"), "active")) ? "Safe" : "Acknowledged", "");
+    /* The journal may forget what is in the spool. */
+    row(p,
+        received && json_is_true(json_object_get(json_object_get(status, "spool"), "active")) ? "Safe" : "Acknowledged",
+        "");
     azm_put_string(&p->line, cursor);
     row(p, "Position", "");
 }
