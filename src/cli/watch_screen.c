@@ -234,7 +234,7 @@ static void show_waiting(struct page *p)
         azm_put_count(&p->line, batches, "batch", "batches");
         azm_put_string(&p->line, " on the way");
     }
-    if (json_number_value(next) > 0) {
+    if (json_number_value(next) >= 0.1) {
         azm_put_string(&p->line, "; next try in ");
         azm_put_span(&p->line, json_number_value(next));
     }
@@ -508,6 +508,7 @@ static void show_token(struct page *p)
 static void show_totals(struct page *p)
 {
     const json_t *delivered = json_object_get(p->status, "delivered");
+    uint64_t started;
 
     if (!delivered)
         return;
@@ -517,9 +518,10 @@ static void show_totals(struct page *p)
     azm_put_count(&p->line, azm_json_count(delivered, "requests"), "request", "requests");
     azm_put_string(&p->line, ", ");
     azm_put_bytes(&p->line, (double)azm_json_count(delivered, "bytes"));
-    if (azm_json_string(p->status, "started")) {
-        azm_put_string(&p->line, "; since ");
-        azm_put_time(&p->line, azm_json_string(p->status, "started"), p->view->now_usec);
+    if (azm_read_time(azm_json_string(p->status, "started"), p->view->now_usec, &started) &&
+        started <= p->view->now_usec) {
+        azm_put_string(&p->line, "; runs for ");
+        azm_put_span(&p->line, (double)(p->view->now_usec - started) / (double)AZM_USEC_PER_SEC);
     }
     row(p, WATCH_PLAIN);
 }
