@@ -198,10 +198,10 @@ static void show_tabs(struct page *p)
 static void show_reason(struct page *p)
 {
     const struct status_health h = status_health(p->status);
-    bool tall = p->view->height > 30;
+    bool small = p->view->height < ROOMY_HEIGHT;
 
-    wrapped(p, "Reason", h.reason, WATCH_PLAIN, tall ? 4 : 2);
-    wrapped(p, "What to do", h.remedy, WATCH_STRONG, tall ? 6 : 3);
+    wrapped(p, "Reason", h.reason, WATCH_PLAIN, small ? 2 : 3);
+    wrapped(p, "What to do", h.remedy, WATCH_STRONG, small ? 2 : 8); /* commands are long, and wanted whole */
 }
 
 /* --- where the records are --- */

@@ -130,6 +130,27 @@ START_TEST(held_80x24)
 }
 END_TEST
 
+/* A command to be copied is there in whole. */
+START_TEST(a_long_remedy)
+{
+    static const char remedy[] =
+        "the identity lacks its role on the data collection rule; this gives it, and may take 30 minutes: az role "
+        "assignment create --assignee-object-id 00000000-0000-0000-0000-0000000000cc --assignee-principal-type "
+        "ServicePrincipal --role 'Monitoring Metrics Publisher' --scope $(az monitor data-collection rule list --query "
+        "\\\"[?immutableId=='dcr-00000000000000000000000000000000'].id\\\" -o tsv)";
+    _cleanup_(azm_buf_free) struct azm_buf status = {0};
+
+    azm_buf_printf(&status, "[{\"health\":{\"condition\":\"held\",\"reason\":\"HTTP 403\",\"remedy\":\"%s\"}}]",
+                   remedy);
+    render((const char *)status.data, TREND, 0, 80, 24, true);
+    ck_assert_str_eq(line(2), "What to do  the identity lacks its role on the data collection rule; this gives");
+    ck_assert_str_eq(line(8), "            -o tsv)");
+    ck_assert_int_eq(screen.lines[8].paint, WATCH_STRONG);
+    render((const char *)status.data, TREND, 0, 80, 23, true); /* where there is no room for it, that is to be seen */
+    ck_assert_ptr_nonnull(strstr(line(3), "..."));
+}
+END_TEST
+
 START_TEST(ascii)
 {
     render("[" HELD "]", TREND, 0, 80, 24, false);
@@ -216,6 +237,7 @@ static void add_tests(Suite *s)
 {
     add_test(s, "sparklines", sparklines);
     add_test(s, "held_80x24", held_80x24);
+    add_test(s, "a_long_remedy", a_long_remedy);
     add_test(s, "ascii", ascii);
     add_test(s, "down", down);
     add_test(s, "several", several);
