@@ -22,13 +22,15 @@ int cli_watch(const struct status_target *target)
 
 #else
 
-/* curses.h makes macros of many short words: it comes last */
+/* curses.h and term.h make macros of many short words: they come last */
 #include "cli/actions.h"
 #include "cli/control_client.h"
 #include "cli/status_health.h"
 #include "cli/watch_screen.h"
 #include "core/clock.h"
 #include <curses.h>
+#include <term.h>
+#undef lines
 
 #define REFRESH_USEC AZM_USEC_PER_SEC
 
@@ -105,28 +107,36 @@ static void set_up_colours(void)
         init_pair(i, colours[i], -1);
 }
 
+/* Can text be placed on it? (Asked first, because newterm(3) leaves pieces behind where it fails.) */
+static bool can_place_text(void)
+{
+    const char *place;
+    bool can;
+    int found;
+
+    if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
+        return false;
+    place = tigetstr("cup");
+    can = place && place != (const char *)-1;
+    del_curterm(cur_term);
+    return can;
+}
+
 /* 0 or -errno. */
 static int open_terminal(struct watch *w, SCREEN **ret, struct azm_error *err)
 {
     const char *term = getenv("TERM");
-    char *place;
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return azm_error_set(err, ENOTTY, "status --watch needs a terminal; azmonlog status does not");
     setlocale(LC_CTYPE, "");
     /* the font of the console has no block elements but two */
     w->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 && term && strcmp(term, "linux") != 0;
-    *ret = newterm(NULL, stdout, stdin);
-    place = *ret ? tigetstr("cup") : NULL;
-    if (!place || place == (char *)-1) {
-        if (*ret) {
-            endwin();
-            delscreen(*ret);
-        }
+    *ret = can_place_text() ? newterm(NULL, stdout, stdin) : NULL;
+    if (!*ret)
         return azm_error_set(err, ENOTTY,
                              "status --watch cannot place text on this terminal (TERM=%s); azmonlog status needs none",
                              term ? term : "");
-    }
     cbreak();
     noecho();
     keypad(stdscr, TRUE);

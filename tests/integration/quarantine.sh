@@ -25,7 +25,8 @@ for line in sys.stdin:
     o["azmonlog"] = {"time": "2026-11-22T20:22:35.000001Z", "uid": uid, "reason": sys.argv[1], "status": 400,
                      "code": "InvalidRecord", "message": "this record is \u001b[31modd\u009b, \u00e9\nand more of it"}
     print(json.dumps(o, separators=(",", ":")))
-' "${1:-refused}" >>"$file"
+' "${1:-refused}" >"$work/more"
+  cat "$work/more" >>"$file" # at once, as the exporter does: a resend may be about to put another file in its place
 }
 uid() { sed -n "$(($1 + 1))p" "$work/cat" | sed 's/.*"log.record.uid","value":{"stringValue":"\([0-9a-f]*\)".*/\1/'; }
 lines() { if [ -e "$file" ]; then wc -l <"$file"; else echo 0; fi; }
