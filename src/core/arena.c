@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,41 +12,41 @@
 
 struct azm_arena_block {
     struct azm_arena_block *next;
-    size_t used, size;
+    size_t size;
     alignas(max_align_t) unsigned char bytes[];
 };
 
-static struct azm_arena_block *add_block(struct azm_arena *a, size_t size)
+/* All of it is free. */
+static void begin_block(struct azm_arena *a, struct azm_arena_block *b)
+{
+    a->blocks = b;
+    a->next = b->bytes;
+    a->left = b->size;
+}
+
+static bool add_block(struct azm_arena *a, size_t size)
 {
     struct azm_arena_block *b = malloc(sizeof *b + size);
 
     if (!b)
-        return NULL;
+        return false;
     *b = (struct azm_arena_block){.next = a->blocks, .size = size};
-    a->blocks = b;
-    return b;
+    begin_block(a, b);
+    return true;
 }
 
-void *azm_arena_alloc(struct azm_arena *a, size_t size)
+void *azm_arena_alloc_more(struct azm_arena *a, size_t size)
 {
-    struct azm_arena_block *b = a->blocks;
-    void *p;
-
     if (size > SIZE_MAX - BLOCK_BYTES)
         return NULL;
-    size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-    if (!b || b->size - b->used < size) {
-        /* The first block has the standard size whatever is asked, because it is the one kept. */
-        if (!b)
-            b = add_block(a, BLOCK_BYTES);
-        if (b && b->size - b->used < size)
-            b = add_block(a, MAX(size, BLOCK_BYTES));
-        if (!b)
+    /* The first block has the standard size whatever is asked, because it is the one kept. */
+    if (!a->blocks) {
+        if (!add_block(a, BLOCK_BYTES))
             return NULL;
+        return azm_arena_alloc(a, size);
     }
-    p = b->bytes + b->used;
-    b->used += size;
-    return p;
+    size += -size % alignof(max_align_t);
+    return add_block(a, MAX(size, BLOCK_BYTES)) ? azm_arena_alloc(a, size) : NULL;
 }
 
 void *azm_arena_copy(struct azm_arena *a, const void *data, size_t len)
@@ -69,13 +70,12 @@ void azm_arena_reset(struct azm_arena *a)
         free(b);
         b = next;
     }
-    b->used = 0;
-    a->blocks = b;
+    begin_block(a, b);
 }
 
 void azm_arena_free(struct azm_arena *a)
 {
     azm_arena_reset(a);
     free(a->blocks);
-    a->blocks = NULL;
+    *a = (struct azm_arena){0};
 }

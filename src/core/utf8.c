@@ -37,22 +37,30 @@ int azm_utf8_scan(const char *text, size_t len)
     return need;
 }
 
+/* Are these eight bytes all from 1 to 127? */
+static bool is_plain(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return !(((word - UINT64_C(0x0101010101010101)) | word) & UINT64_C(0x8080808080808080));
+}
+
 size_t azm_utf8_valid_prefix(const char *s, size_t len)
 {
     const uint8_t *p = (const uint8_t *)s;
     size_t i = 0;
 
     while (i < len) {
-        uint64_t word;
         int n;
 
-        if (len - i >= sizeof word) { /* log text is nearly always ASCII: eight bytes of 1..127 at a time */
-            memcpy(&word, p + i, sizeof word);
-            if (!(((word - UINT64_C(0x0101010101010101)) | word) & UINT64_C(0x8080808080808080))) {
-                i += sizeof word;
-                continue;
-            }
+        /* Log text is nearly always ASCII: eight bytes at a time, the last ones together with some before them. */
+        if (len - i >= 8 && is_plain(p + i)) {
+            i += 8;
+            continue;
         }
+        if (len - i < 8 && len >= 8 && is_plain(p + len - 8))
+            return len;
         if (p[i] > 0 && p[i] < 0x80) {
             i++;
             continue;

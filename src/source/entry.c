@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 #include "source/entry.h"
 
 #define FIELD_NAME_MAX 64 /* journald's own limit */
+#define INT_DIGITS_MAX 24 /* a longer number is text */
 
 /* What the record needs besides attributes. */
 struct special {
@@ -52,42 +52,42 @@ struct azm_entry_reader {
  * application (no leading underscore) -> an attribute, name in lower case; trusted (leading underscore) ->
  * "journald.<name>" with fields=full. */
 static const struct field {
-    const char *name;
-    size_t special;        /* where the record needs it */
-    const char *attribute; /* NULL: none */
-    unsigned profiles;     /* in which the attribute is sent */
+    struct azm_text name;
+    size_t special;            /* where the record needs it */
+    struct azm_text attribute; /* len 0: none */
+    unsigned profiles;         /* in which the attribute is sent */
     bool integer;
 } fields[] = {
-    {"_PID", SPECIAL(identity.pid), "process.pid", STANDARD, true},
-    {"_COMM", SPECIAL(identity.comm), "process.executable.name", STANDARD, false},
-    {"MESSAGE", SPECIAL(message), NULL, NEVER, false},
-    {"SPAN_ID", SPECIAL(span_id), NULL, NEVER, false},
-    {"PRIORITY", SPECIAL(priority), NULL, NEVER, false},
-    {"TRACE_ID", SPECIAL(trace_id), NULL, NEVER, false},
-    {"_BOOT_ID", NOT_SPECIAL, "journald.boot_id", FULL, false},
-    {"CODE_FILE", NOT_SPECIAL, "code.file.path", STANDARD, false},
-    {"CODE_FUNC", NOT_SPECIAL, "code.function.name", STANDARD, false},
-    {"N_DROPPED", SPECIAL(n_dropped), "n_dropped", STANDARD, false},
-    {"CODE_LINE", NOT_SPECIAL, "code.line.number", STANDARD, true},
-    {"_HOSTNAME", SPECIAL(identity.host_name), NULL, NEVER, false},
-    {"MESSAGE_ID", SPECIAL(message_id), "journald.message_id", STANDARD, false},
-    {"SYSLOG_PID", SPECIAL(syslog_pid), NULL, NEVER, false},
-    {"SYSLOG_RAW", NOT_SPECIAL, NULL, NEVER, false}, /* the datagram once more */
-    {"_TRANSPORT", SPECIAL(identity.transport), "journald.transport", FULL, false},
-    {"TRACE_FLAGS", SPECIAL(trace_flags), NULL, NEVER, false},
-    {"_MACHINE_ID", SPECIAL(identity.machine_id), NULL, NEVER, false},
-    {"SYSLOG_MSGID", NOT_SPECIAL, "syslog.msgid", STANDARD, false},
-    {"_SYSTEMD_UNIT", SPECIAL(identity.unit), "systemd.unit", STANDARD, false},
-    {"EXCEPTION_TYPE", NOT_SPECIAL, "exception.type", STANDARD, false},
-    {"SYSLOG_FACILITY", NOT_SPECIAL, "syslog.facility", STANDARD, true},
-    {"SYSLOG_TIMESTAMP", NOT_SPECIAL, NULL, NEVER, false}, /* the record's time is better */
-    {"EXCEPTION_MESSAGE", NOT_SPECIAL, "exception.message", STANDARD, false},
-    {"OTEL_SERVICE_NAME", SPECIAL(identity.otel_service_name), NULL, NEVER, false},
-    {"SYSLOG_IDENTIFIER", SPECIAL(identity.identifier), "syslog.identifier", STANDARD, false},
-    {"_SYSTEMD_USER_UNIT", SPECIAL(identity.user_unit), "systemd.user_unit", STANDARD, false},
-    {"EXCEPTION_STACKTRACE", NOT_SPECIAL, "exception.stacktrace", STANDARD, false},
-    {"_SYSTEMD_INVOCATION_ID", SPECIAL(invocation), "journald.systemd_invocation_id", FULL, false},
-    {"_SOURCE_REALTIME_TIMESTAMP", SPECIAL(source_time), NULL, NEVER, false},
+    {AZM_TEXT("_PID"), SPECIAL(identity.pid), AZM_TEXT("process.pid"), STANDARD, true},
+    {AZM_TEXT("_COMM"), SPECIAL(identity.comm), AZM_TEXT("process.executable.name"), STANDARD, false},
+    {AZM_TEXT("MESSAGE"), SPECIAL(message), {0}, NEVER, false},
+    {AZM_TEXT("SPAN_ID"), SPECIAL(span_id), {0}, NEVER, false},
+    {AZM_TEXT("PRIORITY"), SPECIAL(priority), {0}, NEVER, false},
+    {AZM_TEXT("TRACE_ID"), SPECIAL(trace_id), {0}, NEVER, false},
+    {AZM_TEXT("_BOOT_ID"), NOT_SPECIAL, AZM_TEXT("journald.boot_id"), FULL, false},
+    {AZM_TEXT("CODE_FILE"), NOT_SPECIAL, AZM_TEXT("code.file.path"), STANDARD, false},
+    {AZM_TEXT("CODE_FUNC"), NOT_SPECIAL, AZM_TEXT("code.function.name"), STANDARD, false},
+    {AZM_TEXT("N_DROPPED"), SPECIAL(n_dropped), AZM_TEXT("n_dropped"), STANDARD, false},
+    {AZM_TEXT("CODE_LINE"), NOT_SPECIAL, AZM_TEXT("code.line.number"), STANDARD, true},
+    {AZM_TEXT("_HOSTNAME"), SPECIAL(identity.host_name), {0}, NEVER, false},
+    {AZM_TEXT("MESSAGE_ID"), SPECIAL(message_id), AZM_TEXT("journald.message_id"), STANDARD, false},
+    {AZM_TEXT("SYSLOG_PID"), SPECIAL(syslog_pid), {0}, NEVER, false},
+    {AZM_TEXT("SYSLOG_RAW"), NOT_SPECIAL, {0}, NEVER, false}, /* the datagram once more */
+    {AZM_TEXT("_TRANSPORT"), SPECIAL(identity.transport), AZM_TEXT("journald.transport"), FULL, false},
+    {AZM_TEXT("TRACE_FLAGS"), SPECIAL(trace_flags), {0}, NEVER, false},
+    {AZM_TEXT("_MACHINE_ID"), SPECIAL(identity.machine_id), {0}, NEVER, false},
+    {AZM_TEXT("SYSLOG_MSGID"), NOT_SPECIAL, AZM_TEXT("syslog.msgid"), STANDARD, false},
+    {AZM_TEXT("_SYSTEMD_UNIT"), SPECIAL(identity.unit), AZM_TEXT("systemd.unit"), STANDARD, false},
+    {AZM_TEXT("EXCEPTION_TYPE"), NOT_SPECIAL, AZM_TEXT("exception.type"), STANDARD, false},
+    {AZM_TEXT("SYSLOG_FACILITY"), NOT_SPECIAL, AZM_TEXT("syslog.facility"), STANDARD, true},
+    {AZM_TEXT("SYSLOG_TIMESTAMP"), NOT_SPECIAL, {0}, NEVER, false}, /* the record's time is better */
+    {AZM_TEXT("EXCEPTION_MESSAGE"), NOT_SPECIAL, AZM_TEXT("exception.message"), STANDARD, false},
+    {AZM_TEXT("OTEL_SERVICE_NAME"), SPECIAL(identity.otel_service_name), {0}, NEVER, false},
+    {AZM_TEXT("SYSLOG_IDENTIFIER"), SPECIAL(identity.identifier), AZM_TEXT("syslog.identifier"), STANDARD, false},
+    {AZM_TEXT("_SYSTEMD_USER_UNIT"), SPECIAL(identity.user_unit), AZM_TEXT("systemd.user_unit"), STANDARD, false},
+    {AZM_TEXT("EXCEPTION_STACKTRACE"), NOT_SPECIAL, AZM_TEXT("exception.stacktrace"), STANDARD, false},
+    {AZM_TEXT("_SYSTEMD_INVOCATION_ID"), SPECIAL(invocation), AZM_TEXT("journald.systemd_invocation_id"), FULL, false},
+    {AZM_TEXT("_SOURCE_REALTIME_TIMESTAMP"), SPECIAL(source_time), {0}, NEVER, false},
 };
 
 int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret)
@@ -101,7 +101,7 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
     e->config = config;
     e->keep_bytes = config->max_body_bytes + 8;
     for (size_t len = 0; len < ELEMENTSOF(e->first_of_len); len++) {
-        while (i < ELEMENTSOF(fields) && strlen(fields[i].name) < len)
+        while (i < ELEMENTSOF(fields) && fields[i].name.len < len)
             i++;
         e->first_of_len[len] = (uint8_t)i;
     }
@@ -201,24 +201,30 @@ static const struct field *find_field(const struct azm_entry_reader *e, const ch
 {
     if (len > FIELD_NAME_MAX)
         return NULL;
+    /* Of equal length they differ most in the third letter from the end; the shortest has four. */
     for (size_t i = e->first_of_len[len]; i < e->first_of_len[len + 1]; i++)
-        if (memcmp(fields[i].name, name, len) == 0)
+        if (fields[i].name.s[len - 3] == name[len - 3] && memcmp(fields[i].name.s, name, len) == 0)
             return &fields[i];
     return NULL;
 }
 
-/* Whole decimal numbers only: 1 if it is one. */
+/* Whole decimal numbers of 64 bits only. */
 static bool parse_int(struct azm_text t, int64_t *ret)
 {
-    char digits[24], *end;
+    bool minus = t.len > 0 && *t.s == '-';
+    int64_t n = 0;
 
-    if (t.len == 0 || t.len >= sizeof digits || (!isdigit((unsigned char)t.s[0]) && t.s[0] != '-'))
+    if (t.len == minus || t.len >= INT_DIGITS_MAX)
         return false;
-    memcpy(digits, t.s, t.len);
-    digits[t.len] = '\0';
-    errno = 0;
-    *ret = strtoll(digits, &end, 10);
-    return errno == 0 && *end == '\0' && end == digits + t.len;
+    for (size_t i = minus; i < t.len; i++) {
+        int digit = t.s[i] - '0';
+
+        if (digit < 0 || digit > 9 || __builtin_mul_overflow(n, INT64_C(10), &n) ||
+            __builtin_add_overflow(n, minus ? -digit : digit, &n))
+            return false;
+    }
+    *ret = n;
+    return true;
 }
 
 static int copy_text(struct azm_entry_reader *e, const char *s, size_t len, struct azm_text *ret)
@@ -291,6 +297,14 @@ static int add_attribute(struct azm_entry_reader *e, struct azm_text key, struct
     return 0;
 }
 
+/* Journald's names are A-Z0-9_; files need not come from journald. */
+static char key_character(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
+}
+
 /* A field without a row in the table. */
 static int add_other(struct azm_entry_reader *e, const char *name, size_t name_len, struct azm_text value)
 {
@@ -310,8 +324,8 @@ static int add_other(struct azm_entry_reader *e, const char *name, size_t name_l
     if (!key)
         return -ENOMEM;
     memcpy(key, prefix, prefix_len);
-    for (size_t i = 0; i < name_len; i++) /* journald's names are A-Z0-9_; files need not come from journald */
-        key[prefix_len + i] = isalnum((unsigned char)name[i]) ? (char)tolower((unsigned char)name[i]) : '_';
+    for (size_t i = 0; i < name_len; i++)
+        key[prefix_len + i] = key_character(name[i]);
     return add_attribute(e, (struct azm_text){key, prefix_len + name_len}, value, false);
 }
 
@@ -366,7 +380,7 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     if (f && f->special != NOT_SPECIAL) {
         struct azm_text *t = (struct azm_text *)((char *)&e->special + f->special);
 
-        if (t->s && !f->attribute)
+        if (t->s && f->attribute.len == 0)
             return add_other(e, name, name_len, value); /* a second one: keep it as an attribute */
         if (!t->s)
             *t = value;
@@ -374,8 +388,8 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     n = e->n_attributes;
     if (!f)
         k = add_other(e, name, name_len, value);
-    else if (f->attribute && (f->profiles & e->config->fields))
-        k = add_attribute(e, azm_text_of(f->attribute), value, f->integer);
+    else if (f->attribute.len > 0 && (f->profiles & e->config->fields))
+        k = add_attribute(e, f->attribute, value, f->integer);
     if (*name == '_' && e->n_attributes > n)
         move_to_trusted(e);
     return k;

@@ -125,9 +125,10 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
 /* The times of the current entry: 0 or -errno. */
 int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret);
 
-/* The current entry as a record, and its times: 1, 0 if it is one to skip, -EBADMSG if it cannot be read, -errno. */
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
-                           struct azm_entry_times *ret_times);
+/* The current entry, which has these times, as a record: 1, 0 if it is one to skip, -EBADMSG if it cannot be read,
+ * -errno. */
+int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, const struct azm_entry_times *t,
+                           struct azm_record *rec);
 
 /* --- journal_start.c --- */
 

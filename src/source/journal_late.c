@@ -190,7 +190,9 @@ int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct 
             return end_late(s, err);
         if (!is_late(late, p.seqnum_id))
             continue;
-        r = azm_journal_read_entry(late->j, late->reader, rec, &t);
+        r = azm_journal_read_times(late->j, &t);
+        if (r >= 0)
+            r = azm_journal_read_entry(late->j, late->reader, &t, rec);
         if (r > 0 || r == -ENOMEM)
             return r;
     }

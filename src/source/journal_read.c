@@ -48,17 +48,21 @@ static int step(struct azm_journal *s, struct azm_error *err)
                              "cannot read the next entry; journalctl --verify shows which file is damaged");
 }
 
-/* Was the current entry written at about the time of the last look at the files, or later? One that seems to be of
+int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret)
+{
+    int r = sd_journal_get_realtime_usec(j, &ret->realtime_usec);
+
+    return r < 0 ? r : sd_journal_get_monotonic_usec(j, &ret->monotonic_usec, &ret->boot);
+}
+
+/* Was an entry of this time written at about the time of the last look at the files, or later? One that seems to be of
  * another boot is as young as the last one: behind that of the running boot it is a damaged one, and to step back there
  * (see advance) leads libsystemd out of the file. */
-static bool is_young(struct azm_journal *s)
+static bool is_young(const struct azm_journal *s, const struct azm_entry_times *t)
 {
-    uint64_t monotonic_usec;
-    sd_id128_t boot;
-
-    if (sd_journal_get_monotonic_usec(s->j, &monotonic_usec, &boot) < 0 || !sd_id128_equal(boot, s->boot))
+    if (!sd_id128_equal(t->boot, s->boot))
         return s->last_was_young;
-    return monotonic_usec + YOUNG_USEC >= s->looked_usec;
+    return t->monotonic_usec + YOUNG_USEC >= s->looked_usec;
 }
 
 /* Goes back to just after the entry read last: 0, 1 if that one is gone and the journal stands on the one after it,
@@ -79,12 +83,12 @@ static int return_to_last(struct azm_journal *s, struct azm_error *err)
     return r < 0 ? azm_journal_error(err, r, "cannot go back to the last entry") : 0;
 }
 
-/* The next entry: 1, 0, or -errno.
+/* The next entry, perhaps with its times, because they were looked at: 1, 0, or -errno.
  *
  * A file may have appeared since the last look (a user's first line makes one), with entries that come before this one;
  * once we are past them libsystemd never gives them. Journald writes in order, so a file with earlier entries exists
  * when this one does: one more look tells, and if it finds a file, the step is done again. */
-static int advance(struct azm_journal *s, struct azm_error *err)
+static int advance(struct azm_journal *s, struct azm_entry_times *t, bool *ret_has_times, struct azm_error *err)
 {
     int r;
 
@@ -94,13 +98,16 @@ static int advance(struct azm_journal *s, struct azm_error *err)
         r = step(s, err);
         if (r <= 0)
             return r;
-        s->last_was_young = is_young(s);
+        *ret_has_times = azm_journal_read_times(s->j, t) >= 0;
+        if (*ret_has_times) /* else as young as the last one, too */
+            s->last_was_young = is_young(s, t);
         if (!s->last_was_young)
             return 1;
-        if (!s->cursor) { /* the first young one: the way back is not known yet */
+        if (!s->cursor) {       /* the first young one: the way back is not known yet */
             if (sd_journal_previous(s->j) <= 0)
                 return 1;
             azm_journal_keep_cursor(s);
+            *ret_has_times = false; /* it may come to stand on another one */
             r = step(s, err);
             if (r <= 0 || !s->cursor)
                 return r;
@@ -108,6 +115,7 @@ static int advance(struct azm_journal *s, struct azm_error *err)
         r = azm_journal_look_at_files(s, err);
         if (r != SD_JOURNAL_INVALIDATE)
             return r < 0 ? r : 1;
+        *ret_has_times = false;
         r = return_to_last(s, err);
         if (r != 0)
             return r;
@@ -143,22 +151,12 @@ static int read_fields(sd_journal *j, struct azm_entry_reader *reader)
     return r == -ENOMEM && memory_left() ? -EBADMSG : r;
 }
 
-int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret)
+int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, const struct azm_entry_times *t,
+                           struct azm_record *rec)
 {
-    int r = sd_journal_get_realtime_usec(j, &ret->realtime_usec);
+    int r = read_fields(j, reader);
 
-    return r < 0 ? r : sd_journal_get_monotonic_usec(j, &ret->monotonic_usec, &ret->boot);
-}
-
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, struct azm_record *rec,
-                           struct azm_entry_times *ret_times)
-{
-    int r;
-
-    r = azm_journal_read_times(j, ret_times);
-    if (r >= 0)
-        r = read_fields(j, reader);
-    return r < 0 ? r : azm_entry_finish(reader, ret_times, rec);
+    return r < 0 ? r : azm_entry_finish(reader, t, rec);
 }
 
 /* An entry that cannot even say which one it is went with its file while we stood on it: its number is missing then. */
@@ -179,7 +177,8 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
 {
     for (;;) {
         struct azm_entry_times t = {0};
-        int r = s->on_unread ? 1 : advance(s, err);
+        bool has_times = false;
+        int r = s->on_unread ? 1 : advance(s, &t, &has_times, err);
 
         if (r == 0)
             azm_journal_keep_cursor(s);
@@ -191,7 +190,9 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         free(s->tail);
         s->tail = NULL;
         s->tail_wanted = true;
-        r = azm_journal_read_entry(s->j, s->reader, rec, &t);
+        r = has_times ? 0 : azm_journal_read_times(s->j, &t);
+        if (r >= 0)
+            r = azm_journal_read_entry(s->j, s->reader, &t, rec);
         if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
             s->unpacked_bytes += azm_entry_largest_field(s->reader);
         if (r == -ENOMEM)

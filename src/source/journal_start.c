@@ -82,7 +82,9 @@ static int rebuild_uid_state(struct azm_journal *s)
         before++;
     }
     for (size_t i = 0; r >= 0; i++) {
-        r = azm_journal_read_entry(s->j, s->reader, &rec, &t);
+        r = azm_journal_read_times(s->j, &t);
+        if (r >= 0)
+            r = azm_journal_read_entry(s->j, s->reader, &t, &rec);
         if (r == -EBADMSG)
             r = 0; /* an entry that cannot be read has no uid */
         if (r < 0 || i == before)

@@ -154,10 +154,21 @@ static int make_key(struct azm_resources *r, struct azm_text service, const stru
 {
     const struct azm_text parts[] = {service, id->host_name, id->machine_id};
 
-    azm_buf_clear(&r->key);
+    size_t len = 0;
+    uint8_t *p;
+
     for (size_t i = 0; i < ELEMENTSOF(parts); i++)
-        if (azm_buf_append(&r->key, parts[i].s, parts[i].len) < 0 || azm_buf_append(&r->key, "", 1) < 0)
-            return -ENOMEM;
+        len += parts[i].len + 1;
+    azm_buf_clear(&r->key);
+    if (azm_buf_reserve(&r->key, len) < 0)
+        return -ENOMEM;
+    p = r->key.data;
+    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+        if (parts[i].len > 0)
+            p = mempcpy(p, parts[i].s, parts[i].len);
+        *p++ = '\0';
+    }
+    r->key.len = len;
     return 0;
 }
 

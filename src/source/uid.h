@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <systemd/sd-id128.h>
+#define XXH_INLINE_ALL /* fields are short: the call would cost as much as the hash */
 #include <xxhash.h>
 
 #include "core/buf.h"
