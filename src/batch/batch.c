@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "batch/batch.h"
 #include "encode/scope.h"
@@ -18,10 +20,12 @@ enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 #define SCOPE_CONTENT (2 + SCOPE_NAME_LEN + 2 + SCOPE_VERSION_LEN) /* both are shorter than 128 */
 #define SCOPE_FIELD (2 + SCOPE_CONTENT)
 
-#define GROUPS_MAX 256 /* bounds the search for a resource, whatever names programs invent */
+#define GROUPS_MAX 256 /* bounds memory, whatever names programs invent */
+#define GROUP_SLOTS ((size_t)2 * GROUPS_MAX)
 
 /* The records of one resource: the fields `log_records` of its ScopeLogs, one after the other. */
 struct group {
+    uint64_t hash; /* of the resource */
     struct azm_buf resource;
     struct azm_buf run;
     size_t new_records, told_bytes; /* of the run, for azm_batch_take_volume */
@@ -35,7 +39,8 @@ struct entry {
 struct azm_batch {
     struct azm_batch_limits limits;
     struct group *groups;
-    size_t n_groups, last_group; /* most records have the resource of the one before */
+    size_t n_groups;
+    uint16_t by_hash[GROUP_SLOTS]; /* number of the group, from 1; 0: none. There is always a free one. */
     struct entry *entries;
     size_t n_entries, cap_entries;
     size_t bytes;
@@ -85,26 +90,35 @@ struct azm_batch *azm_batch_free(struct azm_batch *b)
     return NULL;
 }
 
-static bool has_resource(const struct group *g, struct azm_text resource)
+static struct azm_text resource_of(const struct group *g)
 {
-    return g->resource.len == resource.len &&
-           (resource.len == 0 || memcmp(g->resource.data, resource.s, resource.len) == 0);
+    return (struct azm_text){(const char *)g->resource.data, g->resource.len};
 }
 
-/* The group of this resource, or NULL. */
-static struct group *find_group(struct azm_batch *b, struct azm_text resource)
+/* Resources differ in their first attributes or in the last ones: there is no need to look at all of it. */
+static uint64_t hash_of(struct azm_text resource)
 {
-    if (b->n_groups > 0 && has_resource(&b->groups[b->last_group], resource))
-        return &b->groups[b->last_group];
-    for (size_t i = 0; i < b->n_groups; i++)
-        if (has_resource(&b->groups[i], resource)) {
-            b->last_group = i;
-            return &b->groups[i];
-        }
-    return NULL;
+    size_t n = MIN(resource.len, (size_t)48);
+
+    return XXH3_64bits(resource.s, n) + 3 * XXH3_64bits(resource.s + resource.len - n, n);
 }
 
-static struct group *add_group(struct azm_batch *b, struct azm_text resource)
+/* Where the group of this resource is found, or is to be noted: a place in b->by_hash. */
+static uint16_t *find_group(struct azm_batch *b, struct azm_text resource, uint64_t hash)
+{
+    size_t i = hash % GROUP_SLOTS;
+
+    while (b->by_hash[i] > 0) {
+        const struct group *g = &b->groups[b->by_hash[i] - 1];
+
+        if (g->hash == hash && azm_text_equal(resource_of(g), resource))
+            break;
+        i = (i + 1) % GROUP_SLOTS;
+    }
+    return &b->by_hash[i];
+}
+
+static struct group *add_group(struct azm_batch *b, struct azm_text resource, uint64_t hash, uint16_t *number)
 {
     struct group *g, *groups = reallocarray(b->groups, b->n_groups + 1, sizeof *groups);
 
@@ -112,10 +126,10 @@ static struct group *add_group(struct azm_batch *b, struct azm_text resource)
         return NULL;
     b->groups = groups;
     g = &groups[b->n_groups];
-    *g = (struct group){0};
+    *g = (struct group){.hash = hash};
     if (azm_buf_append(&g->resource, resource.s, resource.len) < 0)
         return NULL;
-    b->last_group = b->n_groups++;
+    *number = (uint16_t)++b->n_groups;
     return g;
 }
 
@@ -137,7 +151,9 @@ static int reserve_entry(struct azm_batch *b)
 static int add(struct azm_batch *b, struct azm_text resource, struct azm_text record,
                const struct azm_batch_limits *limits)
 {
-    struct group *g = find_group(b, resource);
+    uint64_t hash = hash_of(resource);
+    uint16_t *number = find_group(b, resource, hash);
+    struct group *g = *number > 0 ? &b->groups[*number - 1] : NULL;
     size_t run = g ? g->run.len : 0, field = azm_field_len(record.len);
     size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
 
@@ -148,7 +164,7 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
     if (!g && b->n_groups == GROUPS_MAX)
         return 0;
     if (!g)
-        g = add_group(b, resource);
+        g = add_group(b, resource, hash, number);
     if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&g->run, field) < 0)
         return -ENOMEM;
     azm_put_bytes(g->run.data + g->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);

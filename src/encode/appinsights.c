@@ -284,7 +284,7 @@ static int add_properties(struct azm_appinsights *a, const struct azm_appinsight
         return -ENOMEM;
     if (item->severity_text.len > 0 && azm_properties_add(l, AZM_TEXT("severity_text"), item->severity_text) < 0)
         return -ENOMEM;
-    return azm_properties_add_all(l, &a->resource_properties);
+    return azm_properties_add_resource(l, &a->resource_properties);
 }
 
 int azm_appinsights_append(struct azm_appinsights *a, struct azm_text resource, struct azm_text record,

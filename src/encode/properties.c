@@ -38,7 +38,8 @@ static bool starts_with(struct azm_text t, struct azm_text prefix)
 
 static bool is_dear(const struct azm_property *p)
 {
-    return starts_with(p->whole_key, AZM_TEXT("azmonlog.")) || azm_text_equal(p->whole_key, AZM_TEXT("log.record.uid"));
+    return p->of_resource || starts_with(p->whole_key, AZM_TEXT("azmonlog.")) ||
+           azm_text_equal(p->whole_key, AZM_TEXT("log.record.uid"));
 }
 
 static const struct azm_property *find(const struct azm_properties *l, struct azm_text key)
@@ -127,17 +128,18 @@ int azm_properties_add_key_value(struct azm_properties *l, struct azm_text kv)
     return azm_properties_add(l, key, text);
 }
 
-int azm_properties_add_all(struct azm_properties *l, const struct azm_properties *others)
+int azm_properties_add_resource(struct azm_properties *l, const struct azm_properties *resource)
 {
-    l->dropped += others->dropped;
-    l->truncated |= others->truncated;
-    for (size_t i = 0; i < others->n; i++) {
-        struct azm_property *same = find_whole(l, others->items[i].whole_key);
+    l->dropped += resource->dropped;
+    l->truncated |= resource->truncated;
+    for (size_t i = 0; i < resource->n; i++) {
+        struct azm_property p = resource->items[i], *same = find_whole(l, p.whole_key);
 
+        p.of_resource = true;
         if (same) {
-            l->dropped += !azm_text_equal(same->whole_value, others->items[i].whole_value);
-            *same = others->items[i];
-        } else if (add(l, &others->items[i]) < 0)
+            l->dropped += !azm_text_equal(same->whole_value, p.whole_value);
+            *same = p;
+        } else if (add(l, &p) < 0)
             return -ENOMEM;
     }
     return 0;

@@ -17,6 +17,7 @@
 struct azm_property {
     struct azm_text whole_key, whole_value; /* borrowed, or in the list's arena */
     struct azm_json_text key, value;
+    bool of_resource;
 };
 
 /* All zero is a valid empty list. It keeps its memory from item to item. */
@@ -40,9 +41,9 @@ int azm_properties_add(struct azm_properties *l, struct azm_text key, struct azm
  * such. 0, -EBADMSG, -ENOMEM. */
 int azm_properties_add_key_value(struct azm_properties *l, struct azm_text kv);
 
-/* Appends all that is in `others`, which takes the place of what has the same whole key; another value that was there
+/* Appends all that is in `resource`, which takes the place of what has the same whole key; another value that was there
  * is counted as dropped. 0 or -ENOMEM. */
-int azm_properties_add_all(struct azm_properties *l, const struct azm_properties *others);
+int azm_properties_add_resource(struct azm_properties *l, const struct azm_properties *resource);
 
 /* Is there one with this whole key? Then its value, in full, goes to `ret_value` (unless that is NULL). The second
  * function takes it out of the list. */
@@ -53,8 +54,8 @@ bool azm_properties_take(struct azm_properties *l, struct azm_text key, struct a
 size_t azm_properties_json_bytes(const struct azm_properties *l);
 
 /* Makes the list take at most `max_bytes`, if it does not so already: first all values are cut to 4096 bytes of JSON,
- * then to 2048 and so on down to 64, then properties are left out from the end; log.record.uid and azmonlog.* stay as
- * long as there is another one. */
+ * then to 2048 and so on down to 64, then properties are left out from the end; log.record.uid, azmonlog.* and
+ * the resource's stay as long as there is another one: a flood of fields must not hide who sent it. */
 void azm_properties_shrink(struct azm_properties *l, size_t max_bytes);
 
 /* Appends them as members of a JSON object, without braces: 0 or -ENOMEM. */

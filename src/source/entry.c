@@ -9,8 +9,8 @@
 #include "core/trace_context.h"
 #include "source/entry.h"
 
-#define FIELD_NAME_MAX 64 /* journald's own limit */
-#define INT_DIGITS_MAX 24 /* a longer number is text */
+#define INT_DIGITS_MAX 19 /* of 64 bits; any so long fits into 64 without a sign */
+#define FIELD_SLOTS 128   /* several times the rows of fields[] */
 
 /* What the record needs besides attributes. */
 struct special {
@@ -27,8 +27,8 @@ struct azm_entry_reader {
     char own_comm[16], own_pid[24], own_invocation[40];
     struct azm_losses *losses; /* NULL: not counted */
     char host_name[HOST_NAME_MAX + 1], machine_id[33];
-    size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
-    uint8_t first_of_len[FIELD_NAME_MAX + 2]; /* index into fields[] */
+    size_t keep_bytes;           /* of a value: one more than the encoder keeps, so that it sees what was cut */
+    uint8_t row_of[FIELD_SLOTS]; /* by the name's hash: number of a row of fields[], from 1; 0: none */
 
     /* The entry in hand. */
     struct azm_arena arena;
@@ -48,8 +48,8 @@ struct azm_entry_reader {
 #define NOT_SPECIAL SIZE_MAX
 #define SPECIAL(member) offsetof(struct special, member)
 
-/* What becomes of each field that has a meaning of its own, ordered by the length of its name. Others: sent by the
- * application (no leading underscore) -> an attribute, name in lower case; trusted (leading underscore) ->
+/* What becomes of each field that has a meaning of its own. (The identity is in the resource: service_name.c.) Others:
+ * sent by the application (no leading underscore) -> an attribute, name in lower case; trusted (leading underscore) ->
  * "journald.<name>" with fields=full. */
 static const struct field {
     struct azm_text name;
@@ -59,7 +59,7 @@ static const struct field {
     bool integer;
 } fields[] = {
     {AZM_TEXT("_PID"), SPECIAL(identity.pid), AZM_TEXT("process.pid"), STANDARD, true},
-    {AZM_TEXT("_COMM"), SPECIAL(identity.comm), AZM_TEXT("process.executable.name"), STANDARD, false},
+    {AZM_TEXT("_COMM"), SPECIAL(identity.comm), {0}, NEVER, false},
     {AZM_TEXT("MESSAGE"), SPECIAL(message), {0}, NEVER, false},
     {AZM_TEXT("SPAN_ID"), SPECIAL(span_id), {0}, NEVER, false},
     {AZM_TEXT("PRIORITY"), SPECIAL(priority), {0}, NEVER, false},
@@ -77,34 +77,57 @@ static const struct field {
     {AZM_TEXT("TRACE_FLAGS"), SPECIAL(trace_flags), {0}, NEVER, false},
     {AZM_TEXT("_MACHINE_ID"), SPECIAL(identity.machine_id), {0}, NEVER, false},
     {AZM_TEXT("SYSLOG_MSGID"), NOT_SPECIAL, AZM_TEXT("syslog.msgid"), STANDARD, false},
-    {AZM_TEXT("_SYSTEMD_UNIT"), SPECIAL(identity.unit), AZM_TEXT("systemd.unit"), STANDARD, false},
+    {AZM_TEXT("_SYSTEMD_UNIT"), SPECIAL(identity.unit), {0}, NEVER, false},
     {AZM_TEXT("EXCEPTION_TYPE"), NOT_SPECIAL, AZM_TEXT("exception.type"), STANDARD, false},
     {AZM_TEXT("SYSLOG_FACILITY"), NOT_SPECIAL, AZM_TEXT("syslog.facility"), STANDARD, true},
     {AZM_TEXT("SYSLOG_TIMESTAMP"), NOT_SPECIAL, {0}, NEVER, false}, /* the record's time is better */
     {AZM_TEXT("EXCEPTION_MESSAGE"), NOT_SPECIAL, AZM_TEXT("exception.message"), STANDARD, false},
     {AZM_TEXT("OTEL_SERVICE_NAME"), SPECIAL(identity.otel_service_name), {0}, NEVER, false},
-    {AZM_TEXT("SYSLOG_IDENTIFIER"), SPECIAL(identity.identifier), AZM_TEXT("syslog.identifier"), STANDARD, false},
-    {AZM_TEXT("_SYSTEMD_USER_UNIT"), SPECIAL(identity.user_unit), AZM_TEXT("systemd.user_unit"), STANDARD, false},
+    {AZM_TEXT("SYSLOG_IDENTIFIER"), SPECIAL(identity.identifier), {0}, NEVER, false},
+    {AZM_TEXT("_SYSTEMD_USER_UNIT"), SPECIAL(identity.user_unit), {0}, NEVER, false},
     {AZM_TEXT("EXCEPTION_STACKTRACE"), NOT_SPECIAL, AZM_TEXT("exception.stacktrace"), STANDARD, false},
     {AZM_TEXT("_SYSTEMD_INVOCATION_ID"), SPECIAL(invocation), AZM_TEXT("journald.systemd_invocation_id"), FULL, false},
     {AZM_TEXT("_SOURCE_REALTIME_TIMESTAMP"), SPECIAL(source_time), {0}, NEVER, false},
 };
 
+/* Of `len` bytes, more than none. The third letter from the end is where names of equal length differ most. */
+static size_t slot_of(const char *name, size_t len)
+{
+    return (len * 8 + (uint8_t)name[len < 3 ? 0 : len - 3]) % FIELD_SLOTS;
+}
+
+static const struct field *find_field(const struct azm_entry_reader *e, const char *name, size_t len)
+{
+    for (size_t i = slot_of(name, len); e->row_of[i] > 0; i = (i + 1) % FIELD_SLOTS) {
+        const struct field *f = &fields[e->row_of[i] - 1];
+
+        if (azm_text_equal(f->name, (struct azm_text){name, len}))
+            return f;
+    }
+    return NULL;
+}
+
+static void index_fields(struct azm_entry_reader *e)
+{
+    for (size_t row = 0; row < ELEMENTSOF(fields); row++) {
+        size_t i = slot_of(fields[row].name.s, fields[row].name.len);
+
+        while (e->row_of[i] > 0)
+            i = (i + 1) % FIELD_SLOTS;
+        e->row_of[i] = (uint8_t)(row + 1);
+    }
+}
+
 int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret)
 {
     struct azm_entry_reader *e = calloc(1, sizeof *e);
-    size_t i = 0;
     int r;
 
     if (!e)
         return -ENOMEM;
     e->config = config;
     e->keep_bytes = config->max_body_bytes + 8;
-    for (size_t len = 0; len < ELEMENTSOF(e->first_of_len); len++) {
-        while (i < ELEMENTSOF(fields) && fields[i].name.len < len)
-            i++;
-        e->first_of_len[len] = (uint8_t)i;
-    }
+    index_fields(e);
     r = azm_resources_new(config, &e->resources);
     if (r < 0) {
         free(e);
@@ -197,34 +220,23 @@ void azm_entry_begin(struct azm_entry_reader *e)
     e->excluded = false;
 }
 
-static const struct field *find_field(const struct azm_entry_reader *e, const char *name, size_t len)
-{
-    if (len > FIELD_NAME_MAX)
-        return NULL;
-    /* Of equal length they differ most in the third letter from the end; the shortest has four. */
-    for (size_t i = e->first_of_len[len]; i < e->first_of_len[len + 1]; i++)
-        if (fields[i].name.s[len - 3] == name[len - 3] && memcmp(fields[i].name.s, name, len) == 0)
-            return &fields[i];
-    return NULL;
-}
-
 /* Whole decimal numbers of 64 bits only. */
 static bool parse_int(struct azm_text t, int64_t *ret)
 {
     bool minus = t.len > 0 && *t.s == '-';
-    int64_t n = 0;
+    uint64_t n = 0;
 
-    if (t.len == minus || t.len >= INT_DIGITS_MAX)
+    if (t.len == minus || t.len - minus > INT_DIGITS_MAX)
         return false;
     for (size_t i = minus; i < t.len; i++) {
-        int digit = t.s[i] - '0';
+        unsigned digit = (unsigned char)t.s[i] - '0';
 
-        if (digit < 0 || digit > 9 || __builtin_mul_overflow(n, INT64_C(10), &n) ||
-            __builtin_add_overflow(n, minus ? -digit : digit, &n))
+        if (digit > 9)
             return false;
+        n = n * 10 + digit;
     }
-    *ret = n;
-    return true;
+    *ret = (int64_t)(minus ? -n : n);
+    return n <= (uint64_t)INT64_MAX + minus;
 }
 
 static int copy_text(struct azm_entry_reader *e, const char *s, size_t len, struct azm_text *ret)
@@ -430,6 +442,23 @@ static int take_priority(struct azm_entry_reader *e, struct azm_record *r)
     return 0;
 }
 
+/* Names that are too long for the resource stay with the record. */
+static int take_long_names(struct azm_entry_reader *e)
+{
+    const struct azm_identity *id = &e->special.identity;
+    struct azm_attribute names[AZM_IDENTITY_NAMES];
+    int k = 0;
+
+    if (id->unit.len <= AZM_NAME_MAX_BYTES && id->user_unit.len <= AZM_NAME_MAX_BYTES &&
+        id->comm.len <= AZM_NAME_MAX_BYTES && id->identifier.len <= AZM_NAME_MAX_BYTES)
+        return 0;
+    azm_identity_names(id, names);
+    for (size_t i = 0; i < AZM_IDENTITY_NAMES && k == 0; i++)
+        if (names[i].text.len > AZM_NAME_MAX_BYTES && (e->config->fields & STANDARD))
+            k = add_attribute(e, names[i].key, names[i].text, false);
+    return k;
+}
+
 static void take_times(const struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *r)
 {
     uint64_t usec = t->realtime_usec;
@@ -501,6 +530,8 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     /* syslog(3) sends the pid along, which _PID says already; a forwarded message has its own. */
     if (k == 0 && s->syslog_pid.s && !azm_text_equal(s->syslog_pid, s->identity.pid) && (e->config->fields & STANDARD))
         k = add_attribute(e, AZM_TEXT("syslog.procid"), s->syslog_pid, false);
+    if (k == 0)
+        k = take_long_names(e);
     if (k < 0)
         return k;
     take_times(e, t, &r);

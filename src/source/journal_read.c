@@ -103,7 +103,7 @@ static int advance(struct azm_journal *s, struct azm_entry_times *t, bool *ret_h
             s->last_was_young = is_young(s, t);
         if (!s->last_was_young)
             return 1;
-        if (!s->cursor) {       /* the first young one: the way back is not known yet */
+        if (!s->cursor) { /* the first young one: the way back is not known yet */
             if (sd_journal_previous(s->j) <= 0)
                 return 1;
             azm_journal_keep_cursor(s);

@@ -2,17 +2,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "core/utf8.h"
 #include "source/service_name.h"
 
-#define NAME_MAX_BYTES 255 /* of a unit or service name; systemd's own limit is 255 */
-#define CACHE_SLOTS 256    /* encoded resources; a host has some dozens */
-#define PID_SLOTS 4096     /* remembered processes: direct-mapped, the newest wins */
+#define NAME_MAX_BYTES AZM_NAME_MAX_BYTES /* of a unit or service name; systemd's own limit is 255 */
+#define CACHE_SLOTS 256                   /* encoded resources; a host has some dozens */
+#define PID_SLOTS 4096                    /* remembered processes: direct-mapped, the newest wins */
 
 struct cached_resource {
-    struct azm_buf key; /* service name, host name, machine id, NUL after each */
+    struct azm_buf key; /* see make_key */
     struct azm_buf resource;
 };
 
@@ -130,19 +131,39 @@ static struct azm_text find_service_name(struct azm_resources *r, const struct a
     return unit.len > 0 ? unit : AZM_TEXT("unknown_service"); /* OpenTelemetry's own word for it */
 }
 
+void azm_identity_names(const struct azm_identity *id, struct azm_attribute ret[static AZM_IDENTITY_NAMES])
+{
+    ret[0] = (struct azm_attribute){.key = AZM_TEXT("systemd.unit"), .text = id->unit};
+    ret[1] = (struct azm_attribute){.key = AZM_TEXT("systemd.user_unit"), .text = id->user_unit};
+    ret[2] = (struct azm_attribute){.key = AZM_TEXT("process.executable.name"), .text = id->comm};
+    ret[3] = (struct azm_attribute){.key = AZM_TEXT("syslog.identifier"), .text = id->identifier};
+}
+
 static int encode(struct azm_resources *r, struct azm_text service, const struct azm_identity *id, struct azm_buf *out)
 {
-    static const char *const computed[] = {"service.name", "service.instance.id", "host.name", "host.id", "os.type"};
+    enum { N_FIXED = 5, N_COMPUTED = N_FIXED + AZM_IDENTITY_NAMES };
     const struct azm_key_values *configured = &r->config->resource;
-    const struct azm_text values[] = {service, id->host_name, id->host_name, id->machine_id, AZM_TEXT("linux")};
-    _cleanup_free_ struct azm_attribute *a = calloc(ELEMENTSOF(computed) + configured->n, sizeof *a);
+    struct azm_attribute computed[N_COMPUTED] = {
+        {.key = AZM_TEXT("service.name"), .text = service},
+        {.key = AZM_TEXT("service.instance.id"), .text = id->host_name},
+        {.key = AZM_TEXT("host.name"), .text = id->host_name},
+        {.key = AZM_TEXT("host.id"), .text = id->machine_id},
+        {.key = AZM_TEXT("os.type"), .text = AZM_TEXT("linux")},
+    };
+    _cleanup_free_ struct azm_attribute *a = calloc(N_COMPUTED + configured->n, sizeof *a);
     size_t n = 0;
 
     if (!a)
         return -ENOMEM;
-    for (size_t i = 0; i < ELEMENTSOF(computed); i++)
-        if (values[i].len > 0 && (i == 0 || !azm_key_values_get(configured, computed[i])))
-            a[n++] = (struct azm_attribute){.key = azm_text_of(computed[i]), .text = values[i]};
+    azm_identity_names(id, computed + N_FIXED);
+    for (size_t i = 0; i < N_COMPUTED; i++) {
+        const struct azm_attribute *c = &computed[i];
+
+        if (i >= N_FIXED && (r->config->fields == AZM_FIELDS_MINIMAL || c->text.len > NAME_MAX_BYTES))
+            continue;
+        if (c->text.len > 0 && (i == 0 || !azm_key_values_get(configured, c->key.s)))
+            a[n++] = *c;
+    }
     for (size_t i = 0; i < configured->n; i++)
         if (strcmp(configured->items[i].key, "service.name") != 0)
             a[n++] = (struct azm_attribute){.key = azm_text_of(configured->items[i].key),
@@ -150,24 +171,25 @@ static int encode(struct azm_resources *r, struct azm_text service, const struct
     return azm_otlp_encode_resource(&r->encoder, a, n, out);
 }
 
+/* The lengths and bytes of all that the resource is made of, whatever they hold. */
 static int make_key(struct azm_resources *r, struct azm_text service, const struct azm_identity *id)
 {
-    const struct azm_text parts[] = {service, id->host_name, id->machine_id};
-
-    size_t len = 0;
+    const struct azm_text parts[] = {service,       id->host_name, id->machine_id, id->unit,
+                                     id->user_unit, id->comm,      id->identifier};
+    size_t lengths[ELEMENTSOF(parts)], len = sizeof lengths;
     uint8_t *p;
 
-    for (size_t i = 0; i < ELEMENTSOF(parts); i++)
-        len += parts[i].len + 1;
+    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+        lengths[i] = parts[i].len;
+        len += parts[i].len;
+    }
     azm_buf_clear(&r->key);
     if (azm_buf_reserve(&r->key, len) < 0)
         return -ENOMEM;
-    p = r->key.data;
-    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+    p = mempcpy(r->key.data, lengths, sizeof lengths);
+    for (size_t i = 0; i < ELEMENTSOF(parts); i++)
         if (parts[i].len > 0)
             p = mempcpy(p, parts[i].s, parts[i].len);
-        *p++ = '\0';
-    }
     r->key.len = len;
     return 0;
 }
@@ -186,11 +208,10 @@ static struct azm_text cut_name(struct azm_text t)
 
 int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret)
 {
-    struct azm_text service = find_service_name(r, id);
+    struct azm_text service = cut_name(find_service_name(r, id));
     struct cached_resource *c;
     int k;
 
-    service = cut_name(service);
     k = make_key(r, service, id);
     if (k < 0)
         return k;

@@ -7,7 +7,8 @@
 #include "core/record.h"
 #include "encode/otlp.h"
 
-/* Which service wrote an entry, and the OTLP Resource for it. Azure shows service.name as the role, so a
+/* Who wrote an entry: the service, and the OTLP Resource for it, which is sent once for all its records in a request.
+ * Azure shows service.name as the role, so a
  * service must keep one name however its processes end: journald reads /proc after the fact, and entries of a process
  * that has just died often lack their unit. */
 
@@ -24,6 +25,15 @@ struct azm_identity {
     struct azm_text machine_id;        /* _MACHINE_ID */
     sd_id128_t boot;
 };
+
+/* A longer name does not go into the resource, which is kept and shared. */
+#define AZM_NAME_MAX_BYTES 255
+
+enum { AZM_IDENTITY_NAMES = 4 };
+
+/* What the resource has of the writer's names besides service.name (not with fields=minimal): absent ones and those
+ * that are too long, too. They belong to `id`. */
+void azm_identity_names(const struct azm_identity *id, struct azm_attribute ret[static AZM_IDENTITY_NAMES]);
 
 struct azm_resources;
 

@@ -58,8 +58,9 @@ def forged_in_the_journal(out):
         note(json.dumps(r))
         equal("the process", a.get("process.pid"), pid)
         equal("its user", (a.get("journald.uid"), syslog["attributes"].get("journald.uid")), (str(STRANGER),) * 2)
-        check("its name", a.get("process.executable.name") not in ("sshd", None), a)
-        check("its unit", a.get("systemd.unit") != "sshd.service" and "sshd" not in r["resource"]["service.name"], r)
+        check("its name", r["resource"].get("process.executable.name") not in ("sshd", None), r)
+        check("its unit", r["resource"].get("systemd.unit") != "sshd.service" and "sshd" not in r["resource"]["service.name"], r)
+        check("and they are the resource's only", not {"process.executable.name", "systemd.unit"} & a.keys(), r)
         equal("how it came", (a.get("journald.transport"), syslog["attributes"].get("journald.transport")), ("journal", "syslog"))
         check("whatever it calls itself, it is not the kernel", syslog["attributes"]["process.pid"] != 1, syslog)
         equal("the machine", {k: r["resource"].get(k) for k in ("host.name", "host.id", "service.instance.id", "os.type")},

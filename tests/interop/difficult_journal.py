@@ -135,10 +135,11 @@ def by_journalctl(directory, prefix=(), check=True):
 
 # --- the promise ---
 
-OURS = {"SYSLOG_IDENTIFIER": "syslog.identifier", "SYSLOG_FACILITY": "syslog.facility", "SYSLOG_MSGID": "syslog.msgid", "CODE_FILE": "code.file.path",
+OURS = {"SYSLOG_FACILITY": "syslog.facility", "SYSLOG_MSGID": "syslog.msgid", "CODE_FILE": "code.file.path",
         "CODE_LINE": "code.line.number", "CODE_FUNC": "code.function.name", "MESSAGE_ID": "journald.message_id", "EXCEPTION_TYPE": "exception.type",
         "EXCEPTION_MESSAGE": "exception.message", "EXCEPTION_STACKTRACE": "exception.stacktrace", "_PID": "process.pid",
-        "_COMM": "process.executable.name", "_SYSTEMD_UNIT": "systemd.unit", "_SYSTEMD_USER_UNIT": "systemd.user_unit", "SYSLOG_PID": "syslog.procid"}
+        "SYSLOG_PID": "syslog.procid"}
+NAMES = {"_COMM": "process.executable.name", "SYSLOG_IDENTIFIER": "syslog.identifier", "_SYSTEMD_UNIT": "systemd.unit", "_SYSTEMD_USER_UNIT": "systemd.user_unit"}
 INTEGERS = {"_PID", "SYSLOG_FACILITY", "CODE_LINE"}
 ELSEWHERE = {"MESSAGE", "PRIORITY", "TRACE_ID", "SPAN_ID", "TRACE_FLAGS", "_HOSTNAME", "_MACHINE_ID", "SYSLOG_TIMESTAMP", "SYSLOG_RAW", "OTEL_SERVICE_NAME",
              "_SOURCE_REALTIME_TIMESTAMP"}
@@ -199,6 +200,11 @@ def expected(e, profile):
     for name, values in e.items():
         if name.startswith("__") or name == "service" or name in ELSEWHERE or name == "SYSLOG_PID" and values == e.get("_PID"):
             continue
+        if name in NAMES:
+            if len(values[0]) > 255:
+                attributes[NAMES[name]] = values[:1]
+            if not (values := values[1:]):
+                continue
         if name in OURS:
             attributes[OURS[name]] = [n if name in INTEGERS and len(values) == 1 and (n := number(v)) is not None else v for v in values]
         elif not name.startswith("_"):
@@ -208,6 +214,7 @@ def expected(e, profile):
     r["attributes"] = attributes
     host = text(e["_HOSTNAME"][0])
     r["resource"] = {"host.name": host, "host.id": text(e["_MACHINE_ID"][0]), "os.type": "linux", "service.instance.id": host}
+    r["resource"] |= {key: text(e[name][0]) for name, key in NAMES.items() if e.get(name, [b""])[0] and len(e[name][0]) <= 255}
     return r
 
 

@@ -339,6 +339,29 @@ START_TEST(then_the_last_ones_go)
 }
 END_TEST
 
+/* A flood of fields does not hide who sent it. */
+START_TEST(the_resource_stays)
+{
+    static const size_t n_fields[] = {1000, AZM_PROPERTIES_MAX + 100};
+
+    for (size_t i = 0; i < ELEMENTSOF(n_fields); i++) {
+        _cleanup_(azm_buf_free) struct azm_buf record = sample(AZM_TEXT("m"), n_fields[i], repeated("v", 100));
+        _cleanup_(azm_buf_free) struct azm_buf resource = {0};
+        json_t *j;
+
+        wire_key_value(&resource, RESOURCE_ATTRIBUTE, AZM_TEXT("service.name"), any_text(AZM_TEXT("shop")));
+        wire_key_value(&resource, RESOURCE_ATTRIBUTE, AZM_TEXT("systemd.unit"), any_text(AZM_TEXT("shop.service")));
+        wire_key_value(&resource, RESOURCE_ATTRIBUTE, AZM_TEXT("host.name"), any_text(AZM_TEXT("web1")));
+        j = envelope(&resource, &record);
+        check_dear_ones(j);
+        assert_text(property(j, "systemd.unit"), "shop.service");
+        assert_text(property(j, "host.name"), "web1");
+        json_decref(j);
+        azm_arena_reset(&texts);
+    }
+}
+END_TEST
+
 /* The marks take room, too: whatever the sizes are, it is found without what must stay. */
 START_TEST(room_for_the_marks)
 {
@@ -499,6 +522,7 @@ static void add_tests(Suite *s)
     add_test(s, "exactly_as_large_as_may_be", exactly_as_large_as_may_be);
     add_test(s, "then_the_values", then_the_values);
     add_test(s, "then_the_last_ones_go", then_the_last_ones_go);
+    add_test(s, "the_resource_stays", the_resource_stays);
     add_test(s, "room_for_the_marks", room_for_the_marks);
     add_test(s, "more_properties_than_may_be", more_properties_than_may_be);
     add_test(s, "nothing_but_dear_ones", nothing_but_dear_ones);

@@ -21,19 +21,19 @@ START_TEST(every_field_in_every_profile)
         {"SPAN_ID=eee19b7ec3c1b174", NULL, NULL, 0, false},
         {"TRACE_FLAGS=01", NULL, NULL, 0, false},
         {"OTEL_SERVICE_NAME=shop", NULL, NULL, 0, false}, /* these are in the resource */
+        {"_COMM=nginx", NULL, NULL, 0, false},
+        {"SYSLOG_IDENTIFIER=sshd", NULL, NULL, 0, false},
+        {"_SYSTEMD_UNIT=ssh.service", NULL, NULL, 0, false},
+        {"_SYSTEMD_USER_UNIT=app.service", NULL, NULL, 0, false},
         {"_HOSTNAME=web1", NULL, NULL, 0, false},
         {"_MACHINE_ID=0123456789abcdef0123456789abcdef", NULL, NULL, 0, false},
         {"_SOURCE_REALTIME_TIMESTAMP=1699999999000000", NULL, NULL, 0, false},
         {"SYSLOG_RAW=<13>hello", NULL, NULL, 0, false},
         {"SYSLOG_TIMESTAMP=Nov 14 00:00:00 ", NULL, NULL, 0, false},
         {"_PID=4711", "process.pid", "4711", S | F, true},
-        {"_COMM=nginx", "process.executable.name", "nginx", S | F, false},
-        {"SYSLOG_IDENTIFIER=sshd", "syslog.identifier", "sshd", S | F, false},
         {"SYSLOG_FACILITY=10", "syslog.facility", "10", S | F, true},
         {"SYSLOG_PID=99", "syslog.procid", "99", S | F, false},
         {"SYSLOG_MSGID=ID47", "syslog.msgid", "ID47", S | F, false},
-        {"_SYSTEMD_UNIT=ssh.service", "systemd.unit", "ssh.service", S | F, false},
-        {"_SYSTEMD_USER_UNIT=app.service", "systemd.user_unit", "app.service", S | F, false},
         {"CODE_FILE=main.c", "code.file.path", "main.c", S | F, false},
         {"CODE_LINE=42", "code.line.number", "42", S | F, true},
         {"CODE_FUNC=main", "code.function.name", "main", S | F, false},
@@ -124,7 +124,7 @@ START_TEST(a_field_that_comes_several_times)
 {
     static const struct {
         const char *name, *key;
-    } names[] = {{"TAG", "tag"}, {"CODE_LINE", "code.line.number"}, {"SYSLOG_IDENTIFIER", "syslog.identifier"}};
+    } names[] = {{"TAG", "tag"}, {"CODE_LINE", "code.line.number"}, {"SYSLOG_MSGID", "syslog.msgid"}};
     char field[64];
 
     begin(AZM_FIELDS_STANDARD);
@@ -156,6 +156,9 @@ START_TEST(a_field_that_comes_several_times)
     assert_text(text_of("message"), "second");
     assert_text(text_of("priority"), "5");
     ck_assert_uint_eq(record.n_attributes, 2);
+    READ("SYSLOG_IDENTIFIER=first", "SYSLOG_IDENTIFIER=second"); /* so has the resource */
+    ck_assert_uint_eq(record.n_attributes, 1);
+    assert_text(text_of("syslog_identifier"), "second");
     READ("_HOSTNAME=web1", "_HOSTNAME=web2"); /* trusted fields go with fields=full only */
     ck_assert_uint_eq(record.n_attributes, 0);
     end();
@@ -214,18 +217,53 @@ START_TEST(many_long_fields)
     ck_assert_uint_eq(azm_entry_largest_field(reader), len);
     assert_text(record.body, "hello");
     ck_assert_uint_gt(record.n_dropped, 1000);
-    ck_assert_uint_eq(record.n_attributes + record.n_dropped, 1024 + 2);
-    for (size_t i = 2; i < record.n_attributes; i++)
+    ck_assert_uint_eq(record.n_attributes + record.n_dropped, 1024 + 1);
+    for (size_t i = 1; i < record.n_attributes; i++)
         kept += record.attributes[i].text.len;
     ck_assert_uint_le(kept, config.max_request_bytes);
     ck_assert_uint_ge(kept, config.max_request_bytes - 2 * len);
-    /* what journald says of the sender is first, so that nothing can push it out of the record */
-    assert_text(record.attributes[0].key, "systemd.unit");
-    assert_text(record.attributes[1].key, "process.pid");
+    /* what journald says of the sender is first (or in the resource), so that nothing can push it out of the record */
+    assert_text(record.attributes[0].key, "process.pid");
     READ("MESSAGE=next");
     ck_assert_uint_eq(record.n_dropped, 0);
     free(field);
     end();
+}
+END_TEST
+
+/* A name of the sender that is too long for the resource is not lost. */
+START_TEST(names_too_long_for_the_resource)
+{
+    static const struct {
+        const char *field, *key;
+    } names[] = {{"_SYSTEMD_UNIT=", "systemd.unit"},
+                 {"_SYSTEMD_USER_UNIT=", "systemd.user_unit"},
+                 {"_COMM=", "process.executable.name"},
+                 {"SYSLOG_IDENTIFIER=", "syslog.identifier"}};
+    static const enum azm_fields profiles[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD};
+    char field[512];
+
+    for (size_t p = 0; p < ELEMENTSOF(profiles); p++) {
+        begin(profiles[p]);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+            for (size_t len = AZM_NAME_MAX_BYTES; len <= AZM_NAME_MAX_BYTES + 1; len++) {
+                size_t start = strlen(names[i].field);
+                bool stays = len > AZM_NAME_MAX_BYTES && profiles[p] != AZM_FIELDS_MINIMAL;
+                _cleanup_(otlp_free_resource) Otlp__Resource *m = NULL;
+
+                memcpy(field, names[i].field, start);
+                memset(field + start, 'n', len);
+                field[start + len] = '\0';
+                READ(field);
+                m = otlp_decode_resource(record.resource);
+                ck_assert_uint_eq(record.n_attributes, stays);
+                if (stays)
+                    assert_text(text_of(names[i].key), field + start);
+                ck_assert_int_eq(otlp_find(m->attributes, m->n_attributes, names[i].key) != NULL,
+                                 len <= AZM_NAME_MAX_BYTES && profiles[p] != AZM_FIELDS_MINIMAL);
+            }
+        end();
+    }
 }
 END_TEST
 
@@ -265,6 +303,7 @@ static void add_tests(Suite *s)
     add_test(s, "a_field_that_comes_several_times", a_field_that_comes_several_times);
     add_test(s, "as_many_fields_as_journald_allows", as_many_fields_as_journald_allows);
     add_test(s, "many_long_fields", many_long_fields);
+    add_test(s, "names_too_long_for_the_resource", names_too_long_for_the_resource);
     add_test(s, "odd_fields", odd_fields);
 }
 

@@ -241,7 +241,12 @@ END_TEST
 
 START_TEST(all_of_the_resource)
 {
-    const struct who w = {.unit = "nginx.service", .host_name = "web1", .machine_id = "0123456789abcdef"};
+    const struct who w = {.unit = "nginx.service",
+                          .user_unit = "app.service",
+                          .comm = "nginx",
+                          .identifier = "nginx: worker",
+                          .host_name = "web1",
+                          .machine_id = "0123456789abcdef"};
     Otlp__Resource *m;
 
     begin();
@@ -251,15 +256,59 @@ START_TEST(all_of_the_resource)
     check_attribute(m, "host.name", "web1");
     check_attribute(m, "host.id", "0123456789abcdef");
     check_attribute(m, "os.type", "linux");
-    ck_assert_uint_eq(m->n_attributes, 5);
+    check_attribute(m, "systemd.unit", "nginx.service");
+    check_attribute(m, "systemd.user_unit", "app.service");
+    check_attribute(m, "process.executable.name", "nginx");
+    check_attribute(m, "syslog.identifier", "nginx: worker");
+    ck_assert_uint_eq(m->n_attributes, 9);
     otlp_free_resource(&m);
 
     m = resource_of(&(struct who){.unit = "nginx.service"}); /* nothing empty is sent */
     check_attribute(m, "host.name", NULL);
     check_attribute(m, "host.id", NULL);
     check_attribute(m, "service.instance.id", NULL);
-    ck_assert_uint_eq(m->n_attributes, 2);
+    ck_assert_uint_eq(m->n_attributes, 3);
     otlp_free_resource(&m);
+    end();
+    begin();
+    config.fields = AZM_FIELDS_MINIMAL;
+    m = resource_of(&w);
+    ck_assert_uint_eq(m->n_attributes, 5);
+    otlp_free_resource(&m);
+    end();
+}
+END_TEST
+
+/* One service, many names: each has the resource that says so, also when the service's name is the same. */
+START_TEST(every_name_makes_a_resource)
+{
+    static const struct who table[] = {
+        {.otel_service_name = "s"},
+        {.otel_service_name = "s", .unit = "a"},
+        {.otel_service_name = "s", .user_unit = "a"},
+        {.otel_service_name = "s", .comm = "a"},
+        {.otel_service_name = "s", .identifier = "a"},
+        {.otel_service_name = "s", .unit = "b", .user_unit = "c"},
+        {.otel_service_name = "s", .unit = "bc"},
+        {.otel_service_name = "s", .user_unit = "bc"},
+        {.otel_service_name = "s", .host_name = "a"},
+        {.otel_service_name = "s", .machine_id = "a"},
+    };
+
+    begin();
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+            Otlp__Resource *m = resource_of(&table[i]);
+
+            check_attribute(m, "service.name", "s");
+            check_attribute(m, "systemd.unit", table[i].unit);
+            check_attribute(m, "systemd.user_unit", table[i].user_unit);
+            check_attribute(m, "process.executable.name", table[i].comm);
+            check_attribute(m, "syslog.identifier", table[i].identifier);
+            check_attribute(m, "host.name", table[i].host_name);
+            check_attribute(m, "host.id", table[i].machine_id);
+            otlp_free_resource(&m);
+        }
     end();
 }
 END_TEST
@@ -287,7 +336,7 @@ START_TEST(configured_attributes_win)
     for (size_t i = 0; pairs[i]; i += 2)
         check_attribute(m, pairs[i], pairs[i + 1]); /* each is there once */
     check_attribute(m, "host.name", "web1");
-    ck_assert_uint_eq(m->n_attributes, 7);
+    ck_assert_uint_eq(m->n_attributes, 8);
     otlp_free_resource(&m);
     end();
 }
@@ -393,6 +442,7 @@ static void add_tests(Suite *s)
     add_test(s, "pids_that_are_none", pids_that_are_none);
     add_test(s, "a_user_service_is_remembered_as_itself", a_user_service_is_remembered_as_itself);
     add_test(s, "all_of_the_resource", all_of_the_resource);
+    add_test(s, "every_name_makes_a_resource", every_name_makes_a_resource);
     add_test(s, "configured_attributes_win", configured_attributes_win);
     add_test(s, "configured_keys_are_valid", configured_keys_are_valid);
     add_test(s, "host_and_machine_belong_to_the_resource", host_and_machine_belong_to_the_resource);
