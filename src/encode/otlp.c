@@ -175,20 +175,31 @@ static int put_attribute(struct azm_otlp_encoder *e, struct azm_buf *out, int fi
     return -EINVAL;
 }
 
+/* As a ULID is written, which the semantic conventions recommend: in Crockford's base 32. */
+static void print_uid(const uint8_t uid[16], char ret[static AZM_OTLP_UID_LEN])
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    uint64_t high, low;
+
+    memcpy(&high, uid, 8);
+    memcpy(&low, uid + 8, 8);
+    high = be64toh(high);
+    low = be64toh(low);
+    for (size_t i = AZM_OTLP_UID_LEN; i > 0; i--) {
+        ret[i - 1] = digits[low & 31];
+        low = low >> 5 | high << 59;
+        high >>= 5;
+    }
+}
+
 static int put_uid(struct azm_buf *out, const uint8_t uid[16])
 {
-    static const char digits[] = "0123456789abcdef";
-    char hex[32];
-    uint8_t *p;
+    uint8_t *p = put_key_value(out, LOG_ATTRIBUTES, AZM_TEXT("log.record.uid"), azm_field_len(AZM_OTLP_UID_LEN));
 
-    for (size_t i = 0; i < 16; i++) {
-        hex[2 * i] = digits[uid[i] >> 4];
-        hex[2 * i + 1] = digits[uid[i] & 15];
-    }
-    p = put_key_value(out, LOG_ATTRIBUTES, AZM_TEXT("log.record.uid"), azm_field_len(sizeof hex));
     if (!p)
         return -ENOMEM;
-    azm_put_bytes(p, ANY_STRING, hex, sizeof hex);
+    p = azm_put_len_key(p, ANY_STRING, AZM_OTLP_UID_LEN);
+    print_uid(uid, (char *)p);
     return 0;
 }
 

@@ -10,6 +10,8 @@
  * (a heap object and two indirections for each attribute), and the unit test compares both byte for byte.
  * Field numbers: proto/otlp_logs.proto. */
 
+#define AZM_OTLP_UID_LEN 26 /* 128 bits in base 32 */
+
 /* Bounds for one record; so a record is never larger than about body + attributes + 1 KiB.
  * What is cut is marked: attribute azmonlog.truncated=true, dropped_attributes_count. */
 struct azm_otlp_limits {
@@ -31,7 +33,7 @@ struct azm_otlp_encoder {
 void azm_otlp_encoder_free(struct azm_otlp_encoder *e);
 
 /* Replaces the content of `out` by the bytes of one LogRecord: 0 or -ENOMEM. Text becomes valid
- * UTF-8 (bad bytes -> U+FFFD). log.record.uid is written as 32 hexadecimal digits, first attribute. */
+ * UTF-8 (bad bytes -> U+FFFD). log.record.uid is the first attribute, in AZM_OTLP_UID_LEN digits. */
 int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out);
 
 /* Replaces the content of `out` by the bytes of one Resource with these attributes: 0 or -ENOMEM. */

@@ -29,7 +29,7 @@ check "what was logged while it was down" arrives "third line"
 logger "fourth line"
 check "and what is logged then" arrives "fourth line"
 check "it ends with 0" stop "$started"
-same_uids() { [ "$(grep -o '"uid":"[0-9a-f]*"' "$work/received" | sort -u | wc -l)" = "$(grep -o '"body":"[^"]*"' "$work/received" | sort -u | wc -l)" ]; }
+same_uids() { [ "$(grep -o '"uid":"[0-9A-Z]*"' "$work/received" | sort -u | wc -l)" = "$(grep -o '"body":"[^"]*"' "$work/received" | sort -u | wc -l)" ]; }
 check "copies have the uid of the first one" same_uids
 check "no gap is reported" sh -c '! grep -q azmonlog.gap "$1"' sh "$work/received"
 done_testing

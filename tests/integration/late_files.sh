@@ -54,6 +54,6 @@ files=$(find /var/log/journal -name 'user-3*.journal' | wc -l)
 echo "# $files journals of users appeared"
 check "every user got a journal" [ "$files" = "$USERS" ]
 check "every line of every user arrived" [ "$(grep -o '"body":"user [0-9]* line [0-9]*"' "$work/received" | sort -u | wc -l)" = $((USERS * 3)) ]
-uids_differ() { [ -z "$(grep -o '"uid":"[0-9a-f]*"' "$work/received" | sort | uniq -d | head -n 3)" ]; }
+uids_differ() { [ -z "$(grep -o '"uid":"[0-9A-Z]*"' "$work/received" | sort | uniq -d | head -n 3)" ]; }
 check "and nothing arrived twice" uids_differ
 done_testing

@@ -33,7 +33,7 @@ check "the checkpoint has a cursor line for people" grep -q '^cursor=s=' "$work/
 check "which journalctl understands, and nothing comes after it" \
   sh -c 'test -z "$(journalctl -q --after-cursor "$(sed -n s/^cursor=//p "$1")" -t once)"' sh "$work/state/cursor"
 
-uids_differ() { [ -z "$(grep -o '"uid":"[0-9a-f]*"' "$work/received" | sort | uniq -d)" ]; }
+uids_differ() { [ -z "$(grep -o '"uid":"[0-9A-Z]*"' "$work/received" | sort | uniq -d)" ]; }
 # journald reads a stream in large pieces and stamps all lines of one piece with one time
 for _ in $(seq 1000); do echo same; done | systemd-cat -t equal cat
 journalctl --sync
@@ -56,7 +56,7 @@ check "a clean end leaves nothing to send again" \
   [ "$(sort -u "$work/seconds")" = "0 records delivered in 0 requests" ]
 
 # starting in the middle of such a piece: -n 500 of 1000 equal lines
-uids() { grep -o '"log.record.uid"[^}]*[0-9a-f]\{32\}' | grep -o '[0-9a-f]\{32\}' | sort; }
+uids() { grep -o '"log.record.uid"[^}]*[0-9A-Z]\{26\}' | grep -o '[0-9A-Z]\{26\}' | sort; }
 same_uids() {
   "$AZMONLOG" cat -n 500 | uids >"$work/from-the-middle"
   uids <"$work/received" >"$work/all"

@@ -28,7 +28,7 @@ for line in sys.stdin:
 ' "${1:-refused}" >"$work/more"
   cat "$work/more" >>"$file" # at once, as the exporter does: a resend may be about to put another file in its place
 }
-uid() { sed -n "$(($1 + 1))p" "$work/cat" | sed 's/.*"log.record.uid","value":{"stringValue":"\([0-9a-f]*\)".*/\1/'; }
+uid() { sed -n "$(($1 + 1))p" "$work/cat" | sed 's/.*"log.record.uid","value":{"stringValue":"\([0-9A-Z]*\)".*/\1/'; }
 lines() { if [ -e "$file" ]; then wc -l <"$file"; else echo 0; fi; }
 
 # q CODE COMMAND...: azmonlog quarantine, its exit code, its output in $work/out and $work/err
@@ -86,7 +86,7 @@ check "list" q 0 list
 cp "$work/out" "$work/table"
 sed 's/^/# /' "$work/table"
 check "a title, three rows, a sum" [ "$(wc -l <"$work/table")" = 5 ]
-check "time, uid, reason, answer" grep -q "^2026-11-22 20:22:35  $(uid 1 | cut -c1-8)[0-9a-f]*  refused  400 InvalidRecord  " "$work/table"
+check "time, uid, reason, answer" grep -q "^2026-11-22 20:22:35  $(uid 1 | cut -c1-8)[0-9A-Z]*  refused  400 InvalidRecord  " "$work/table"
 check "how many, how large" out "^3 records, $(stat -c %s "$file") of 2097152 bytes$"
 check "never the contents" sh -c '! grep -q entry "$1"' sh "$work/table"
 check "nothing that a terminal obeys" sh -c '! LC_ALL=C grep -q "$(printf "\033\|\302\233")" "$1"' sh "$work/table"
@@ -133,7 +133,7 @@ check "both uid and --all" q 64 purge --all "$(uid 1)"
 check "an unknown reason" q 64 list --reason odd
 check "show --json" q 64 show --json
 check "nothing was lost by that" [ "$(lines)" = 3 ]
-sed 's/"uid":"[0-9a-f]*"/"uid":"abcdef01"/; 2s/abcdef01/abcdef02/' "$file" >"$work/same" && cp "$work/same" "$file"
+sed 's/"uid":"[0-9A-Z]*"/"uid":"abcdef01"/; 2s/abcdef01/abcdef02/' "$file" >"$work/same" && cp "$work/same" "$file"
 check "a beginning that several uids have" q 64 purge abcdef
 check "says so" err 'several uids'
 check "the same record twice is one uid" q 0 purge abcdef01

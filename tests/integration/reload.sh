@@ -190,7 +190,7 @@ lonely() { # each in a request of its own
   [ "$(sed -n 's/.*"request":\([0-9]*\),.*"body":". in round 5".*/\1/p' "$work/received" | sort -u | wc -l)" = 3 ]
 }
 check "the batches are of one" lonely
-check "nothing came twice" [ "$(cat "$work/received" "$work/received2" | grep -o '"uid":"[0-9a-f]*"' | sort | uniq -d | wc -l)" = 0 ]
+check "nothing came twice" [ "$(cat "$work/received" "$work/received2" | grep -o '"uid":"[0-9A-Z]*"' | sort | uniq -d | wc -l)" = 0 ]
 
 # --- many reloads under a flood ---
 cat >"$work/flood.py" <<'END'

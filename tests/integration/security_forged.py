@@ -68,7 +68,7 @@ def forged_in_the_journal(out):
         equal("what the configuration says of it", (r["resource"].get("deployment.environment"), r["resource"].get("team")),
               ("production", "ours"))
         check("the time", abs(int(r["time_unix_nano"]) - before) < 600e9, r)
-        check("the uid", re.fullmatch("[0-9a-f]{32}", r["uid"]) and r["uid"] != honest["uid"], r)
+        check("the uid", re.fullmatch("[0-9A-HJKMNP-TV-Z]{26}", r["uid"]) and r["uid"] != honest["uid"], r)
         check("no name with a dot is of the program's choice",
               not {"host.name", "service.instance.id", "log.record.uid_", "azmonlog.gap.reason"} & a.keys() and
               a.get("log.record.uid", r["uid"]) == r["uid"], a)
@@ -108,7 +108,7 @@ def forged_by_syslog(out):
             a = record["attributes"]
             note(json.dumps(record))
             equal("where it came from, or nothing", (a.get("client.address"), "syslog.input" in a), (client, client is not None))
-            check("the uid", re.fullmatch("[0-9a-f]{32}", record["uid"]) and a.get("log.record.uid", record["uid"]) == record["uid"], a)
+            check("the uid", re.fullmatch("[0-9A-HJKMNP-TV-Z]{26}", record["uid"]) and a.get("log.record.uid", record["uid"]) == record["uid"], a)
             equal("the resource is of the message's header and the configuration", record["resource"],
                   {"service.name": "app", "service.instance.id": "web1", "host.name": "web1", "deployment.environment": "production"})
             check("nothing in azmonlog's own name", not [k for k in a if k.startswith("azmonlog.")] and "syslog.malformed" not in a, a)

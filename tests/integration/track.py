@@ -77,7 +77,7 @@ def what_arrives(out):
         equal("operation and parent", (trace["operation_id"], trace["parent_id"]), (TRACE, SPAN))
         equal("without a trace there is no operation", [r for r in items.values() if r.get("operation_id") not in (TRACE, None)], [])
         equal("what the program said of itself", trace["properties"].get("order"), "7")
-        check("the uid", len(trace["properties"]["log.record.uid"]) == 32, trace)
+        check("the uid", len(trace["properties"]["log.record.uid"]) == 26, trace)
         failed = items["bad"]
         equal("an exception", failed["base_type"], "ExceptionData")
         e = failed["exceptions"][0]

@@ -70,7 +70,7 @@ START_TEST(a_whole_message)
                "          'ai.operation.parentId': 'eee19b7ec3c1b174'},"
                " 'data': {'baseType': 'MessageData', 'baseData': {"
                "   'ver': 2, 'message': 'hello\\n\\\"you\\\"', 'severityLevel': 2,"
-               "   'properties': {'log.record.uid': 'ff010000000000000000000000000000',"
+               "   'properties': {'log.record.uid': '7Z040000000000000000000000',"
                "     'syslog.identifier': 'nginx', 'process.pid': '42', 'severity_text': 'warning',"
                "     'host.name': 'web1', 'os.type': 'linux'}}}}");
     azm_otlp_encoder_free(&e);

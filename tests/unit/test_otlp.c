@@ -157,10 +157,16 @@ static size_t pack_with_protobuf_c(const struct azm_record *r, uint8_t **ret)
 {
     const struct azm_severity *severity = azm_severity_of(r->severity);
     Otlp__LogRecord m = OTLP__LOG_RECORD__INIT;
-    char uid[33];
+    char uid[AZM_OTLP_UID_LEN + 1] = "";
 
-    for (size_t i = 0; i < 16; i++)
-        snprintf(uid + 2 * i, 3, "%02x", r->uid[i]);
+    for (size_t digit = 0; digit < AZM_OTLP_UID_LEN;
+         digit++) { /* bit by bit; there are two too few for the first one */
+        unsigned value = 0;
+
+        for (size_t bit = MAX(5 * digit, (size_t)2); bit < 5 * digit + 5; bit++)
+            value = value * 2 + (r->uid[(bit - 2) / 8] >> (7 - (bit - 2) % 8) & 1);
+        uid[digit] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[value];
+    }
     m.attributes = azm_arena_alloc(&arena, (r->n_attributes + 1) * sizeof *m.attributes);
     m.attributes[m.n_attributes++] = pair("log.record.uid", string_value(azm_text_of(uid)));
     for (size_t i = 0; i < r->n_attributes; i++)
@@ -287,7 +293,7 @@ START_TEST(body_absent_or_empty)
 }
 END_TEST
 
-START_TEST(uid_is_hexadecimal_and_first)
+START_TEST(uid_is_base_32_and_first)
 {
     const struct azm_attribute a = {.key = AZM_TEXT("k"), .text = AZM_TEXT("v")};
     const struct azm_record r = {
@@ -301,7 +307,7 @@ START_TEST(uid_is_hexadecimal_and_first)
     m = encode(&r);
     ck_assert_uint_eq(m->n_attributes, 2);
     ck_assert_str_eq(m->attributes[0]->key, "log.record.uid");
-    assert_text(otlp_string(m->attributes[0]->value), "00010f107f809aa9abcdeff0feff5cc5");
+    assert_text(otlp_string(m->attributes[0]->value), "00047H0ZW0KAMTQKFFY3ZFYQ65");
     otlp_free_record(&m);
     end();
 }
@@ -347,7 +353,7 @@ static void add_tests(Suite *s)
     add_test(s, "resources_are_the_same_too", resources_are_the_same_too);
     add_test(s, "varints", varints);
     add_test(s, "body_absent_or_empty", body_absent_or_empty);
-    add_test(s, "uid_is_hexadecimal_and_first", uid_is_hexadecimal_and_first);
+    add_test(s, "uid_is_base_32_and_first", uid_is_base_32_and_first);
     add_test(s, "numbers_and_arrays_come_back", numbers_and_arrays_come_back);
 }
 

@@ -131,7 +131,7 @@ START_TEST(a_whole_line)
         "      'severityText': 'warning',"
         "      'body': {'stringValue': 'hello'},"
         "      'attributes': ["
-        "        {'key': 'log.record.uid', 'value': {'stringValue': 'ff010000000000000000000000000000'}},"
+        "        {'key': 'log.record.uid', 'value': {'stringValue': '7Z040000000000000000000000'}},"
         "        {'key': 'text', 'value': {'stringValue': 'v'}},"
         "        {'key': 'int', 'value': {'intValue': '-5'}},"
         "        {'key': 'texts', 'value': {'arrayValue': {'values': [{'stringValue': 'one'}, {'stringValue': ''}]}}}],"
@@ -150,7 +150,7 @@ START_TEST(absent_stays_absent)
 
     check_json(record_in(line), "{'timeUnixNano': '1', 'attributes': ["
                                 "{'key': 'log.record.uid',"
-                                " 'value': {'stringValue': '00000000000000000000000000000000'}}]}");
+                                " 'value': {'stringValue': '00000000000000000000000000'}}]}");
     json_decref(line);
 }
 END_TEST

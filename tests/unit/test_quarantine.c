@@ -97,7 +97,7 @@ START_TEST(a_line_is_the_record_and_why)
     ck_assert_uint_eq(st.st_mode & 07777, 0640);
     line = only_line();
     check_json(json_object_get(line, "azmonlog"),
-               "{'time':'2023-11-14T22:13:20.000001Z','uid':'ab000000000000000000000000000000','reason':'refused',"
+               "{'time':'2023-11-14T22:13:20.000001Z','uid':'5B000000000000000000000000','reason':'refused',"
                "'status':400,'code':'InvalidRecord','message':'this record is odd','request_id':'id-1'}");
     resource_logs = json_array_get(json_object_get(line, "resourceLogs"), 0);
     check_json(json_object_get(resource_logs, "resource"),

@@ -33,7 +33,7 @@ static void must_commit(int dir, int lock, struct azm_quarantine_lines *l)
     close(lock);
 }
 
-/* The first byte of each line's uid, in hexadecimal: "01 02 ". */
+/* The beginning of each line's uid, which is the number of the record if that is below 32: "01 02 ". */
 static const char *uids(int dir)
 {
     _cleanup_(azm_quarantine_lines_free) struct azm_quarantine_lines l = {0};
@@ -68,7 +68,7 @@ START_TEST(what_was_appended_is_read)
     ck_assert_uint_eq(l.n, 2);
     ck_assert(!l.items[1].damaged);
     ck_assert_str_eq(l.items[1].time, "2023-11-14T22:13:20.000001Z");
-    ck_assert_str_eq(l.items[1].uid, "02000000000000000000000000000000");
+    ck_assert_str_eq(l.items[1].uid, "02000000000000000000000000");
     ck_assert_str_eq(l.items[1].reason, "refused");
     ck_assert_int_eq(l.items[1].status, 400);
     ck_assert_str_eq(l.items[1].code, "InvalidRecord");
@@ -198,7 +198,7 @@ START_TEST(a_new_note_replaces_the_old_one)
     must_commit(dir, lock, &l);
     ck_assert_str_eq(uids(dir), "01 02 ");
     must_read(dir, &after);
-    check_json(after.items[1].note, "{'time':'2023-11-14T22:13:20.000001Z','uid':'02000000000000000000000000000000',"
+    check_json(after.items[1].note, "{'time':'2023-11-14T22:13:20.000001Z','uid':'02000000000000000000000000',"
                                     "'reason':'too_large','status':413,'message':'\xEF\xBF\xBD'}");
     ck_assert_ptr_nonnull(memmem(after.items[1].text.s, after.items[1].text.len, "\"hello\"", 7));
     azm_quarantine_free(q);
