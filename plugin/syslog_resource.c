@@ -8,7 +8,7 @@
 #include "plugin/syslog_resource.h"
 
 #define NAME_MAX_BYTES 255 /* RFC 5424: HOSTNAME 255, APP-NAME 48 */
-#define SLOTS 256
+#define SLOTS 1024         /* a relay has many senders */
 
 struct cached {
     struct azm_buf key; /* length of host, host, app; len 0: free */

@@ -12,6 +12,8 @@
 #include "plugin/syslog_resource.h"
 #include "plugin/worker.h"
 
+#define BATCH_KEEPS_BYTES ((size_t)1024 * 1024)
+
 struct worker {
     const struct azm_config *config;
     struct azm_syslog_reader *reader;
@@ -61,8 +63,13 @@ int worker_begin(struct worker *w)
 {
     static const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
 
-    w->batch = azm_batch_free(w->batch);
-    return azm_batch_new(&limits, &w->batch);
+    /* Memory is kept from one transaction to the next, unless there were uncommonly long messages in it. */
+    if (w->batch && azm_batch_bytes(w->batch) > BATCH_KEEPS_BYTES)
+        w->batch = azm_batch_free(w->batch);
+    if (!w->batch)
+        return azm_batch_new(&limits, &w->batch);
+    azm_batch_clear(w->batch);
+    return 0;
 }
 
 static void make_uid(struct worker *w, uint8_t uid[static 16])

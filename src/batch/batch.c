@@ -23,17 +23,20 @@ enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 #define GROUPS_MAX 256 /* bounds memory, whatever names programs invent */
 #define GROUP_SLOTS ((size_t)2 * GROUPS_MAX)
 
-/* The records of one resource: the fields `log_records` of its ScopeLogs, one after the other. */
+/* The records of one resource: they will be the fields `log_records` of its ScopeLogs, one after the other. */
 struct group {
     uint64_t hash; /* of the resource */
     struct azm_buf resource;
-    struct azm_buf run;
-    size_t new_records, told_bytes; /* of the run, for azm_batch_take_volume */
+    size_t bytes; /* of its records */
+    uint32_t first, last;
+    size_t new_records, told_bytes; /* for azm_batch_take_volume */
 };
 
 struct entry {
+    size_t start; /* in b->run */
+    uint32_t len; /* key and length included */
     uint32_t group;
-    uint32_t len; /* bytes in the group's run, key and length included */
+    uint32_t next; /* of the group; meaningless in its last one */
 };
 
 struct azm_batch {
@@ -41,6 +44,7 @@ struct azm_batch {
     struct group *groups;
     size_t n_groups;
     uint16_t by_hash[GROUP_SLOTS]; /* number of the group, from 1; 0: none. There is always a free one. */
+    struct azm_buf run;            /* the records as fields, in the order in which they came */
     struct entry *entries;
     size_t n_entries, cap_entries;
     size_t bytes;
@@ -75,15 +79,23 @@ int azm_batch_new(const struct azm_batch_limits *limits, struct azm_batch **ret)
     return 0;
 }
 
+void azm_batch_clear(struct azm_batch *b)
+{
+    for (size_t i = 0; i < b->n_groups; i++)
+        azm_buf_free(&b->groups[i].resource);
+    memset(b->by_hash, 0, sizeof b->by_hash);
+    b->n_groups = b->n_entries = b->bytes = 0;
+    azm_buf_clear(&b->run);
+    azm_buf_clear(&b->position);
+}
+
 struct azm_batch *azm_batch_free(struct azm_batch *b)
 {
     if (!b)
         return NULL;
-    for (size_t i = 0; i < b->n_groups; i++) {
-        azm_buf_free(&b->groups[i].resource);
-        azm_buf_free(&b->groups[i].run);
-    }
+    azm_batch_clear(b);
     free(b->groups);
+    azm_buf_free(&b->run);
     free(b->entries);
     azm_buf_free(&b->position);
     free(b);
@@ -148,16 +160,32 @@ static int reserve_entry(struct azm_batch *b)
     return 0;
 }
 
+/* Notes the record behind b->run as one of this group's. There is room for the entry. */
+static void add_entry(struct azm_batch *b, struct group *g, size_t len)
+{
+    uint32_t i = (uint32_t)b->n_entries++;
+
+    b->entries[i] = (struct entry){.start = b->run.len, .len = (uint32_t)len, .group = (uint32_t)(g - b->groups)};
+    if (g->bytes > 0)
+        b->entries[g->last].next = i;
+    else
+        g->first = i;
+    g->last = i;
+    g->bytes += len;
+    g->new_records++;
+    b->run.len += len;
+}
+
 static int add(struct azm_batch *b, struct azm_text resource, struct azm_text record,
                const struct azm_batch_limits *limits)
 {
     uint64_t hash = hash_of(resource);
     uint16_t *number = find_group(b, resource, hash);
     struct group *g = *number > 0 ? &b->groups[*number - 1] : NULL;
-    size_t run = g ? g->run.len : 0, field = azm_field_len(record.len);
+    size_t run = g ? g->bytes : 0, field = azm_field_len(record.len);
     size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
 
-    if (field > UINT32_MAX)
+    if (field > UINT32_MAX || b->n_entries == UINT32_MAX)
         return -ENOMEM;
     if (b->n_entries > 0 && (bytes > limits->bytes || b->n_entries >= limits->records))
         return 0;
@@ -165,12 +193,10 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
         return 0;
     if (!g)
         g = add_group(b, resource, hash, number);
-    if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&g->run, field) < 0)
+    if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&b->run, field) < 0)
         return -ENOMEM;
-    azm_put_bytes(g->run.data + g->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
-    g->run.len += field;
-    g->new_records++;
-    b->entries[b->n_entries++] = (struct entry){.group = (uint32_t)(g - b->groups), .len = (uint32_t)field};
+    azm_put_bytes(b->run.data + b->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
+    add_entry(b, g, field);
     b->bytes = bytes;
     return 1;
 }
@@ -251,18 +277,12 @@ size_t azm_batch_half(const struct azm_batch *b, size_t first, size_t n)
 
 void azm_batch_get(const struct azm_batch *b, size_t i, struct azm_text *ret_resource, struct azm_text *ret_record)
 {
-    const struct group *g = &b->groups[b->entries[i].group];
-    const uint8_t *p, *end;
+    const struct entry *e = &b->entries[i];
+    const uint8_t *p = b->run.data + e->start, *end = p + e->len;
     struct azm_wire_field f = {0};
-    size_t start = 0;
 
-    for (size_t k = 0; k < i; k++)
-        if (b->entries[k].group == b->entries[i].group)
-            start += b->entries[k].len;
-    p = g->run.data + start;
-    end = p + b->entries[i].len;
     azm_wire_next(&p, end, &f); /* it was written by `add` */
-    *ret_resource = (struct azm_text){(const char *)g->resource.data, g->resource.len};
+    *ret_resource = resource_of(&b->groups[e->group]);
     *ret_record = (struct azm_text){(const char *)f.data, f.len};
 }
 
@@ -293,7 +313,9 @@ struct azm_buf *azm_batch_position(struct azm_batch *b)
     return &b->position;
 }
 
-static int put_group(const struct group *g, size_t start, size_t len, struct azm_buf *out)
+/* Appends a group with those of its records that are among first .. end - 1; they take `len` bytes. */
+static int put_group(const struct azm_batch *b, const struct group *g, size_t first, size_t end, size_t len,
+                     struct azm_buf *out)
 {
     size_t scope_logs = scope_logs_content(len);
     size_t content = resource_logs_content(g->resource.len, len);
@@ -307,28 +329,29 @@ static int put_group(const struct group *g, size_t start, size_t len, struct azm
     p = azm_put_len_key(p, SCOPE_LOGS_SCOPE, SCOPE_CONTENT);
     p = azm_put_bytes(p, SCOPE_NAME, AZM_SCOPE_NAME, SCOPE_NAME_LEN);
     p = azm_put_bytes(p, SCOPE_VERSION, AZM_SCOPE_VERSION, SCOPE_VERSION_LEN);
-    memcpy(p, g->run.data + start, len);
     out->len = (size_t)(p - out->data) + len;
+    for (size_t i = g->first; len > 0; i = b->entries[i].next) {
+        const struct entry *e = &b->entries[i];
+
+        if (i < first || i >= end)
+            continue;
+        p = mempcpy(p, b->run.data + e->start, e->len);
+        len -= e->len;
+    }
     return 0;
 }
 
 int azm_batch_serialize(const struct azm_batch *b, size_t first, size_t n, struct azm_buf *out)
 {
-    /* Within a group the records lie in the order of arrival, so a stretch of the batch is a stretch of
-     * each group's run. */
-    struct stretch {
-        size_t start, len;
-    } stretches[GROUPS_MAX] = {0};
+    size_t bytes[GROUPS_MAX] = {0}; /* of each group's records among these */
 
-    for (size_t i = 0; i < first; i++)
-        stretches[b->entries[i].group].start += b->entries[i].len;
     for (size_t i = first; i < first + n; i++)
-        stretches[b->entries[i].group].len += b->entries[i].len;
+        bytes[b->entries[i].group] += b->entries[i].len;
 
     azm_buf_clear(out);
     for (size_t k = 0; k < b->n_groups; k++)
-        if (stretches[k].len > 0) {
-            int r = put_group(&b->groups[k], stretches[k].start, stretches[k].len, out);
+        if (bytes[k] > 0) {
+            int r = put_group(b, &b->groups[k], first, first + n, bytes[k], out);
 
             if (r < 0)
                 return r;
@@ -353,7 +376,7 @@ void azm_batch_take_volume(struct azm_batch *b, size_t i, struct azm_text *ret_r
 
     *ret_resource = (struct azm_text){(const char *)g->resource.data, g->resource.len};
     *ret_records = g->new_records;
-    *ret_bytes = g->run.len - g->told_bytes;
+    *ret_bytes = g->bytes - g->told_bytes;
     g->new_records = 0;
-    g->told_bytes = g->run.len;
+    g->told_bytes = g->bytes;
 }

@@ -22,6 +22,9 @@ struct azm_batch;
 int azm_batch_new(const struct azm_batch_limits *limits, struct azm_batch **ret);
 struct azm_batch *azm_batch_free(struct azm_batch *b);
 
+/* Leaves an empty batch that keeps its memory. */
+void azm_batch_clear(struct azm_batch *b);
+
 /* Adds one record: `resource` is an encoded Resource, `record` an encoded LogRecord; both are copied.
  * Returns 1; 0 if the batch has no room for it (then it is unchanged); -ENOMEM. An empty batch takes
  * every record, so that one above the limit travels alone. */

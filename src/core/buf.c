@@ -6,15 +6,13 @@
 
 #include "core/buf.h"
 
-int azm_buf_reserve(struct azm_buf *b, size_t extra)
+int azm_buf_grow(struct azm_buf *b, size_t extra)
 {
     size_t need, cap;
     void *p;
 
     if (__builtin_add_overflow(b->len, extra, &need))
         return -ENOMEM;
-    if (need <= b->cap)
-        return 0;
     cap = MAX(b->cap, (size_t)256);
     while (cap < need)
         if (__builtin_mul_overflow(cap, (size_t)2, &cap))

@@ -14,8 +14,14 @@ struct azm_buf {
     size_t cap; /* bytes allocated */
 };
 
+/* The same as azm_buf_reserve, when there is no room. */
+int azm_buf_grow(struct azm_buf *b, size_t extra);
+
 /* Makes room for `extra` more bytes: 0 or -ENOMEM. Growth doubles, so appending is amortised O(1). */
-int azm_buf_reserve(struct azm_buf *b, size_t extra);
+static inline int azm_buf_reserve(struct azm_buf *b, size_t extra)
+{
+    return extra <= b->cap - b->len ? 0 : azm_buf_grow(b, extra);
+}
 
 /* Appends: 0 or -ENOMEM (the buffer is then unchanged). */
 int azm_buf_append(struct azm_buf *b, const void *data, size_t len);

@@ -623,6 +623,63 @@ START_TEST(text_knows_no_limits)
 }
 END_TEST
 
+/* Where resources begin and end alike, they are still told apart. */
+START_TEST(resources_that_differ_in_the_middle)
+{
+    static const struct azm_batch_limits limits = {.records = 10000, .bytes = 10000000};
+    struct azm_batch *b;
+    char resource[300];
+
+    ck_assert_int_eq(azm_batch_new(&limits, &b), 0);
+    memset(resource, 'r', sizeof resource);
+    for (int round = 0; round < 3; round++)
+        for (unsigned char i = 0; i < 200; i++) {
+            struct azm_text had_resource, had_record;
+            const struct azm_text record = {(const char *)&i, 1};
+
+            resource[150] = (char)i;
+            ck_assert_int_eq(azm_batch_add_text(b, (struct azm_text){resource, sizeof resource}, record), 1);
+            azm_batch_get(b, azm_batch_records(b) - 1, &had_resource, &had_record);
+            assert_text_equal(had_record, record);
+            assert_text_equal(had_resource, ((struct azm_text){resource, sizeof resource}));
+        }
+    azm_batch_free(b);
+}
+END_TEST
+
+/* A batch that was cleared is as good as a new one. */
+START_TEST(cleared_is_new)
+{
+    static const struct azm_batch_limits limits = {.records = 100, .bytes = 100000};
+    _cleanup_(azm_buf_free) struct azm_buf expected = {0}, got = {0};
+    struct azm_batch *fresh, *used;
+
+    ck_assert_int_eq(azm_batch_new(&limits, &used), 0);
+    for (int i = 0; i < 7; i++)
+        ck_assert_int_eq(azm_batch_add_text(used, i % 2 ? AZM_TEXT("one") : AZM_TEXT("other"), AZM_TEXT("record")), 1);
+    ck_assert_int_eq(azm_buf_append(azm_batch_position(used), "here", 4), 0);
+    azm_batch_clear(used);
+    ck_assert_uint_eq(azm_batch_records(used), 0);
+    ck_assert_uint_eq(azm_batch_bytes(used), 0);
+    ck_assert_uint_eq(azm_batch_position(used)->len, 0);
+
+    ck_assert_int_eq(azm_batch_new(&limits, &fresh), 0);
+    for (int i = 0; i < 5; i++) {
+        const struct azm_text resource = i % 3 ? AZM_TEXT("other") : AZM_TEXT("third");
+
+        ck_assert_int_eq(azm_batch_add_text(used, resource, AZM_TEXT("a record")), 1);
+        ck_assert_int_eq(azm_batch_add_text(fresh, resource, AZM_TEXT("a record")), 1);
+    }
+    ck_assert_uint_eq(azm_batch_bytes(used), azm_batch_bytes(fresh));
+    ck_assert_int_eq(azm_batch_serialize(used, 1, 3, &got), 0);
+    ck_assert_int_eq(azm_batch_serialize(fresh, 1, 3, &expected), 0);
+    ck_assert_uint_eq(got.len, expected.len);
+    ck_assert_mem_eq(got.data, expected.data, got.len);
+    azm_batch_free(used);
+    azm_batch_free(fresh);
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "empty", empty);
@@ -644,6 +701,8 @@ static void add_tests(Suite *s)
     add_test(s, "get_gives_what_was_added", get_gives_what_was_added);
     add_test(s, "half_is_by_bytes", half_is_by_bytes);
     add_test(s, "text_knows_no_limits", text_knows_no_limits);
+    add_test(s, "resources_that_differ_in_the_middle", resources_that_differ_in_the_middle);
+    add_test(s, "cleared_is_new", cleared_is_new);
 }
 
 TEST_MAIN("batch", add_tests)
