@@ -20,14 +20,11 @@ enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 #define SCOPE_CONTENT (2 + SCOPE_NAME_LEN + 2 + SCOPE_VERSION_LEN) /* both are shorter than 128 */
 #define SCOPE_FIELD (2 + SCOPE_CONTENT)
 
-#define GROUPS_MAX 256 /* bounds memory, whatever names programs invent */
-#define GROUP_SLOTS ((size_t)2 * GROUPS_MAX)
-
 /* The records of one resource: they will be the fields `log_records` of its ScopeLogs, one after the other. */
 struct group {
-    uint64_t hash; /* of the resource */
-    struct azm_buf resource;
-    size_t bytes; /* of its records */
+    uint64_t hash;     /* of the resource */
+    size_t start, len; /* the resource, in b->resources */
+    size_t bytes;      /* of its records */
     uint32_t first, last;
     size_t new_records, told_bytes; /* for azm_batch_take_volume */
 };
@@ -41,10 +38,11 @@ struct entry {
 
 struct azm_batch {
     struct azm_batch_limits limits;
-    struct group *groups;
-    size_t n_groups;
-    uint16_t by_hash[GROUP_SLOTS]; /* number of the group, from 1; 0: none. There is always a free one. */
-    struct azm_buf run;            /* the records as fields, in the order in which they came */
+    struct group *groups; /* as many as names that programs invent: what bounds them is the bytes that each takes */
+    size_t n_groups, cap_groups;
+    uint32_t *by_hash; /* 2 * cap_groups numbers of groups, from 1; 0: none. There is always a free one. */
+    struct azm_buf resources;
+    struct azm_buf run; /* the records as fields, in the order in which they came */
     struct entry *entries;
     size_t n_entries, cap_entries;
     size_t bytes;
@@ -81,10 +79,10 @@ int azm_batch_new(const struct azm_batch_limits *limits, struct azm_batch **ret)
 
 void azm_batch_clear(struct azm_batch *b)
 {
-    for (size_t i = 0; i < b->n_groups; i++)
-        azm_buf_free(&b->groups[i].resource);
-    memset(b->by_hash, 0, sizeof b->by_hash);
+    if (b->n_groups > 0)
+        memset(b->by_hash, 0, 2 * b->cap_groups * sizeof *b->by_hash);
     b->n_groups = b->n_entries = b->bytes = 0;
+    azm_buf_clear(&b->resources);
     azm_buf_clear(&b->run);
     azm_buf_clear(&b->position);
 }
@@ -93,8 +91,9 @@ struct azm_batch *azm_batch_free(struct azm_batch *b)
 {
     if (!b)
         return NULL;
-    azm_batch_clear(b);
     free(b->groups);
+    free(b->by_hash);
+    azm_buf_free(&b->resources);
     azm_buf_free(&b->run);
     free(b->entries);
     azm_buf_free(&b->position);
@@ -102,9 +101,9 @@ struct azm_batch *azm_batch_free(struct azm_batch *b)
     return NULL;
 }
 
-static struct azm_text resource_of(const struct group *g)
+static struct azm_text resource_of(const struct azm_batch *b, const struct group *g)
 {
-    return (struct azm_text){(const char *)g->resource.data, g->resource.len};
+    return (struct azm_text){(const char *)b->resources.data + g->start, g->len};
 }
 
 /* Resources differ in their first attributes or in the last ones: there is no need to look at all of it. */
@@ -115,34 +114,64 @@ static uint64_t hash_of(struct azm_text resource)
     return XXH3_64bits(resource.s, n) + 3 * XXH3_64bits(resource.s + resource.len - n, n);
 }
 
-/* Where the group of this resource is found, or is to be noted: a place in b->by_hash. */
-static uint16_t *find_group(struct azm_batch *b, struct azm_text resource, uint64_t hash)
+/* The group of this resource, or NULL. */
+static struct group *find_group(const struct azm_batch *b, struct azm_text resource, uint64_t hash)
 {
-    size_t i = hash % GROUP_SLOTS;
+    size_t mask = 2 * b->cap_groups - 1;
 
-    while (b->by_hash[i] > 0) {
-        const struct group *g = &b->groups[b->by_hash[i] - 1];
+    if (b->n_groups == 0)
+        return NULL;
+    for (size_t i = hash & mask; b->by_hash[i] > 0; i = (i + 1) & mask) {
+        struct group *g = &b->groups[b->by_hash[i] - 1];
 
-        if (g->hash == hash && azm_text_equal(resource_of(g), resource))
-            break;
-        i = (i + 1) % GROUP_SLOTS;
+        if (g->hash == hash && azm_text_equal(resource_of(b, g), resource))
+            return g;
     }
-    return &b->by_hash[i];
+    return NULL;
 }
 
-static struct group *add_group(struct azm_batch *b, struct azm_text resource, uint64_t hash, uint16_t *number)
+/* So that find_group finds the group. */
+static void note_group(struct azm_batch *b, size_t number)
 {
-    struct group *g, *groups = reallocarray(b->groups, b->n_groups + 1, sizeof *groups);
+    size_t mask = 2 * b->cap_groups - 1, i = b->groups[number].hash & mask;
 
+    while (b->by_hash[i] > 0)
+        i = (i + 1) & mask;
+    b->by_hash[i] = (uint32_t)number + 1;
+}
+
+static int reserve_group(struct azm_batch *b)
+{
+    size_t cap = MAX(b->cap_groups * 2, (size_t)32);
+    struct group *groups;
+    uint32_t *by_hash;
+
+    if (b->n_groups < b->cap_groups)
+        return 0;
+    groups = reallocarray(b->groups, cap, sizeof *groups);
     if (!groups)
-        return NULL;
+        return -ENOMEM;
     b->groups = groups;
-    g = &groups[b->n_groups];
-    *g = (struct group){.hash = hash};
-    if (azm_buf_append(&g->resource, resource.s, resource.len) < 0)
+    by_hash = calloc(2 * cap, sizeof *by_hash);
+    if (!by_hash)
+        return -ENOMEM;
+    free(b->by_hash);
+    b->by_hash = by_hash;
+    b->cap_groups = cap;
+    for (size_t i = 0; i < b->n_groups; i++)
+        note_group(b, i);
+    return 0;
+}
+
+static struct group *add_group(struct azm_batch *b, struct azm_text resource, uint64_t hash)
+{
+    struct group g = {.hash = hash, .start = b->resources.len, .len = resource.len};
+
+    if (reserve_group(b) < 0 || azm_buf_append(&b->resources, resource.s, resource.len) < 0)
         return NULL;
-    *number = (uint16_t)++b->n_groups;
-    return g;
+    b->groups[b->n_groups] = g;
+    note_group(b, b->n_groups);
+    return &b->groups[b->n_groups++];
 }
 
 static int reserve_entry(struct azm_batch *b)
@@ -180,8 +209,7 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
                const struct azm_batch_limits *limits)
 {
     uint64_t hash = hash_of(resource);
-    uint16_t *number = find_group(b, resource, hash);
-    struct group *g = *number > 0 ? &b->groups[*number - 1] : NULL;
+    struct group *g = find_group(b, resource, hash);
     size_t run = g ? g->bytes : 0, field = azm_field_len(record.len);
     size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
 
@@ -189,10 +217,8 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
         return -ENOMEM;
     if (b->n_entries > 0 && (bytes > limits->bytes || b->n_entries >= limits->records))
         return 0;
-    if (!g && b->n_groups == GROUPS_MAX)
-        return 0;
     if (!g)
-        g = add_group(b, resource, hash, number);
+        g = add_group(b, resource, hash);
     if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&b->run, field) < 0)
         return -ENOMEM;
     azm_put_bytes(b->run.data + b->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
@@ -216,9 +242,8 @@ int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const st
 int azm_batch_add_text(struct azm_batch *b, struct azm_text resource, struct azm_text record)
 {
     static const struct azm_batch_limits no_limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
-    int r = add(b, resource, record, &no_limits);
 
-    return r == 0 ? -ENOMEM : r;
+    return add(b, resource, record, &no_limits);
 }
 
 /* The records of one ResourceLogs. */
@@ -282,7 +307,7 @@ void azm_batch_get(const struct azm_batch *b, size_t i, struct azm_text *ret_res
     struct azm_wire_field f = {0};
 
     azm_wire_next(&p, end, &f); /* it was written by `add` */
-    *ret_resource = resource_of(&b->groups[e->group]);
+    *ret_resource = resource_of(b, &b->groups[e->group]);
     *ret_record = (struct azm_text){(const char *)f.data, f.len};
 }
 
@@ -303,8 +328,6 @@ bool azm_batch_full(const struct azm_batch *b)
 
 size_t azm_batch_room(const struct azm_batch *b)
 {
-    if (b->n_groups == GROUPS_MAX) /* the next record may not fit, however small */
-        return 0;
     return b->bytes < b->limits.bytes ? b->limits.bytes - b->bytes : 0;
 }
 
@@ -313,50 +336,55 @@ struct azm_buf *azm_batch_position(struct azm_batch *b)
     return &b->position;
 }
 
-/* Appends a group with those of its records that are among first .. end - 1; they take `len` bytes. */
-static int put_group(const struct azm_batch *b, const struct group *g, size_t first, size_t end, size_t len,
-                     struct azm_buf *out)
+/* What of a group is in a stretch of records. */
+struct part {
+    size_t bytes;
+    uint32_t first;
+};
+
+static int put_group(const struct azm_batch *b, const struct group *g, const struct part *part, struct azm_buf *out)
 {
-    size_t scope_logs = scope_logs_content(len);
-    size_t content = resource_logs_content(g->resource.len, len);
+    struct azm_text resource = resource_of(b, g);
+    size_t content = resource_logs_content(resource.len, part->bytes), left = part->bytes;
     uint8_t *p;
 
     if (azm_buf_reserve(out, azm_field_len(content)) < 0)
         return -ENOMEM;
     p = azm_put_len_key(out->data + out->len, REQUEST_RESOURCE_LOGS, content);
-    p = azm_put_bytes(p, RESOURCE_LOGS_RESOURCE, g->resource.data, g->resource.len);
-    p = azm_put_len_key(p, RESOURCE_LOGS_SCOPE_LOGS, scope_logs);
+    p = azm_put_bytes(p, RESOURCE_LOGS_RESOURCE, resource.s, resource.len);
+    p = azm_put_len_key(p, RESOURCE_LOGS_SCOPE_LOGS, scope_logs_content(part->bytes));
     p = azm_put_len_key(p, SCOPE_LOGS_SCOPE, SCOPE_CONTENT);
     p = azm_put_bytes(p, SCOPE_NAME, AZM_SCOPE_NAME, SCOPE_NAME_LEN);
     p = azm_put_bytes(p, SCOPE_VERSION, AZM_SCOPE_VERSION, SCOPE_VERSION_LEN);
-    out->len = (size_t)(p - out->data) + len;
-    for (size_t i = g->first; len > 0; i = b->entries[i].next) {
+    for (size_t i = part->first; left > 0; i = b->entries[i].next) {
         const struct entry *e = &b->entries[i];
 
-        if (i < first || i >= end)
-            continue;
         p = mempcpy(p, b->run.data + e->start, e->len);
-        len -= e->len;
+        left -= e->len;
     }
+    out->len = (size_t)(p - out->data);
     return 0;
 }
 
 int azm_batch_serialize(const struct azm_batch *b, size_t first, size_t n, struct azm_buf *out)
 {
-    size_t bytes[GROUPS_MAX] = {0}; /* of each group's records among these */
-
-    for (size_t i = first; i < first + n; i++)
-        bytes[b->entries[i].group] += b->entries[i].len;
+    _cleanup_free_ struct part *parts = calloc(MAX(b->n_groups, (size_t)1), sizeof *parts);
+    int r = 0;
 
     azm_buf_clear(out);
-    for (size_t k = 0; k < b->n_groups; k++)
-        if (bytes[k] > 0) {
-            int r = put_group(b, &b->groups[k], first, first + n, bytes[k], out);
+    if (!parts)
+        return -ENOMEM;
+    for (size_t i = first; i < first + n; i++) {
+        struct part *part = &parts[b->entries[i].group];
 
-            if (r < 0)
-                return r;
-        }
-    return 0;
+        if (part->bytes == 0)
+            part->first = (uint32_t)i;
+        part->bytes += b->entries[i].len;
+    }
+    for (size_t k = 0; k < b->n_groups && r == 0; k++)
+        if (parts[k].bytes > 0)
+            r = put_group(b, &b->groups[k], &parts[k], out);
+    return r;
 }
 
 uint64_t *azm_batch_oldest_usec(struct azm_batch *b)

@@ -33,7 +33,7 @@ int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct az
 /* The same without regard to the limit of records, for a few that go with those which are in it already. */
 int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
 
-/* The same without regard to any limit, for bytes that lie elsewhere. 1 or -ENOMEM (also: too many resources). */
+/* The same without regard to any limit, for bytes that lie elsewhere. 1 or -ENOMEM. */
 int azm_batch_add_text(struct azm_batch *b, struct azm_text resource, struct azm_text record);
 
 size_t azm_batch_records(const struct azm_batch *b);
@@ -44,7 +44,7 @@ size_t azm_batch_bytes(const struct azm_batch *b);
 /* True when the record limit is reached: nothing more fits. */
 bool azm_batch_full(const struct azm_batch *b);
 
-/* A record of fewer bytes surely fits: bytes until the byte limit, 0 if there are too many resources. */
+/* A record of fewer bytes surely fits: bytes until the byte limit. */
 size_t azm_batch_room(const struct azm_batch *b);
 
 /* Replaces the content of `out` by the request with records first .. first + n - 1: 0 or -ENOMEM. */

@@ -178,6 +178,21 @@ def three_workers(out):
         s.r.check_clean(check)
 
 
+def many_names(out):
+    """A relay: a transaction with more hosts and programs than anybody could count on."""
+    with Setup(out, more=SHIPPED + ' queue.type="LinkedList" queue.timeoutShutdown="10000" queue.dequeueBatchSize="1024" '
+                                   'queue.minDequeueBatchSize="1000" queue.minDequeueBatchSize.timeout="5000"') as s:
+        s.r.start()
+        n = 2500
+        s.r.say(*(message(f"line {i}", host=f"host{i}", app=f"app{i}") for i in range(n)))
+        wait_for(lambda: len(s.azure.records()) >= n, "all messages arrive")
+        equal("each once, of its own host and program",
+              sorted((r["resource"]["host.name"], r["resource"]["service.name"], r["body"]) for r in s.azure.records()),
+              sorted((f"host{i}", f"app{i}", f"line {i}") for i in range(n)))
+        equal("none was refused meanwhile", s.r.said("suspended"), 0)
+        s.r.check_clean(check)
+
+
 def a_daemon(out):
     """Without -n rsyslogd forks when its configuration is read, and closes what was open: the module has opened nothing."""
     with Setup(out) as s:
@@ -342,5 +357,5 @@ def without_a_spool(out):
         s.r.check_clean(check)
 
 
-run(kinds_of_messages, templates, two_destinations, three_workers, a_daemon, as_nobody, rotated_credentials, refused_credentials,
+run(kinds_of_messages, templates, two_destinations, three_workers, many_names, a_daemon, as_nobody, rotated_credentials, refused_credentials,
     asked, counters, idle_end, without_a_spool)
