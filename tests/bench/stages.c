@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 
 #include "batch/batch.h"
 #include "config/config.h"
@@ -19,6 +18,7 @@
 #include "encode/gzip.h"
 #include "encode/otlp.h"
 #include "source/journal.h"
+#include "tests/bench/stage.h"
 
 enum stage {
     BARE,   /* libsystemd alone: every field of every entry is looked at, nothing is done with it */
@@ -40,22 +40,6 @@ struct bench {
     uint64_t entries, fields; /* of the bare loop */
     uint64_t records[N_STAGES], requests, bytes, bytes_wire;
 };
-
-static void must(int r, const char *what, const struct azm_error *err)
-{
-    if (r >= 0)
-        return;
-    fprintf(stderr, "stages: %s: %s\n", what, err ? err->words : strerror(-r));
-    exit(EXIT_FAILURE);
-}
-
-static double cpu_usec(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static void read_bare(struct bench *b)
 {
@@ -148,15 +132,14 @@ int main(int argc, char **argv)
     }
     b.directory = argv[1];
     configure(&b);
-    printf("{\"cpu_usec\":{");
+    stages_begin();
     for (enum stage stage = BARE; stage < N_STAGES; stage++) {
-        double start = cpu_usec();
-
+        stage_begin();
         if (stage == BARE)
             read_bare(&b);
         else
             read_records(&b, stage);
-        printf("%s\"%s\":%.0f", stage > BARE ? "," : "", names[stage], cpu_usec() - start);
+        stage_end(names[stage]);
     }
     printf("},\"entries\":%" PRIu64 ",\"fields\":%" PRIu64 ",\"records\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64
            "],\"requests\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"bytes_wire\":%" PRIu64 "}\n",
