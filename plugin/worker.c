@@ -108,7 +108,7 @@ int worker_add(struct worker *w, const struct worker_message *m)
     r = azm_otlp_encode_record(&w->encoder, &message.record, &w->record);
     if (r < 0)
         return r;
-    r = azm_batch_add_text(w->batch, resource, (struct azm_text){(const char *)w->record.data, w->record.len});
+    r = azm_batch_add_anyway(w->batch, resource, azm_buf_text(&w->record));
     return MIN(r, 0);
 }
 

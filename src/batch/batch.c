@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "batch/batch.h"
+#include "encode/otlp_request.h"
 #include "encode/scope.h"
 #include "encode/wire.h"
 
@@ -40,6 +41,7 @@ struct azm_batch {
     struct azm_batch_limits limits;
     struct group *groups; /* as many as names that programs invent: what bounds them is the bytes that each takes */
     size_t n_groups, cap_groups;
+    size_t last_group; /* in which a record was put last: a source often has several of a resource in a row */
     uint32_t *by_hash; /* 2 * cap_groups numbers of groups, from 1; 0: none. There is always a free one. */
     struct azm_buf resources;
     struct azm_buf run; /* the records as fields, in the order in which they came */
@@ -112,6 +114,11 @@ static uint64_t hash_of(struct azm_text resource)
     size_t n = MIN(resource.len, (size_t)48);
 
     return XXH3_64bits(resource.s, n) + 3 * XXH3_64bits(resource.s + resource.len - n, n);
+}
+
+static bool is_last(const struct azm_batch *b, struct azm_text resource)
+{
+    return b->n_groups > 0 && azm_text_equal(resource_of(b, &b->groups[b->last_group]), resource);
 }
 
 /* The group of this resource, or NULL. */
@@ -208,8 +215,9 @@ static void add_entry(struct azm_batch *b, struct group *g, size_t len)
 static int add(struct azm_batch *b, struct azm_text resource, struct azm_text record,
                const struct azm_batch_limits *limits)
 {
-    uint64_t hash = hash_of(resource);
-    struct group *g = find_group(b, resource, hash);
+    bool same = is_last(b, resource);
+    uint64_t hash = same ? 0 : hash_of(resource);
+    struct group *g = same ? &b->groups[b->last_group] : find_group(b, resource, hash);
     size_t run = g ? g->bytes : 0, field = azm_field_len(record.len);
     size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
 
@@ -223,69 +231,41 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
         return -ENOMEM;
     azm_put_bytes(b->run.data + b->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
     add_entry(b, g, field);
+    b->last_group = (size_t)(g - b->groups);
     b->bytes = bytes;
     return 1;
 }
 
-int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
+int azm_batch_add(struct azm_batch *b, struct azm_text resource, struct azm_text record)
 {
-    return add(b, resource, (struct azm_text){(const char *)record->data, record->len}, &b->limits);
+    return add(b, resource, record, &b->limits);
 }
 
-int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record)
+int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, struct azm_text record)
 {
     const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = b->limits.bytes};
 
-    return add(b, resource, (struct azm_text){(const char *)record->data, record->len}, &limits);
+    return add(b, resource, record, &limits);
 }
 
-int azm_batch_add_text(struct azm_batch *b, struct azm_text resource, struct azm_text record)
+int azm_batch_add_anyway(struct azm_batch *b, struct azm_text resource, struct azm_text record)
 {
     static const struct azm_batch_limits no_limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
 
     return add(b, resource, record, &no_limits);
 }
 
-/* The records of one ResourceLogs. */
-static int add_resource_logs(struct azm_batch *b, const uint8_t *p, size_t len)
+int azm_batch_add_request(struct azm_batch *b, const void *data, size_t len)
 {
-    const uint8_t *end = p + len;
-    struct azm_text resource = {"", 0};
-    struct azm_wire_field f, g;
+    struct azm_otlp_request q = azm_otlp_request_of(data, len);
+    struct azm_text resource, record;
     int r;
 
-    while ((r = azm_wire_next(&p, end, &f)) > 0) {
-        const uint8_t *q = f.data, *q_end = f.data ? f.data + f.len : NULL;
-
-        if (f.number == RESOURCE_LOGS_RESOURCE && f.type == AZM_WIRE_LEN)
-            resource = (struct azm_text){(const char *)f.data, f.len};
-        if (f.number != RESOURCE_LOGS_SCOPE_LOGS || f.type != AZM_WIRE_LEN)
-            continue;
-        while ((r = azm_wire_next(&q, q_end, &g)) > 0) {
-            if (g.number != SCOPE_LOGS_LOG_RECORDS || g.type != AZM_WIRE_LEN)
-                continue;
-            r = azm_batch_add_text(b, resource, (struct azm_text){(const char *)g.data, g.len});
-            if (r < 0)
-                return r;
-        }
+    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0) {
+        r = azm_batch_add_anyway(b, resource, record);
         if (r < 0)
             return r;
     }
-    return r;
-}
-
-int azm_batch_add_request(struct azm_batch *b, const void *data, size_t len)
-{
-    const uint8_t *p = data, *end = p + len;
-    struct azm_wire_field f;
-    int r;
-
-    while ((r = azm_wire_next(&p, end, &f)) > 0)
-        if (f.number == REQUEST_RESOURCE_LOGS && f.type == AZM_WIRE_LEN) {
-            r = add_resource_logs(b, f.data, f.len);
-            if (r < 0)
-                return r;
-        }
     return r;
 }
 

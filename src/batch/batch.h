@@ -28,13 +28,13 @@ void azm_batch_clear(struct azm_batch *b);
 /* Adds one record: `resource` is an encoded Resource, `record` an encoded LogRecord; both are copied.
  * Returns 1; 0 if the batch has no room for it (then it is unchanged); -ENOMEM. An empty batch takes
  * every record, so that one above the limit travels alone. */
-int azm_batch_add(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
+int azm_batch_add(struct azm_batch *b, struct azm_text resource, struct azm_text record);
 
 /* The same without regard to the limit of records, for a few that go with those which are in it already. */
-int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, const struct azm_buf *record);
+int azm_batch_add_beyond(struct azm_batch *b, struct azm_text resource, struct azm_text record);
 
-/* The same without regard to any limit, for bytes that lie elsewhere. 1 or -ENOMEM. */
-int azm_batch_add_text(struct azm_batch *b, struct azm_text resource, struct azm_text record);
+/* The same without regard to any limit. 1 or -ENOMEM. */
+int azm_batch_add_anyway(struct azm_batch *b, struct azm_text resource, struct azm_text record);
 
 size_t azm_batch_records(const struct azm_batch *b);
 

@@ -75,7 +75,7 @@ static int make_batch(const struct azm_config *config, char uid[static 33], stru
     if (r >= 0)
         r = azm_batch_new(&limits, ret);
     if (r >= 0)
-        r = azm_batch_add(*ret, (struct azm_text){(const char *)resource.data, resource.len}, &bytes);
+        r = azm_batch_add(*ret, azm_buf_text(&resource), azm_buf_text(&bytes));
     return r < 0 ? r : 0;
 }
 

@@ -96,14 +96,14 @@ static int send_batch(struct resend *r, struct azm_error *err)
 /* Puts the line into the batch, which is sent first if it is full. */
 static int add_line(struct resend *r, struct azm_quarantine_line *line, struct azm_error *err)
 {
-    const struct azm_text resource = {(const char *)r->resource.data, r->resource.len};
-    int k = azm_batch_add(r->batch, resource, &r->record);
+    const struct azm_text resource = azm_buf_text(&r->resource);
+    int k = azm_batch_add(r->batch, resource, azm_buf_text(&r->record));
 
     if (k == 0) {
         k = send_batch(r, err);
         if (k < 0 || r->stopped)
             return k;
-        k = azm_batch_add(r->batch, resource, &r->record);
+        k = azm_batch_add(r->batch, resource, azm_buf_text(&r->record));
     }
     if (k < 0)
         return azm_error_set(err, k, "cannot put a batch together: %m");

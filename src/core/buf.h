@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "core/record.h"
 
 /* A growing run of bytes. All zero is a valid empty buffer; azm_buf_free makes it so again. */
 struct azm_buf {
@@ -34,6 +35,12 @@ void azm_buf_free(struct azm_buf *b);
 static inline void azm_buf_clear(struct azm_buf *b)
 {
     b->len = 0;
+}
+
+/* The content; it belongs to the buffer. */
+static inline struct azm_text azm_buf_text(const struct azm_buf *b)
+{
+    return (struct azm_text){(const char *)b->data, b->len};
 }
 
 /* Gives the content to the returned buffer and leaves `b` empty. */

@@ -202,7 +202,7 @@ static void on_truncated(struct azm_exporter *x, struct azm_part *p, struct azm_
     if (r > 0)
         r = azm_batch_new(&limits, &p->truncated);
     if (r >= 0)
-        r = azm_batch_add(p->truncated, resource, &small);
+        r = azm_batch_add(p->truncated, resource, azm_buf_text(&small));
     if (r < 0) {
         p->truncated = azm_batch_free(p->truncated);
         azm_exporter_on_failed(x, p, v);

@@ -48,11 +48,6 @@ static bool any_is_old(const struct azm_batch *batch, size_t first, size_t n, ui
     return false;
 }
 
-static struct azm_text text_of(const struct azm_buf *b)
-{
-    return (struct azm_text){(const char *)b->data, b->len};
-}
-
 static int make_dated(struct azm_body_maker *m, const struct azm_batch *batch, size_t first, size_t n,
                       uint64_t now_realtime_usec, struct azm_buf *out)
 {
@@ -69,10 +64,10 @@ static int make_dated(struct azm_body_maker *m, const struct azm_batch *batch, s
         if (is_old(record, now_realtime_usec)) {
             azm_buf_clear(&m->record);
             r = azm_otlp_append_original_time(record, &m->record);
-            record = text_of(&m->record);
+            record = azm_buf_text(&m->record);
         }
         if (r >= 0)
-            r = azm_batch_add_text(dated, resource, record);
+            r = azm_batch_add_anyway(dated, resource, record);
     }
     if (r >= 0)
         r = azm_batch_serialize(dated, 0, n, out);

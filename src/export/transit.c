@@ -125,7 +125,7 @@ int azm_transits_set_probe(struct azm_transits *ts, const struct azm_part *p)
     if (azm_batch_new(&limits, &batch) < 0)
         return -ENOMEM;
     azm_batch_get(p->batch, p->first, &resource, &record);
-    t = azm_batch_add_text(batch, resource, record) < 0 ? NULL : azm_transit_new(batch);
+    t = azm_batch_add_anyway(batch, resource, record) < 0 ? NULL : azm_transit_new(batch);
     if (!t) {
         azm_batch_free(batch);
         return -ENOMEM;
@@ -332,7 +332,7 @@ static struct azm_batch *copy_records(const struct azm_part *p, const bool *want
 
         azm_batch_get(p->batch, p->first + i, &resource, &record);
         if (wanted[i])
-            r = azm_batch_add_text(copy, resource, record);
+            r = azm_batch_add_anyway(copy, resource, record);
     }
     if (r < 0)
         return azm_batch_free(copy);

@@ -35,9 +35,8 @@ struct azm_pipeline {
     bool first_batch;
 
     /* The record that was read last, encoded; `pending` while it waits for a batch. */
-    struct azm_buf record;
-    struct azm_text resource;
-    struct azm_buf own_resource; /* a copy, when the source's own does not last */
+    struct azm_text record, resource;
+    struct azm_buf own_record, own_resource; /* where the source has none that lasts */
     bool pending;
     uint64_t received_usec; /* realtime; 0: not known */
     size_t largest_bytes;   /* of the latest records, fading */
@@ -123,15 +122,14 @@ static bool batch_has_records(const struct azm_pipeline *p)
 
 static int encode(struct azm_pipeline *p, const struct azm_record *rec)
 {
-    int r;
+    p->record = rec->encoded;
+    if (rec->encoded.len == 0) {
+        int r = azm_otlp_encode_record(&p->encoder, rec, &p->own_record);
 
-    if (rec->encoded.len > 0) {
-        azm_buf_clear(&p->record);
-        r = azm_buf_append(&p->record, rec->encoded.s, rec->encoded.len);
-    } else
-        r = azm_otlp_encode_record(&p->encoder, rec, &p->record);
-    if (r < 0)
-        return azm_error_set(&p->words, r, "out of memory");
+        if (r < 0)
+            return azm_error_set(&p->words, r, "out of memory");
+        p->record = azm_buf_text(&p->own_record);
+    }
     p->resource = rec->resource;
     p->received_usec = rec->observed_time_unix_nano / AZM_NSEC_PER_USEC;
     p->pending = true;
@@ -153,7 +151,7 @@ static int note_position(struct azm_pipeline *p)
         r = encode(p, &rec);
         if (r < 0)
             return r;
-        k = azm_batch_add_beyond(p->batch, p->resource, &p->record);
+        k = azm_batch_add_beyond(p->batch, p->resource, p->record);
         if (k < 0)
             return azm_error_set(&p->words, k, "out of memory");
         p->pending = k == 0;
@@ -218,7 +216,7 @@ static int place(struct azm_pipeline *p)
         if (r < 0)
             return r;
     }
-    r = azm_batch_add(p->batch, p->resource, &p->record);
+    r = azm_batch_add(p->batch, p->resource, p->record);
     if (r == 0) {
         p->due = true;
         r = seal(p, false);
@@ -641,7 +639,7 @@ struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p)
     sd_event_source_unref(p->shutdown_timer);
     azm_batch_free(p->batch);
     azm_otlp_encoder_free(&p->encoder);
-    azm_buf_free(&p->record);
+    azm_buf_free(&p->own_record);
     azm_buf_free(&p->own_resource);
     azm_buf_free(&p->acknowledged);
     free(p);
@@ -675,14 +673,22 @@ int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, 
     return 0;
 }
 
+/* Makes `t` a copy in `own`: 0 or -ENOMEM. */
+static int keep(struct azm_text *t, struct azm_buf *own)
+{
+    if (t->s == (const char *)own->data)
+        return 0;
+    azm_buf_clear(own);
+    if (azm_buf_append(own, t->s, t->len) < 0)
+        return -ENOMEM;
+    *t = azm_buf_text(own);
+    return 0;
+}
+
 int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_options *o)
 {
-    if (p->pending) {
-        azm_buf_clear(&p->own_resource);
-        if (azm_buf_append(&p->own_resource, p->resource.s, p->resource.len) < 0)
-            return -ENOMEM;
-        p->resource = (struct azm_text){(const char *)p->own_resource.data, p->own_resource.len};
-    }
+    if (p->pending && (keep(&p->record, &p->own_record) < 0 || keep(&p->resource, &p->own_resource) < 0))
+        return -ENOMEM;
     p->o.batch = o->batch;
     p->o.record = p->encoder.limits = o->record;
     p->o.schedule_delay_usec = o->schedule_delay_usec;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch/batch.h"
 #include "core/log.h"
+#include "encode/otlp_request.h"
 #include "source/spool_source.h"
 
 struct spool_source {
@@ -14,11 +14,12 @@ struct spool_source {
     struct azm_spool_shared *spool;
     char *name;
     const struct azm_clock *clock;
-    struct azm_spool_row row; /* being given; its id is 0 before the first one */
-    struct azm_batch *batch;  /* its records; NULL: all of it was given */
-    size_t given;             /* of them */
-    uint64_t done;            /* the last row of which all was given */
-    uint64_t marked;          /* for a flush */
+    struct azm_spool_row row;     /* the one read last */
+    struct azm_otlp_request rest; /* of its records, so many: */
+    size_t left;
+    uint64_t given;  /* the row that these are of; 0 before the first one */
+    uint64_t done;   /* the last row of which all was given */
+    uint64_t marked; /* for a flush */
     struct azm_losses losses;
 };
 
@@ -37,54 +38,60 @@ static void tell_lost(struct spool_source *s, uint64_t rows)
             rows == 1 ? "is" : "are");
 }
 
-/* Takes the next row: 1, without a batch if it is none of ours; 0 if there is none; -errno. */
+/* How many records are in it, or -EBADMSG. */
+static ssize_t count_records(const struct azm_buf *request)
+{
+    struct azm_otlp_request q = azm_otlp_request_of(request->data, request->len);
+    struct azm_text resource, record;
+    ssize_t n = 0;
+    int r;
+
+    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0)
+        n++;
+    return r < 0 ? r : n;
+}
+
+/* Takes the next row: 1, without a record if it is none of ours; 0 if there is none; -errno. */
 static int read_row(struct spool_source *s, struct azm_error *err)
 {
-    static const struct azm_batch_limits limits = {.records = SIZE_MAX, .bytes = SIZE_MAX};
     uint64_t lost = 0;
+    ssize_t n;
     int r = azm_spool_shared_read(s->spool, s->done, &s->row, &lost, err);
 
     tell_lost(s, lost);
     if (r <= 0)
         return r;
-    r = azm_batch_new(&limits, &s->batch);
-    if (r >= 0)
-        r = azm_batch_add_request(s->batch, s->row.data.data, s->row.data.len);
-    s->given = 0;
-    if (r < 0)
-        s->batch = azm_batch_free(s->batch);
-    if (r == -EBADMSG)
+    n = count_records(&s->row.data);
+    if (n < 0)
         tell_lost(s, 1);
-    return r == -ENOMEM ? azm_error_set(err, r, "out of memory") : 1;
+    s->given = s->row.id;
+    s->left = (size_t)MAX(n, (ssize_t)0);
+    s->rest = azm_otlp_request_of(s->row.data.data, s->row.data.len);
+    return 1;
 }
 
 static int next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
 {
     struct spool_source *s = upcast(source);
 
-    if (s->batch && s->given == azm_batch_records(s->batch)) { /* what was given last is not needed any more */
-        s->done = s->row.id;
-        s->batch = azm_batch_free(s->batch);
-    }
-    while (!s->batch) {
-        int r = read_row(s, err);
+    while (s->left == 0) {
+        int r;
 
+        s->done = s->given; /* what was given last is not needed any more */
+        r = read_row(s, err);
         if (r <= 0)
             return r;
-        if (s->batch && azm_batch_records(s->batch) > 0)
-            break;
-        s->done = s->row.id;
-        s->batch = azm_batch_free(s->batch);
     }
     *rec = (struct azm_record){0};
-    azm_batch_get(s->batch, s->given++, &rec->resource, &rec->encoded);
+    azm_otlp_request_next(&s->rest, &rec->resource, &rec->encoded); /* it has so many */
+    s->left--;
     return 1;
 }
 
 static int position(struct azm_source *source, struct azm_buf *out, struct azm_error *err)
 {
     const struct spool_source *s = upcast(source);
-    uint64_t row = s->batch && s->given == azm_batch_records(s->batch) ? s->row.id : s->done;
+    uint64_t row = s->left == 0 ? s->given : s->done;
 
     azm_buf_clear(out);
     if (row > 0 && azm_buf_printf(out, "%" PRIu64, row) < 0)
@@ -147,7 +154,7 @@ static bool passed(struct azm_source *source)
 {
     const struct spool_source *s = upcast(source);
 
-    return s->done >= s->marked || (s->batch && s->row.id >= s->marked && s->given == azm_batch_records(s->batch));
+    return s->done >= s->marked || (s->given >= s->marked && s->left == 0);
 }
 
 static int get_status(struct azm_source *source, struct azm_source_status *ret, struct azm_error *err)
@@ -179,7 +186,6 @@ static struct azm_source *source_free(struct azm_source *source)
 {
     struct spool_source *s = upcast(source);
 
-    azm_batch_free(s->batch);
     azm_spool_row_clear(&s->row);
     free(s->name);
     free(s);
@@ -215,7 +221,7 @@ int azm_spool_source_new(struct azm_spool_shared *spool, const char *name, const
     s->source.ops = &ops;
     s->spool = spool;
     s->clock = clock;
-    s->done = status.acknowledged_id;
+    s->given = s->done = status.acknowledged_id;
     *ret = &s->source;
     return 0;
 }

@@ -39,7 +39,7 @@ struct bench {
     struct azm_source *source;
     struct azm_gzip *gzip;
     struct azm_batch *batch;
-    struct azm_buf record, request, wire, position;
+    struct azm_buf request, wire, position;
     uint64_t delivered;
 };
 
@@ -91,12 +91,10 @@ static void deliver(struct bench *b)
     int r;
 
     while ((r = b->source->ops->next(b->source, &rec, &err)) > 0) {
-        azm_buf_clear(&b->record);
-        must(azm_buf_append(&b->record, rec.encoded.s, rec.encoded.len), "record", NULL);
         do {
             if (!b->batch)
                 must(azm_batch_new(&limits, &b->batch), "batch", NULL);
-            r = azm_batch_add(b->batch, rec.resource, &b->record);
+            r = azm_batch_add(b->batch, rec.resource, rec.encoded);
             must(r, "batch", NULL);
             if (r == 0)
                 end_request(b);
@@ -213,7 +211,6 @@ int main(int argc, char **argv)
     worker_free(b.worker);
     azm_gzip_free(b.gzip);
     azm_buf_free(&b.lines);
-    azm_buf_free(&b.record);
     azm_buf_free(&b.request);
     azm_buf_free(&b.wire);
     azm_buf_free(&b.position);

@@ -82,7 +82,7 @@ static void encode(struct bench *b, const struct azm_record *rec, enum stage sta
     do {
         if (!b->batch)
             must(azm_batch_new(&limits, &b->batch), "batch", NULL);
-        r = azm_batch_add(b->batch, rec->resource, &b->record);
+        r = azm_batch_add(b->batch, rec->resource, azm_buf_text(&b->record));
         must(r, "batch", NULL);
         if (r == 0 || azm_batch_full(b->batch))
             end_batch(b, stage);

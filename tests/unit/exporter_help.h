@@ -41,7 +41,7 @@ static inline void add_record(struct azm_batch *batch, unsigned number, size_t m
     m.body = &body;
     ck_assert_int_eq(azm_buf_reserve(&record, otlp__log_record__get_packed_size(&m)), 0);
     record.len = otlp__log_record__pack(&m, record.data);
-    ck_assert_int_eq(azm_batch_add(batch, AZM_TEXT(""), &record), 1);
+    ck_assert_int_eq(azm_batch_add(batch, AZM_TEXT(""), azm_buf_text(&record)), 1);
 }
 
 /* Submits a batch of n records. */
