@@ -49,15 +49,6 @@ void *azm_arena_alloc_more(struct azm_arena *a, size_t size)
     return add_block(a, MAX(size, BLOCK_BYTES)) ? azm_arena_alloc(a, size) : NULL;
 }
 
-void *azm_arena_copy(struct azm_arena *a, const void *data, size_t len)
-{
-    void *p = azm_arena_alloc(a, len);
-
-    if (p && len > 0)
-        memcpy(p, data, len);
-    return p;
-}
-
 void azm_arena_reset(struct azm_arena *a)
 {
     struct azm_arena_block *b = a->blocks;

@@ -3,6 +3,7 @@
 
 #include <stdalign.h>
 #include <stddef.h>
+#include <string.h>
 
 /* Memory that lives as long as one record: many small allocations, freed together.
  * Pointers stay valid until azm_arena_reset. All zero is a valid empty arena. */
@@ -29,7 +30,14 @@ static inline void *azm_arena_alloc(struct azm_arena *a, size_t size)
 }
 
 /* A copy of `len` bytes, or NULL when memory is out. */
-void *azm_arena_copy(struct azm_arena *a, const void *data, size_t len);
+static inline void *azm_arena_copy(struct azm_arena *a, const void *data, size_t len)
+{
+    void *p = azm_arena_alloc(a, len);
+
+    if (p && len > 0)
+        memcpy(p, data, len);
+    return p;
+}
 
 /* Forgets everything; keeps one block, so that a steady stream of records allocates nothing. */
 void azm_arena_reset(struct azm_arena *a);
