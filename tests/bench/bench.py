@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import shutil
+import ssl
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ SAMPLE = 0.01  # seconds between two looks at /proc
 MB = 1e6
 STAGES = {"bare": "libsystemd (the bare loop)", "read": "fields into a record", "encode": "record into OTLP into a batch",
           "gzip": "batch into a gzipped request"}  # as in stages.c, in order; each includes those before
+VARIANTS = {"gzip, TLS": (True, True), "no gzip": (False, False), "no gzip, TLS": (False, True)}  # besides gzip without TLS
 # azmonlog's surroundings must not change what is measured
 ENVIRONMENT = {k: v for k, v in os.environ.items()
                if not re.match(r"OTEL_|AZURE_|APPLICATIONINSIGHTS_|NOTIFY_SOCKET$|WATCHDOG_|INVOCATION_ID$|.*_proxy$", k, re.I)}
@@ -75,19 +77,20 @@ def wait_for(condition, what):
 
 
 class Emulator:
-    """The destination. It counts what arrives; where it can, without looking closely."""
+    """The destination. It counts what arrives; where it can, without looking closely. `tls`: a folder of make_certs.sh."""
 
-    def __init__(self, program, work):
-        fast = "--fast" in subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
-        self.options = ["--fast"] if fast else []
+    def __init__(self, program, work, tls=None, options=("--fast",)):
+        self.tls = tls
+        certificate = ["--tls-cert", f"{tls}/good.pem", "--tls-key", f"{tls}/good.key"] if tls else []
         port = f"{work}/port"
-        self.process = subprocess.Popen([program, "--quiet", "--port", "0", "--port-file", port, *self.options])
+        self.process = subprocess.Popen([program, "--quiet", "--port", "0", "--port-file", port, *certificate, *options])
         wait_for(lambda: os.path.exists(port) or self.process.poll() is not None, "the emulator")
         with open(port) as f:
-            self.url = f"http://127.0.0.1:{f.read().strip()}"
+            self.url = f"http{'s' if tls else ''}://127.0.0.1:{f.read().strip()}"
 
     def stats(self):
-        with urllib.request.urlopen(f"{self.url}/emulator/stats", timeout=PATIENCE) as answer:
+        trust = ssl.create_default_context(cafile=f"{self.tls}/ca.pem") if self.tls else None
+        with urllib.request.urlopen(f"{self.url}/emulator/stats", timeout=PATIENCE, context=trust) as answer:
             return json.load(answer)
 
     def __enter__(self):
@@ -123,15 +126,22 @@ class Watch(threading.Thread):
             time.sleep(SAMPLE)
 
 
-def export(azmonlog, emulator, journal, entries):
+def make_certificates(folder):
+    if not os.path.exists(f"{folder}/good.pem"):
+        subprocess.run([f"{HERE}/../lib/make_certs.sh", folder], check=True)
+    return folder
+
+
+def export(azmonlog, emulator, journal, entries, gzip=True, tls=None):
     """The whole program, once. Returns its figures, CPU in microseconds per record."""
-    with tempfile.TemporaryDirectory(prefix="azmonlog-bench.") as work, Emulator(emulator, work) as destination:
-        with open(f"{work}/empty.conf", "w"):
-            pass  # instead of the machine's own
+    with tempfile.TemporaryDirectory(prefix="azmonlog-bench.") as work, Emulator(emulator, work, tls) as destination:
+        with open(f"{work}/bench.conf", "w") as f:  # instead of the machine's own
+            f.write(f"[export]\ncompression={'gzip' if gzip else 'none'}\n")
+            f.write(f"[destination]\ntls_ca_file={tls}/ca.pem\n" if tls else "")
         with open(f"{work}/log", "w+") as log:
             start = time.monotonic()
             process = subprocess.Popen(
-                [azmonlog, "run", "--once", "--config", f"{work}/empty.conf", "--start", "oldest", "--directory", journal,
+                [azmonlog, "run", "--once", "--config", f"{work}/bench.conf", "--start", "oldest", "--directory", journal,
                  "--endpoint", f"{destination.url}/v1/logs", "--state-directory", f"{work}/state"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT)
             watch = Watch(process.pid)
@@ -155,8 +165,7 @@ def export(azmonlog, emulator, journal, entries):
         cpu["exporter_thread"] = exporter / entries
         cpu["reader_thread"] = cpu["whole"] - cpu["exporter_thread"]
     return {"cpu": cpu, "records_per_s": entries / seconds, "peak_rss_anon_bytes": watch.peak_bytes, "records": stats["records"],
-            "requests": stats["requests"], "bytes": stats["bytes"], "bytes_wire": stats["bytes_wire"],
-            "emulator": " ".join(destination.options) or "normal"}
+            "requests": stats["requests"], "bytes": stats["bytes"], "bytes_wire": stats["bytes_wire"]}
 
 
 def measure_stages(stages, journal, entries):
@@ -178,18 +187,26 @@ def measure(build, journal, entries, rounds):
     for program in (azmonlog, emulator):
         if not os.access(program, os.X_OK):
             sys.exit(f"bench: {program} is not there (the emulator needs libmicrohttpd)")
-    wholes, stages = [], []
+    wholes, stages, others = [], [], {name: [] for name in VARIANTS}
+    tls = make_certificates(f"{build}/bench/certificates")
     for _ in range(rounds):
         upto, fields = measure_stages(f"{build}/tests/bench/stages", journal, entries)
         stages.append(upto)
         wholes.append(export(azmonlog, emulator, journal, entries))
+        for name, (gzip, secure) in VARIANTS.items():
+            others[name].append(export(azmonlog, emulator, journal, entries, gzip, tls if secure else None))
     cpu = {k: summary([s[k] for s in stages]) for k in STAGES}
     cpu.update((k, summary([w["cpu"][k] for w in wholes])) for k in wholes[0]["cpu"])
-    result = {"fields_per_entry": fields, "emulator": wholes[0]["emulator"], "cpu_usec_per_record": cpu}
+    result = {"fields_per_entry": fields, "cpu_usec_per_record": cpu}
     for key in ("records_per_s", "peak_rss_anon_bytes", "records", "requests", "bytes", "bytes_wire"):
         result[key] = summary([w[key] for w in wholes])
     ratio = result["ratio_to_bare_loop"] = summary([w["cpu"]["whole"] / s["bare"] for w, s in zip(wholes, stages)])
     ratio["of_least"] = cpu["whole"]["min"] / cpu["bare"]["min"]
+    result["reader_of_bare_read_and_encode"] = summary([s["encode"] / w["cpu"]["reader_thread"] for w, s in zip(wholes, stages)])
+    result["variants"] = {name: {"cpu_usec_per_record": summary([w["cpu"]["whole"] for w in ws]),
+                                 "records_per_s": summary([w["records_per_s"] for w in ws]),
+                                 "peak_rss_anon_bytes": summary([w["peak_rss_anon_bytes"] for w in ws]),
+                                 "bytes_wire": summary([w["bytes_wire"] for w in ws])} for name, ws in others.items()}
     return result
 
 
@@ -205,8 +222,7 @@ def show(r):
         print(f"  {what:<40}{median:>10}  {low:>10} ..{high:>10}  {remark}".rstrip())
 
     cpu, ratio, n = r["cpu_usec_per_record"], r["ratio_to_bare_loop"], r["entries"]
-    print(f"\n{n} entries of {r['fields_per_entry']:.1f} fields, {r['journal_bytes'] / MB:.0f} MB in {r['journal_files']} files, in the page "
-          f"cache; emulator: {r['emulator']}")
+    print(f"\n{n} entries of {r['fields_per_entry']:.1f} fields, {r['journal_bytes'] / MB:.0f} MB in {r['journal_files']} files, in the page cache")
     print(f"{r['cpus']} x {r['cpu']}; load average {r['load_before']:.2f} before, {r['load_after']:.2f} after; {r['rounds']} rounds")
     print(f"\n{'the whole program, azmonlog run --once':<42}{'median':>10}  {'least':>10}  {'most':>12}")
     row("records/s (the emulator takes part)", r["records_per_s"], digits=0)
@@ -223,18 +239,23 @@ def show(r):
     print("beside the bare loop, sd_journal_next + SD_JOURNAL_FOREACH_DATA")
     row("its CPU per entry, us", cpu["bare"])
     row("azmonlog / bare loop, round by round", ratio, remark=f"least / least: {ratio['of_least']:.2f}")
+    row("a bare read and encode / the reader's thread", r["reader_of_bare_read_and_encode"])
     print(f"{'CPU by stage, us per record':<42}{'of medians':>10}  {'of leasts':>10}")
     before = {"median": 0, "min": 0}
     for stage, what in (STAGES | {"whole": "sending, and all else"}).items():
         print(f"  {what:<40}" + "  ".join(f"{cpu[stage][k] - before[k]:10.2f}" for k in ("median", "min")))
         before = cpu[stage]
+    print(f"{'the whole program otherwise, medians':<42}{'CPU, us':>10}{'records/s':>12}{'RssAnon MB':>12}{'wire MB':>9}")
+    for name, v in r["variants"].items():
+        print(f"  {name:<40}{v['cpu_usec_per_record']['median']:10.2f}{v['records_per_s']['median']:12,.0f}"
+              f"{v['peak_rss_anon_bytes']['median'] / MB:12.1f}{v['bytes_wire']['median'] / MB:9.1f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=".", help="the build folder")
-    parser.add_argument("--entries", type=int, default=200000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--entries", type=int, default=1000000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", help="where the result goes; default: bench/result.json in the build folder")
     options = parser.parse_args()
     if options.entries < 1 or options.rounds < 1:
