@@ -161,9 +161,10 @@ def main():
     parser.add_argument("--build", default=".")
     parser.add_argument("--messages", type=int, default=1000000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", help="also write the figures into this file")
+    parser.add_argument("--json", help="where the result goes; default: bench/rsyslog.json in the build folder")
     options = parser.parse_args()
     build, n = os.path.abspath(options.build), options.messages
+    os.makedirs(f"{build}/bench", exist_ok=True)
     data = messages(n)
     rounds = [measure_round(build, data, n) for _ in range(options.rounds)]
 
@@ -188,10 +189,10 @@ def main():
     threads = sorted({t for r in rounds for t in r["exported"]["threads_cpu_s"]})
     print("threads of (b), CPU s per million: " + ", ".join(
         f"{t} {median(lambda r, t=t: r['exported']['threads_cpu_s'].get(t, 0)) * million:.2f}" for t in threads))
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump({"messages": n, "message_bytes": len(data) / n, "load": load, "over_discarded": summary(
-                [(r["exported"]["cpu_s"] - r["discarded"]["cpu_s"]) * million for r in rounds]), "rounds": rounds}, f, indent=1)
+    with open(options.json or f"{build}/bench/rsyslog.json", "w") as f:
+        json.dump({"messages": n, "message_bytes": len(data) / n, "load": load, "over_discarded": summary(
+            [(r["exported"]["cpu_s"] - r["discarded"]["cpu_s"]) * million for r in rounds]), "rounds": rounds}, f, indent=1)
+        f.write("\n")
 
 
 if __name__ == "__main__":
