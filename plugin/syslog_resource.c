@@ -23,7 +23,7 @@ struct azm_syslog_resources {
     struct cached cache[SLOTS];       /* by the key's hash; the newest wins */
 };
 
-static const char *const computed[] = {"service.name", "service.instance.id", "host.name"};
+static const char *const computed[] = {"service.name", "service.instance.id", "host.name", "syslog.identifier"};
 
 int azm_syslog_resources_new(const struct azm_key_values *configured, struct azm_syslog_resources **ret)
 {
@@ -60,8 +60,11 @@ struct azm_syslog_resources *azm_syslog_resources_free(struct azm_syslog_resourc
 
 static int encode(struct azm_syslog_resources *r, struct azm_text host, struct azm_text app, struct azm_buf *out)
 {
-    const struct azm_text values[] = {app.len > 0 ? app : AZM_TEXT("unknown_service"), host, host};
     const struct azm_key_values *configured = r->configured;
+    bool named =
+        azm_key_values_get(configured, "service.name") != NULL; /* else that is what the program calls itself */
+    const struct azm_text values[] = {app.len > 0 ? app : AZM_TEXT("unknown_service"), host, host,
+                                      named ? app : AZM_TEXT("")};
     size_t n = 0;
 
     for (size_t i = 0; i < ELEMENTSOF(computed); i++)

@@ -5,7 +5,8 @@
 #include "core/record.h"
 
 /* The OTLP Resource of messages of one host and program: service.name (APP-NAME), service.instance.id and host.name
- * (HOSTNAME), each unless configured, then the rest of [resource]. Nothing is said of the host's system: the sender may
+ * (HOSTNAME), each unless configured, then the rest of [resource]; syslog.identifier (APP-NAME) where the
+ * configuration says service.name. Nothing is said of the host's system: the sender may
  * be a switch. Like azm_resources (source/service_name.h) for the journal, but all there is to know stands in the
  * message. */
 

@@ -62,7 +62,7 @@ START_TEST(configured_ones_win)
 {
     begin((const char *const[]){"service.namespace", "shop", "service.name", "fixed", "host.name", "fixed-host", NULL});
     CHECK("h", "a", "service.name", "fixed", "service.namespace", "shop", "service.instance.id", "h", "host.name",
-          "fixed-host");
+          "fixed-host", "syslog.identifier", "a"); /* else nothing would say which program it was */
     CHECK("", "", "service.name", "fixed", "service.namespace", "shop", "host.name", "fixed-host");
     end();
     begin((const char *const[]){"service.instance.id", "i", NULL});
