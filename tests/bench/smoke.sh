@@ -28,7 +28,15 @@ check "all records have arrived" [ "$(count records)" = $n.0 ]
 check "what the whole program costs is measured" figures cpu_usec_per_record/whole records_per_s peak_rss_anon_bytes requests \
   bytes bytes_wire ratio_to_bare_loop
 check "and each stage" figures cpu_usec_per_record/bare cpu_usec_per_record/read cpu_usec_per_record/encode cpu_usec_per_record/gzip
-check "the table has every stage" [ "$(sed -n '/^CPU by stage/,/^$/p' "$work/out" | grep -c '^  ')" = 5 ]
+check "and without gzip, and with TLS" figures "variants/gzip, TLS/cpu_usec_per_record" "variants/no gzip/bytes_wire" "variants/no gzip, TLS/records_per_s"
+check "the table has every stage and every variant" [ "$(sed -n '/^CPU by stage/,/^$/p' "$work/out" | grep -c '^  ')" = 8 ]
+messages() { # three whole transactions and a part of one through all stages
+  python3 -B -c 'import sys; sys.path.insert(0, sys.argv[1]); from rsyslog import messages; sys.stdout.buffer.write(messages(3500))' \
+    "$srcdir/tests/bench" >"$work/messages" && mkdir "$work/spool" &&
+    "$builddir/tests/bench/message_stages" "$work/messages" "$work/spool" >"$work/stages"
+}
+check "the stages of messages are measured" messages
+check "and every message goes all of the way" grep -q '"records":\[3500,3500,3500,3500\]' "$work/stages"
 check "the same journal is made each time" sh -c \
   'make() { python3 -B "$1/tests/bench/make_journal.py" 500 | cksum; }; [ "$(make "$1")" = "$(make "$1")" ]' sh "$srcdir"
 check "of entries with about 23 fields" python3 -c \
