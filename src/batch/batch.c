@@ -21,6 +21,8 @@ enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 #define SCOPE_CONTENT (2 + SCOPE_NAME_LEN + 2 + SCOPE_VERSION_LEN) /* both are shorter than 128 */
 #define SCOPE_FIELD (2 + SCOPE_CONTENT)
 
+#define RUN_MAX ((size_t)4 * 1024 * 1024) /* more than any destination takes in one request */
+
 /* The records of one resource: they will be the fields `log_records` of its ScopeLogs, one after the other. */
 struct group {
     uint64_t hash;     /* of the resource */
@@ -196,6 +198,13 @@ static int reserve_entry(struct azm_batch *b)
     return 0;
 }
 
+/* A batch that may become large has room for all of it from the start: memory that is not written to costs nothing, and
+ * growing would leave holes of half its size. */
+static int reserve_run(struct azm_batch *b, size_t bytes)
+{
+    return azm_buf_reserve(&b->run, b->run.cap > 0 || b->limits.bytes > RUN_MAX ? bytes : MAX(bytes, b->limits.bytes));
+}
+
 /* Notes the record behind b->run as one of this group's. There is room for the entry. */
 static void add_entry(struct azm_batch *b, struct group *g, size_t len)
 {
@@ -227,7 +236,7 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
         return 0;
     if (!g)
         g = add_group(b, resource, hash);
-    if (!g || reserve_entry(b) < 0 || azm_buf_reserve(&b->run, field) < 0)
+    if (!g || reserve_entry(b) < 0 || reserve_run(b, field) < 0)
         return -ENOMEM;
     azm_put_bytes(b->run.data + b->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
     add_entry(b, g, field);
