@@ -236,7 +236,7 @@ check "and stay" [ "$(lines)" = 2 ]
 # --- at the same time ---
 reset
 fill refused 0 9
-script "request 1 delay 8s" # all of what follows happens meanwhile
+script "request 1 delay $((patience > 1 ? 8 : 4))s" # all of what follows happens meanwhile
 start "$AZMONLOG" quarantine resend --all -c "$work/azmonlog.conf" >"$work/resend" 2>&1
 resend=$started
 check "a resend is under way" wait_until 30 stats_say '"in_flight":1'
