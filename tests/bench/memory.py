@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A backlog through azmonlog as a unit of a booted systemd, without a limit and under MemoryMax=24M. See README.md."""
+"""A backlog through azmonlog as a unit of a booted systemd, without a limit and under small MemoryMax=, with the journal in the page cache
+(where its pages count for who has brought them there) and on disk. See README.md."""
 import argparse
+import itertools
 import json
 import os
 import re
@@ -13,14 +15,14 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [HERE, f"{HERE}/../lib"]
-from bench import cpu_model, journal_of  # noqa: E402
+from bench import cpu_model, journal_of, warm  # noqa: E402
 from machine import Machine  # noqa: E402
 
 URL = "http://127.0.0.1:4318"
 
 
 def evict(journal):
-    """Out of the page cache with it: its pages count for the unit that reads them."""
+    """Out of the page cache with it: its pages then count for the unit that reads them."""
     os.sync()
     for name in os.listdir(journal):
         with open(f"{journal}/{name}", "rb") as f:
@@ -52,6 +54,7 @@ def main():
     parser.add_argument("--build", default=".")
     parser.add_argument("--entries", type=int, default=1000000)
     parser.add_argument("--root", required=True, help="a folder with a Debian that has azmonlog's libraries, such as build/roots/system-bookworm of check-system")
+    parser.add_argument("--limits", type=lambda s: s.split(","), default=["infinity", "64M", "32M", "24M"])
     parser.add_argument("--json", help="where the result goes; default: bench/memory.json in the build folder")
     options = parser.parse_args()
     build = os.path.abspath(options.build)
@@ -73,11 +76,11 @@ def main():
             m.boot()
             print(f"{options.entries} entries in a unit of a booted {re.match('[^ ]* [0-9]*', m.output('systemctl', '--version'))[0]}; "
                   f"{cpu_model()}, load {result['load_before']:.1f}")
-            for limit in ("infinity", "24M", "infinity", "24M"):
-                evict(f"{root}/srv/journal")
+            for limit, cold in itertools.product(options.limits, (False, True)):
+                (evict if cold else warm)(f"{root}/srv/journal")
                 r = export(m, options.entries, limit)
-                result["limits"].setdefault(limit, []).append(r)
-                print(f"MemoryMax={limit:10} {r['records_per_s']:9,.0f} records/s {r['cpu_s_per_million']:6.2f} CPU s per million, {r['system_s_per_million']:.2f} of it in the kernel", flush=True)
+                result["limits"][f"{limit}, {'cold' if cold else 'warm'}"] = r
+                print(f"MemoryMax={limit:10} journal {'on disk' if cold else 'in the page cache':18} {r['records_per_s']:9,.0f} records/s {r['cpu_s_per_million']:6.2f} CPU s per million, {r['system_s_per_million']:.2f} of it in the kernel", flush=True)
         finally:
             m.close()
     with open(options.json or f"{build}/bench/memory.json", "w") as f:
