@@ -120,8 +120,9 @@ template(name="own" type="subtree" subtree="$!body")
         equal("meta.template=", {k: v for k, v in without_uid(plain).items() if k != "syslog.facility"},
               {"client.address": "127.0.0.1", "syslog.input": "imtcp"})
         check("when it was received, to the microsecond", int(plain["observed_time_unix_nano"]) % 10**9 != 0, plain)
-        equal("resource=", plain["resource"], {"service.name": "shop", "deployment.environment": "test",
-                                               "service.instance.id": "web1", "host.name": "web1"})
+        equal("resource=; what the program calls itself is kept", plain["resource"],
+              {"service.name": "shop", "deployment.environment": "test", "service.instance.id": "web1", "host.name": "web1",
+               "syslog.identifier": "app"})
         equal("attributes.template= with a list template", without_uid(from_list).get("fixed"), "yes")
         equal("a trace id in it is the record's", from_list.get("trace_id"), TRACE)
         equal("attributes.template= with mmjsonparse", {k: v for k, v in without_uid(parsed).items() if k != "syslog.facility"},
