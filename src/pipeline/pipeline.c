@@ -15,10 +15,6 @@
 #define NEAR_LIMIT_BYTES ((size_t)4 * 1024)
 
 #define CHECKPOINT_RETRY_USEC (5 * AZM_USEC_PER_SEC)
-
-/* Through a backlog a request is acknowledged every few milliseconds: one fsync does for many. What a crash costs is as
- * many duplicates more as are acknowledged in that time. */
-#define SAVE_INTERVAL_USEC (100 * AZM_USEC_PER_MSEC)
 /* How often a position is checkpointed that moves without any record: where everything is filtered out. */
 #define IDLE_POSITION_USEC (5 * AZM_USEC_PER_SEC)
 
@@ -47,7 +43,6 @@ struct azm_pipeline {
 
     struct azm_buf acknowledged; /* the newest acknowledged position */
     bool unsaved, save_failed;
-    uint64_t saved_usec;      /* monotonic */
     uint64_t idle_saved_usec; /* monotonic: when a position was last looked for without a record */
     struct azm_flushes flushes;
     bool drained_before;
@@ -60,6 +55,17 @@ struct azm_pipeline {
     sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *idle_timer, *outbox_timer,
         *shutdown_timer;
 };
+
+static void end_loop(struct azm_pipeline *p)
+{
+    sd_event_exit(p->o.event, 0);
+}
+
+static void fail(struct azm_pipeline *p, int error)
+{
+    p->error = error;
+    end_loop(p);
+}
 
 static void changed(struct azm_pipeline *p)
 {
@@ -96,34 +102,15 @@ static void save_position(struct azm_pipeline *p)
     if (p->save_failed)
         azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
     p->unsaved = p->save_failed = false;
-    p->saved_usec = azm_monotonic_usec(p->o.clock);
-}
-
-static void end_loop(struct azm_pipeline *p)
-{
-    save_position(p); /* it may have waited for others */
-    sd_event_exit(p->o.event, 0);
-}
-
-static void fail(struct azm_pipeline *p, int error)
-{
-    p->error = error;
-    end_loop(p);
 }
 
 /* What is safe may have moved. */
 static void take_position(struct azm_pipeline *p)
 {
-    uint64_t now = azm_monotonic_usec(p->o.clock);
-    bool waits = p->unsaved && !p->save_failed;
-
-    if (!azm_outbox_take_position(p->o.outbox, &p->acknowledged))
-        return;
-    p->unsaved = true;
-    if (p->state != RUNNING || now >= p->saved_usec + SAVE_INTERVAL_USEC)
+    if (azm_outbox_take_position(p->o.outbox, &p->acknowledged)) {
+        p->unsaved = true;
         save_position(p);
-    else if (!waits)
-        arm(p->save_timer, p->saved_usec + SAVE_INTERVAL_USEC - now);
+    }
 }
 
 /* --- batches --- */
@@ -314,7 +301,6 @@ static int save_idle_position(struct azm_pipeline *p)
     _cleanup_(azm_buf_free) struct azm_buf position = {0};
     int r;
 
-    save_position(p);
     if (p->unsaved || p->pending || batch_has_records(p) || azm_outbox_outstanding(p->o.outbox) > 0)
         return 0;
     r = p->o.source->ops->position(p->o.source, &position, &p->words);
