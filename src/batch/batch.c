@@ -391,7 +391,7 @@ void azm_batch_take_volume(struct azm_batch *b, size_t i, struct azm_text *ret_r
 {
     struct group *g = &b->groups[i];
 
-    *ret_resource = (struct azm_text){(const char *)g->resource.data, g->resource.len};
+    *ret_resource = resource_of(b, g);
     *ret_records = g->new_records;
     *ret_bytes = g->bytes - g->told_bytes;
     g->new_records = 0;
