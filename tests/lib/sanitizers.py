@@ -6,6 +6,7 @@ import re
 
 SUPPRESSIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../analyze/suppressions")
 LEAK = re.compile(r"(?:Ind|D)irect leak of [^\n]*\n(?: +#\d[^\n]*\n)+")
+RSYSLOGD = re.compile(r"sbin/rsyslogd|\(rsyslogd\+0x")
 OF_RSYSLOGD = re.compile(r"#1 .*(sbin/rsyslogd|/rsyslog/|libestr|libfastjson)")
 
 
@@ -17,7 +18,7 @@ def judged(text):
             for leak in LEAK.findall(report):
                 (others if OF_RSYSLOGD.search(leak) else ours).append(leak)
         elif "WARNING: ThreadSanitizer" in report:
-            (ours if "omazuremonitor.so" in report or "sbin/rsyslogd" not in report else others).append(report)
+            (ours if "omazuremonitor.so" in report or not RSYSLOGD.search(report) else others).append(report)
         elif re.search("ERROR: [A-Za-z]*Sanitizer|LeakSanitizer has|runtime error|FATAL: ", report):
             ours.append(report)
     return ours, others
