@@ -38,7 +38,9 @@ static void add_to_batch(struct azm_batch *b, const char *service, size_t bytes)
 
     ck_assert_int_eq(azm_otlp_encode_resource(&e, attributes, service ? 2 : 1, &resource), 0);
     ck_assert_int_eq(azm_buf_append(&record, zeros, bytes), 0);
-    ck_assert_int_eq(azm_batch_add(b, (struct azm_text){(const char *)resource.data, resource.len}, &record), 1);
+    ck_assert_int_eq(azm_batch_add(b, (struct azm_text){(const char *)resource.data, resource.len},
+                                   (struct azm_text){(const char *)record.data, record.len}),
+                     1);
     azm_otlp_encoder_free(&e);
 }
 
