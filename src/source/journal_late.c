@@ -47,7 +47,7 @@ static int queue_late(struct look_over *l, const struct azm_file_news *news)
     struct azm_journal *s = l->s;
     sd_id128_t *ids;
 
-    if (sd_id128_equal(news->head.boot, s->boot)) {
+    if (azm_journal_is_machines(s->config) && sd_id128_equal(news->head.boot, s->boot)) {
         s->limit_to_boot = true;
         return 0; /* seen when that is done */
     }

@@ -4,12 +4,13 @@ that jumps back inside a file: everything arrives, once."""
 import os
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from exporter import Exporter
 from journal_files import NOON, SECOND, append, append_entries
-from journald import wait_for
+from journald import BOOT_ID, wait_for
 from tap import check, equal
 
 DAY = 86400 * SECOND
@@ -174,5 +175,25 @@ def in_small_batches(out):
         x.close()
 
 
+def beside_the_running_boot(out):
+    """A folder of several machines' files, of which this one's comes up late: only of the machine's own journal nothing but the
+    running boot could follow."""
+    with open(BOOT_ID) as f:
+        boot = f.read().strip().replace("-", "")
+    now = time.time_ns() // 1000 - 3600 * SECOND
+    x = begin(out)
+    add(out, "remote", 1, 100, realtime=now)
+    equal("the first run ends with 0", x.once(), 0)
+    add(out, "own", 1001, 100, realtime=now - 60 * SECOND, boot=boot)
+    append(f"{out}/journal/remote.journal", 101, 100, realtime=now + SECOND, monotonic=2 * SECOND)
+    equal("a run with a late file of the running boot, and more of the other machine, ends with 0", x.once(), 0)
+    arrived_once(x, numbers(1, 200) | numbers(1001, 100))
+    append(f"{out}/journal/remote.journal", 201, 100, realtime=now + 2 * SECOND, monotonic=3 * SECOND)
+    equal("a third run ends with 0", x.once(), 0)
+    arrived_once(x, numbers(1, 300) | numbers(1001, 100))
+    equal("no gap is reported", x.gaps(), [])
+    x.close()
+
+
 tap.run(while_down, while_following, in_a_backlog, clock_behind_in_two_files, clock_jumps_back, clock_jumps_back_under_fire,
-        in_small_batches)
+        in_small_batches, beside_the_running_boot)
