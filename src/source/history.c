@@ -9,6 +9,7 @@
 void azm_history_free(struct azm_history *h)
 {
     free(h->seen);
+    free(h->lasts);
     *h = (struct azm_history){0};
 }
 
@@ -75,7 +76,31 @@ int azm_history_add_seen(struct azm_history *h, sd_id128_t id)
     return 0;
 }
 
-void azm_history_prune_seen(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata)
+int azm_history_note_last(struct azm_history *h, const struct azm_place *p)
+{
+    struct azm_place *lasts;
+    size_t i = h->n_lasts;
+
+    while (i > 0 && !sd_id128_equal(h->lasts[i - 1].seqnum_id, p->seqnum_id))
+        i--;
+    if (i > 0)
+        memmove(h->lasts + i - 1, h->lasts + i, (h->n_lasts-- - i) * sizeof *h->lasts);
+    else {
+        lasts = reallocarray(h->lasts, h->n_lasts + 1, sizeof *lasts);
+        if (!lasts)
+            return -ENOMEM;
+        h->lasts = lasts;
+    }
+    h->lasts[h->n_lasts++] = *p;
+    return 0;
+}
+
+void azm_history_forget_lasts(struct azm_history *h)
+{
+    h->n_lasts = 0;
+}
+
+void azm_history_prune(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata)
 {
     size_t n = 0;
 
@@ -83,6 +108,11 @@ void azm_history_prune_seen(struct azm_history *h, bool (*keep)(sd_id128_t id, v
         if (keep(h->seen[i], userdata))
             h->seen[n++] = h->seen[i];
     h->n_seen = n;
+    n = 0;
+    for (size_t i = 0; i < h->n_lasts; i++)
+        if (keep(h->lasts[i].seqnum_id, userdata))
+            h->lasts[n++] = h->lasts[i];
+    h->n_lasts = n;
 }
 
 int azm_history_print(const struct azm_history *h, struct azm_buf *out)
@@ -96,6 +126,10 @@ int azm_history_print(const struct azm_history *h, struct azm_buf *out)
     }
     for (size_t i = 0; i < h->n_seen && r == 0; i++)
         r = azm_buf_printf(out, "seen=%s\n", sd_id128_to_string(h->seen[i], id));
+    for (size_t i = 0; i < h->n_lasts && r == 0; i++) {
+        azm_place_print(&h->lasts[i], text);
+        r = azm_buf_printf(out, "last=%s\n", text);
+    }
     return r;
 }
 
@@ -109,6 +143,11 @@ int azm_history_parse(struct azm_history *h, const char *key, const char *value)
             return -EBADMSG;
         azm_history_note(h, &p);
         return 1;
+    }
+    if (strcmp(key, "last") == 0) {
+        if (!azm_place_parse(value, &p))
+            return -EBADMSG;
+        return azm_history_note_last(h, &p) < 0 ? -ENOMEM : 1;
     }
     if (strcmp(key, "seen") == 0) {
         if (sd_id128_from_string(value, &id) < 0)

@@ -19,6 +19,10 @@ struct azm_history {
     sd_id128_t
         *seen; /* seqnum ids of the files that were there when reading passed by, and damaged files already told */
     size_t n_seen;
+    /* The last entry read of each seqnum id, in the order in which they were noted; for a journal of several counters,
+     * of which one tells nothing of another. Unlike the pairs they do not lag behind, or there are none. */
+    struct azm_place *lasts;
+    size_t n_lasts;
 };
 
 void azm_history_free(struct azm_history *h);
@@ -35,10 +39,14 @@ bool azm_history_delivered(const struct azm_history *h, const struct azm_place *
 bool azm_history_has_seen(const struct azm_history *h, sd_id128_t id);
 int azm_history_add_seen(struct azm_history *h, sd_id128_t id);
 
-/* Forgets every seen id for which `keep` says false. */
-void azm_history_prune_seen(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata);
+/* An entry was read, and is the last of its seqnum id: 0 or -ENOMEM. */
+int azm_history_note_last(struct azm_history *h, const struct azm_place *p);
+void azm_history_forget_lasts(struct azm_history *h);
 
-/* Appends the history as checkpoint lines (history=, seen=): 0 or -ENOMEM. */
+/* Forgets every seen id, and the last entry of every one, for which `keep` says false. */
+void azm_history_prune(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata);
+
+/* Appends the history as checkpoint lines (history=, seen=, last=): 0 or -ENOMEM. */
 int azm_history_print(const struct azm_history *h, struct azm_buf *out);
 
 /* Takes over one checkpoint line, key and value: 1; 0 if the key is none of ours; -EBADMSG; -ENOMEM. */

@@ -41,9 +41,9 @@ static bool is_wanted(const struct azm_config *c, const char *name)
     return c->scope == AZM_SCOPE_ALL || (strncmp(name, owner, len) == 0 && (name[len] == '.' || name[len] == '@'));
 }
 
-/* Does the header say that there are entries? (systemd's documentation "Journal File Format": signature at 0,
- * n_entries, little-endian, at 152.) */
-static bool claims_entries(const char *path)
+/* Does the header say that there are entries, and of which machine? (systemd's documentation "Journal File Format":
+ * signature at 0, machine_id at 40, n_entries, little-endian, at 152.) */
+static bool claims_entries(const char *path, sd_id128_t *ret_machine)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     uint8_t header[160];
@@ -51,8 +51,38 @@ static bool claims_entries(const char *path)
 
     if (fd < 0 || pread(fd, header, sizeof header, 0) != sizeof header || memcmp(header, "LPKSHHRH", 8) != 0)
         return false;
+    memcpy(ret_machine, header + 40, sizeof *ret_machine);
     memcpy(&n, header + 152, sizeof n);
     return le64toh(n) > 0;
+}
+
+/* Is it a name that journald gives: system or user-UID, then .journal or @ and more? */
+static bool is_journalds(const char *name)
+{
+    size_t len = strlen("system");
+
+    if (strncmp(name, "user-", 5) == 0)
+        len = 5 + strspn(name + 5, "0123456789");
+    else if (strncmp(name, "system", len) != 0)
+        return false;
+    return name[len] == '.' || name[len] == '@';
+}
+
+/* The counter of a file with this seqnum id: see azm_journal_files_counter. */
+static sd_id128_t counter_of(const char *path, sd_id128_t machine, sd_id128_t id)
+{
+    const char *name = strrchr(path, '/');
+    char folder[PATH_MAX];
+    struct stat st;
+
+    if (!name || !is_journalds(name + 1))
+        return id;
+    snprintf(folder, sizeof folder, "%.*s/", (int)(name - path), path);
+    if (stat(folder, &st) < 0)
+        return id;
+    machine.qwords[0] ^= (uint64_t)st.st_dev;
+    machine.qwords[1] ^= (uint64_t)st.st_ino;
+    return machine;
 }
 
 static enum azm_file_state probe(const char *path, bool claims, struct azm_place *ret_head)
@@ -99,6 +129,7 @@ static int look_at_file(struct scan *s, const char *path)
 {
     struct azm_file_news news = {.path = path};
     struct azm_journal_file *f;
+    sd_id128_t machine = SD_ID128_NULL, id;
     bool claims;
     struct stat st;
     int r;
@@ -114,7 +145,7 @@ static int look_at_file(struct scan *s, const char *path)
         (uint64_t)st.st_mtim.tv_sec * AZM_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / AZM_NSEC_PER_USEC;
     memcpy(news.identity.bytes, &st.st_dev, 8);
     memcpy(news.identity.bytes + 8, &st.st_ino, 8);
-    claims = claims_entries(path);
+    claims = claims_entries(path, &machine);
     news.state = probe(path, claims, &news.head);
     if (news.state == AZM_FILE_EMPTY || news.state == AZM_FILE_DAMAGED) {
         bool young = !claims && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
@@ -130,11 +161,13 @@ static int look_at_file(struct scan *s, const char *path)
     if (!f)
         return -ENOMEM;
     s->files->items = f;
+    id = news.state == AZM_FILE_GOOD ? news.head.seqnum_id : news.identity;
     f[s->files->n++] = (struct azm_journal_file){
         .dev = st.st_dev,
         .ino = st.st_ino,
         .present = true,
-        .id = news.state == AZM_FILE_GOOD ? news.head.seqnum_id : news.identity,
+        .id = id,
+        .counter = news.state == AZM_FILE_GOOD ? counter_of(path, machine, id) : id,
     };
     return 0;
 }
@@ -199,6 +232,24 @@ int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_con
             files->items[n++] = files->items[i];
     files->n = n;
     return MIN(r, 0);
+}
+
+bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t seqnum_id, sd_id128_t *ret)
+{
+    for (size_t i = 0; i < files->n; i++)
+        if (sd_id128_equal(files->items[i].id, seqnum_id)) {
+            *ret = files->items[i].counter;
+            return true;
+        }
+    return false;
+}
+
+bool azm_journal_files_have_counters(const struct azm_journal_files *files)
+{
+    for (size_t i = 1; i < files->n; i++)
+        if (!sd_id128_equal(files->items[i].counter, files->items[0].counter))
+            return true;
+    return false;
 }
 
 void azm_journal_files_free(struct azm_journal_files *files)

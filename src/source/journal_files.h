@@ -15,8 +15,9 @@ struct azm_journal_files {
         dev_t dev;
         ino_t ino;
         bool present;
-        sd_id128_t id; /* seqnum id of a good one, else its identity as in struct azm_file_news */
-    } * items;         /* those that have been looked at, by identity: a rotated file only changes its name */
+        sd_id128_t id;      /* seqnum id of a good one, else its identity as in struct azm_file_news */
+        sd_id128_t counter; /* of the numbers in it: its id, or what stands for a journald (see below) */
+    } * items;              /* those that have been looked at, by identity: a rotated file only changes its name */
     size_t n;
     bool young; /* there is one that could not be judged yet */
 };
@@ -39,6 +40,15 @@ struct azm_file_news {
 /* Calls `on_news` for each file that has not been looked at before, until that returns < 0: 0 or -errno. */
 int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_config *c,
                            int (*on_news)(void *userdata, const struct azm_file_news *news), void *userdata);
+
+/* By which counter are entries with this seqnum id numbered? Before systemd 254 the system's file and those of users
+ * have ids of their own, and journald has one counter for all that it writes. So files with journald's names that are
+ * of one machine and in one folder share a counter, which is then not the id; any other file has its own. False: no
+ * good file has this id. */
+bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t seqnum_id, sd_id128_t *ret);
+
+/* Is there more than one counter? */
+bool azm_journal_files_have_counters(const struct azm_journal_files *files);
 
 void azm_journal_files_free(struct azm_journal_files *files);
 

@@ -9,230 +9,25 @@
 #include "source/journal_handle.h"
 #include "source/journal_internal.h"
 #include "source/journal_resume.h"
+#include "source/journal_stretch.h"
 
 /* Damage and vacuum do not show in return codes; sequence numbers are the only thing that tells. Journald numbers all
  * entries that it writes, whatever file they go to, with one counter. So the number of entries read is compared with
  * how far the numbers went; only where that differs the stretch is walked once more, with a handle of its own, to see
- * which numbers are missing. */
-
-/* A number that is so far ahead is damage, not a gap: nobody logs faster than an entry in a microsecond. */
-#define SLACK_ENTRIES UINT64_C(100000)
-
-/* How far to look back for the entry before another one in the same file. */
-#define BACK_MAX 200000
+ * which numbers are missing. Files of several machines have a counter each, and then every stretch is walked. */
 
 #define HOLES_MAX 8 /* more of them in one stretch become one */
-
-struct hole {
-    struct azm_place from, to;
-    uint64_t entries;
-    bool about, up_to;
-};
-
-struct stretch {
-    struct azm_place *places; /* in reading order */
-    size_t n, cap;
-    struct hole *holes;
-    size_t n_holes;
-    struct azm_place absurd; /* the entry before one whose number is beyond belief */
-    bool is_absurd;
-};
-
-static void stretch_free(struct stretch *w)
-{
-    free(w->places);
-    free(w->holes);
-}
-
-static int add_place(struct stretch *w, const struct azm_place *p)
-{
-    if (w->n == w->cap) {
-        size_t cap = MAX(2 * w->cap, (size_t)1024);
-        struct azm_place *places = reallocarray(w->places, cap, sizeof *places);
-
-        if (!places)
-            return -ENOMEM;
-        w->places = places;
-        w->cap = cap;
-    }
-    w->places[w->n++] = *p;
-    return 0;
-}
-
-static uint64_t distance(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : b - a;
-}
-
-static bool is_plausible(const struct azm_place *from, const struct azm_place *to, uint64_t entries)
-{
-    uint64_t usec = distance(from->realtime_usec, to->realtime_usec);
-
-    if (sd_id128_equal(from->boot, to->boot))
-        usec = MAX(usec, distance(from->monotonic_usec, to->monotonic_usec));
-    return entries <= usec + SLACK_ENTRIES;
-}
-
-/* Walks from the account's place to `now` and one entry further: 1 if it met `now`, 2 if there was one further, 0,
- * -errno. *ret_gone: the account's own entry is gone, and the stretch begins with what is left after it. */
-static int walk(struct azm_journal *s, sd_journal *j, const struct azm_place *now, struct stretch *w, bool *ret_gone)
-{
-    uint64_t limit = (uint64_t)MAX(s->account.read, (int64_t)0) + 100000;
-    bool met = false;
-    int r;
-
-    *ret_gone = true;
-    r = sd_journal_seek_cursor(j, s->account.cursor);
-    for (uint64_t i = 0; i < limit && r >= 0; i++) {
-        struct azm_place p;
-
-        r = sd_journal_next(j);
-        if (r <= 0)
-            break;
-        r = azm_place_current(j, &p);
-        if (r >= 0)
-            r = add_place(w, &p);
-        if (met)
-            return r < 0 ? r : 2;
-        if (i == 0)
-            *ret_gone = sd_journal_test_cursor(j, s->account.cursor) <= 0;
-        met = azm_place_equal(&p, now);
-    }
-    return r < 0 ? r : met;
-}
-
-/* Numbers that do not fit into the order in which one history was read are damage; they become the ones that they most
- * likely were. */
-static void mend_numbers(struct stretch *w)
-{
-    for (size_t i = 1; i < w->n; i++) {
-        struct azm_place *p = &w->places[i], *last = NULL, *before = NULL;
-
-        for (size_t k = i; k-- > 0 && !before;)
-            if (sd_id128_equal(w->places[k].seqnum_id, p->seqnum_id)) {
-                before = last ? &w->places[k] : NULL;
-                last = last ? last : &w->places[k];
-            }
-        if (!last)
-            continue;
-        if (p->seqnum <= last->seqnum) {
-            if (before && p->seqnum > before->seqnum)
-                last->seqnum = before->seqnum + 1; /* that one was too large */
-            else
-                p->seqnum = last->seqnum + 1; /* this one is too small */
-        } else if (!is_plausible(last, p, p->seqnum - last->seqnum)) {
-            if (!w->is_absurd)
-                w->absurd = *last;
-            w->is_absurd = true;
-            p->seqnum = last->seqnum + 1;
-        }
-    }
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    const struct azm_place *x = a, *y = b;
-
-    return x->seqnum < y->seqnum ? -1 : x->seqnum > y->seqnum;
-}
-
-/* Have these numbers one order? After a power loss another boot uses numbers again. */
-static bool same_counter(const struct azm_config *c, const struct azm_place *a, const struct azm_place *b)
-{
-    return azm_journal_is_machines(c) ? sd_id128_equal(a->boot, b->boot) : sd_id128_equal(a->seqnum_id, b->seqnum_id);
-}
-
-/* Goes to this entry, and back to the one before it with the same seqnum id: true, and *ret is that. */
-static bool find_predecessor(sd_journal *j, const struct azm_place *p, struct azm_place *ret)
-{
-    char cursor[AZM_PLACE_TEXT_MAX];
-
-    azm_place_print(p, cursor);
-    if (sd_journal_seek_cursor(j, cursor) < 0 || sd_journal_next(j) <= 0)
-        return false;
-    for (unsigned i = 0; i < BACK_MAX && sd_journal_previous(j) > 0; i++)
-        if (azm_place_current(j, ret) >= 0 && sd_id128_equal(ret->seqnum_id, p->seqnum_id))
-            return true;
-    return false;
-}
-
-/* A file of a user has numbers from an earlier boot that may be higher than those with which the system's journal was
- * left by a power loss. Its first entry in the new boot then takes the counter further, and nothing is missing before
- * it. */
-static bool is_jump(sd_journal *j, const struct azm_place *from, const struct azm_place *to)
-{
-    struct azm_place before;
-
-    return !sd_id128_equal(from->seqnum_id, to->seqnum_id) && find_predecessor(j, to, &before) &&
-           before.seqnum == to->seqnum - 1;
-}
-
-/* Between two boots numbers tell how many are missing only if the first one ended well. After a power loss journald
- * goes on with the last number that is on disk: what was there before and what came after may have had the same
- * numbers. And it goes by the system's file, so the last numbers of users' files may be used again in any case. */
-static bool is_about(const struct azm_place *from, const struct azm_place *to)
-{
-    return !sd_id128_equal(from->boot, to->boot);
-}
-
-static int add_hole(struct stretch *w, const struct azm_place *from, const struct azm_place *to)
-{
-    struct hole *holes = reallocarray(w->holes, w->n_holes + 1, sizeof *holes);
-
-    if (!holes)
-        return -ENOMEM;
-    w->holes = holes;
-    holes[w->n_holes++] =
-        (struct hole){.from = *from, .to = *to, .entries = to->seqnum - from->seqnum - 1, .about = is_about(from, to)};
-    return 0;
-}
-
-/* Finds the numbers that are missing among places[0..n), all of one counter and sorted. */
-static int find_holes_of_counter(struct stretch *w, sd_journal *j, const struct azm_place *places, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        if (places[i].seqnum > places[i - 1].seqnum + 1 && !is_jump(j, &places[i - 1], &places[i]) &&
-            add_hole(w, &places[i - 1], &places[i]) < 0)
-            return -ENOMEM;
-    return 0;
-}
-
-static int find_holes(struct azm_journal *s, struct stretch *w, sd_journal *j)
-{
-    _cleanup_free_ struct azm_place *group = calloc(w->n + 1, sizeof *group);
-    _cleanup_free_ bool *done = calloc(w->n + 1, sizeof *done);
-    struct azm_place ends[2] = {0}; /* of the group before, and where this one begins */
-    int r = 0;
-
-    if (!group || !done)
-        return -ENOMEM;
-    for (size_t first = 0; first < w->n && r == 0; first++) {
-        size_t n = 0;
-
-        if (done[first])
-            continue;
-        for (size_t i = first; i < w->n; i++)
-            if (!done[i] && same_counter(s->config, &w->places[first], &w->places[i])) {
-                done[i] = true;
-                group[n++] = w->places[i];
-            }
-        qsort(group, n, sizeof *group, compare_numbers);
-        ends[1] = group[0];
-        if (first > 0 && azm_journal_is_machines(s->config)) /* the counter goes on in the next boot */
-            r = find_holes_of_counter(w, j, ends, 2);
-        if (r == 0)
-            r = find_holes_of_counter(w, j, group, n);
-        ends[0] = group[n - 1];
-    }
-    return r;
-}
 
 /* Before systemd 254 journald's files of users have seqnum ids of their own beside one counter, and when journald is
  * restarted the counter goes on from the system's file: numbers may be used twice then. */
 static bool numbers_are_spread(const struct azm_journal *s, const struct azm_gap *g)
 {
-    return azm_journal_is_machines(s->config) &&
-           (s->history.n_seen > 1 || !sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id));
+    sd_id128_t counter;
+    bool of_journald =
+        azm_journal_is_machines(s->config) || (azm_journal_files_counter(&s->files, g->from.seqnum_id, &counter) &&
+                                               !sd_id128_equal(counter, g->from.seqnum_id));
+
+    return of_journald && (s->history.n_seen > 1 || !sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id));
 }
 
 bool azm_journal_is_complete(const struct azm_journal *s)
@@ -254,7 +49,7 @@ int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct az
         g->counted = true; /* by the one counter of all files */
         g->entries = g->to.seqnum - g->from.seqnum - 1;
     }
-    g->about = g->counted && is_about(&g->from, &g->to);
+    g->about = g->counted && azm_stretch_is_about(&g->from, &g->to);
     return g->counted && g->entries == 0 ? 0 : azm_journal_add_gap(s, g, err);
 }
 
@@ -283,14 +78,14 @@ static int report_uncounted(struct azm_journal *s, const struct azm_place *from,
 /* Everything up to the beginning of the stretch is gone, the account's own entry included. */
 static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, struct azm_error *err)
 {
-    const struct azm_place *from = &s->account.place, *first = &w->places[0];
-    struct hole h = {.from = *from, .to = *first, .about = is_about(from, first)};
-    int64_t read = s->account.read - (int64_t)w->n;
+    const struct azm_place *from = &s->account.place, *first = azm_stretch_first(w);
+    struct hole h = {.from = *from, .to = *first, .about = azm_stretch_is_about(from, first)};
+    int64_t read = s->account.read - (int64_t)azm_stretch_walked(w);
     struct azm_place before;
     size_t n = 0;
 
-    if (!azm_journal_is_machines(s->config) && !sd_id128_equal(from->seqnum_id, first->seqnum_id))
-        return 0; /* of another machine */
+    if (!azm_stretch_share_counter(s, w, from, first))
+        return 0; /* what is missing of this one is among the holes */
     if (sd_id128_equal(from->boot, first->boot) && first->monotonic_usec <= from->monotonic_usec)
         return 0; /* a volatile journal was flushed to disk: its entries have new numbers there */
     if (first->seqnum <= from->seqnum)
@@ -300,7 +95,7 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
     /* A user's file that is the oldest left of its kind begins with a jump: those numbers were used before. */
     for (size_t i = 0; i < w->n_holes; i++)
         if (!sd_id128_equal(w->holes[i].from.seqnum_id, w->holes[i].to.seqnum_id) &&
-            !find_predecessor(j, &w->holes[i].to, &before)) {
+            !azm_stretch_find_predecessor(j, &w->holes[i].to, &before)) {
             h.entries += w->holes[i].entries;
             h.about |= w->holes[i].about;
             if (w->holes[i].to.realtime_usec > h.to.realtime_usec)
@@ -310,8 +105,8 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
     w->n_holes = n;
     if (h.entries == 0)
         return 0;
-    return is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err)
-                                                : report_uncounted(s, from, first, err);
+    return azm_stretch_is_plausible(from, first, h.entries) ? report_hole(s, &h, AZM_GAP_VACUUMED, err)
+                                                            : report_uncounted(s, from, first, err);
 }
 
 static int report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
@@ -344,11 +139,14 @@ static int report_holes(struct azm_journal *s, const struct stretch *w, struct a
 /* Not even `now` is to be found any more: only the numbers are left. */
 static int report_from_numbers(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
 {
-    struct hole h = {.from = s->account.place, .to = *now, .about = is_about(&s->account.place, now), .up_to = true};
+    struct hole h = {
+        .from = s->account.place, .to = *now, .about = azm_stretch_is_about(&s->account.place, now), .up_to = true};
     uint64_t known = h.from.seqnum + (uint64_t)MAX(s->account.read, (int64_t)1);
 
-    if (!same_counter(s->config, &h.from, now) || now->seqnum <= known ||
-        !is_plausible(&h.from, now, now->seqnum - known))
+    bool in_one_order = azm_journal_is_machines(s->config) ? sd_id128_equal(h.from.boot, now->boot)
+                                                           : sd_id128_equal(h.from.seqnum_id, now->seqnum_id);
+
+    if (!in_one_order || now->seqnum <= known || !azm_stretch_is_plausible(&h.from, now, now->seqnum - known))
         return 0;
     h.entries = now->seqnum - known;
     return report_hole(s, &h, AZM_GAP_VACUUMED, err);
@@ -359,12 +157,13 @@ static int report_from_numbers(struct azm_journal *s, const struct azm_place *no
  * several boots or series of numbers the order depends on clocks, and on where a handle began: journal_late.c.) */
 static bool has_passed_over(const struct azm_journal *s, const struct stretch *w)
 {
-    const struct azm_place *from = &s->account.place, *to = &w->places[w->n - 1];
+    const struct azm_place *from = &s->account.place, *walked = azm_stretch_first(w);
+    size_t n = azm_stretch_walked(w);
 
-    if ((int64_t)w->n - 1 <= s->account.read || to->seqnum <= from->seqnum + (uint64_t)s->account.read)
+    if ((int64_t)n - 1 <= s->account.read || walked[n - 1].seqnum <= from->seqnum + (uint64_t)s->account.read)
         return false;
-    for (size_t i = 0; i < w->n; i++)
-        if (!sd_id128_equal(w->places[i].boot, from->boot) || !sd_id128_equal(w->places[i].seqnum_id, from->seqnum_id))
+    for (size_t i = 0; i < n; i++)
+        if (!sd_id128_equal(walked[i].boot, from->boot) || !sd_id128_equal(walked[i].seqnum_id, from->seqnum_id))
             return false;
     return true;
 }
@@ -395,51 +194,154 @@ static int report_passed_over(struct azm_journal *s, const struct stretch *w, st
 {
     struct hole h = {.from = s->account.place,
                      .to = w->places[w->n - 1],
-                     .entries = (uint64_t)((int64_t)w->n - 1 - s->account.read)};
+                     .entries = (uint64_t)((int64_t)azm_stretch_walked(w) - 1 - s->account.read)};
 
     return report_hole(s, &h, AZM_GAP_MISSING, err);
 }
 
-/* The numbers do not fit: walks the stretch once more to see which are missing. 0, -errno. */
+/* Notes how far each counter came. One that is alone is where the account is. */
+static int note_lasts(struct azm_journal *s, const struct azm_place *places, size_t n, struct azm_error *err)
+{
+    if (azm_journal_is_machines(s->config))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (azm_history_note_last(&s->history, &places[i]) < 0)
+            return azm_error_set(err, ENOMEM, "out of memory");
+    return 0;
+}
+
+/* Goes back for entries that were passed over, if that has not been tried from here: 1 if so, 0, -errno. */
+static int go_back_for(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
+{
+    int r;
+
+    if (w->gone || !has_passed_over(s, w) || azm_place_equal(&s->account.place, &s->read_again_from))
+        return 0;
+    azm_log(AZM_LOG_NOTICE, "libsystemd has passed over %" PRId64 " journal entries; they are read now",
+            (int64_t)azm_stretch_walked(w) - 1 - s->account.read);
+    r = go_back(s, err); /* what else there is to tell is found again */
+    return r < 0 ? r : 1;
+}
+
+/* A user's first file may come up behind the position, because another machine's clock is ahead: then what is in it is
+ * not missing, for it is read late. 0 or -errno. */
+static int leave_out_late(struct azm_journal *s, struct stretch *w, struct azm_error *err)
+{
+    size_t n = 0;
+    int r = 0;
+
+    if (w->n_holes > 0 && (s->invalidated || s->files.young))
+        r = azm_journal_look_over_files(s, false, err);
+    for (size_t i = 0; i < w->n_holes && r >= 0; i++) {
+        struct hole *h = &w->holes[i];
+        sd_id128_t counter;
+        uint64_t late;
+
+        if (azm_journal_files_counter(&s->files, h->to.seqnum_id, &counter) &&
+            azm_journal_count_late(s, counter, h->from.seqnum, h->to.seqnum, &late) >= 0)
+            h->entries -= MIN(late, h->entries);
+        if (h->entries > 0)
+            w->holes[n++] = *h;
+    }
+    w->n_holes = n;
+    return r;
+}
+
+/* The reader has noted what it gave: nothing that a handle of another history makes of damaged files counts against
+ * that. `again` is what was walked, if it met the end. */
+static int survey_read(struct azm_journal *s, sd_journal *j, const struct stretch *again, struct azm_error *err)
+{
+    _cleanup_(azm_stretch_free) struct stretch w = {0};
+    int r;
+
+    r = azm_stretch_take_read(s, &w);
+    if (r >= 0)
+        r = azm_stretch_find_holes(s, j, &w);
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    r = leave_out_late(s, &w, err);
+    if (r < 0)
+        return r;
+    if (w.n_holes == 0 && again && !again->gone && has_passed_over(s, again))
+        r = report_passed_over(s, again, err);
+    if (r >= 0)
+        r = report_holes(s, &w, err);
+    return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
+}
+
+/* Walks the stretch once more to see which numbers are missing. 0, -errno. */
 static int survey(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
 {
-    _cleanup_(stretch_free) struct stretch w = {0};
+    _cleanup_(azm_stretch_free) struct stretch w = {0};
     _cleanup_journal_ sd_journal *j = NULL;
-    bool gone;
-    int r;
+    int r, k;
 
     r = azm_journal_open_handle(s->config, &j, err);
     if (r < 0)
         return r;
-    r = walk(s, j, now, &w, &gone);
-    if (r == 0 || (r < 0 && r != -ENOMEM))
-        return report_from_numbers(s, now, err);
-    if (r > 0) {
-        mend_numbers(&w);
-        if (r == 2)
-            w.n--; /* the one further was for mending only */
-        r = find_holes(s, &w, j);
-    }
-    if (r < 0)
+    r = azm_stretch_walk(s, j, now, &w);
+    if (r == -ENOMEM)
         return azm_error_set(err, r, "out of memory");
-    if (gone)
-        r = report_gone(s, &w, j, err);
-    else if (has_passed_over(s, &w)) {
-        if (!azm_place_equal(&s->account.place, &s->read_again_from)) {
-            azm_log(AZM_LOG_NOTICE, "libsystemd has passed over %" PRId64 " journal entries; they are read now",
-                    (int64_t)w.n - 1 - s->account.read);
-            return go_back(s, err); /* what else there is to tell is found again */
-        }
-        r = report_passed_over(s, &w, err);
+    if (r > 0) {
+        k = go_back_for(s, &w, err);
+        if (k != 0)
+            return MIN(k, 0);
     }
-    return r < 0 ? r : report_holes(s, &w, err);
+    if (s->account.noting)
+        return survey_read(s, j, r > 0 ? &w : NULL, err);
+    if (r <= 0) {
+        azm_history_forget_lasts(&s->history);
+        return report_from_numbers(s, now, err);
+    }
+    if (azm_stretch_find_holes(s, j, &w) < 0)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    if (w.gone)
+        r = report_gone(s, &w, j, err);
+    else if (has_passed_over(s, &w))
+        r = report_passed_over(s, &w, err);
+    if (r >= 0)
+        r = report_holes(s, &w, err);
+    return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
+}
+
+/* Enough for any batch; with excludes a stretch may be longer. */
+#define NOTED_MAX 100000
+
+int azm_journal_note_read(struct azm_journal *s, struct azm_error *err)
+{
+    struct azm_account *a = &s->account;
+    struct azm_place p, *places;
+
+    if (azm_place_current(s->j, &p) < 0)
+        return 0; /* its number is missing */
+    if (a->n_places == a->cap_places) {
+        size_t cap = MAX(2 * a->cap_places, (size_t)1024);
+
+        a->noting = cap < 2 * NOTED_MAX;
+        places = a->noting ? reallocarray(a->places, cap, sizeof *places) : NULL;
+        if (!places)
+            return a->noting ? azm_error_set(err, ENOMEM, "out of memory") : 0;
+        a->places = places;
+        a->cap_places = cap;
+    }
+    a->places[a->n_places++] = p;
+    return 0;
+}
+
+void azm_journal_account_look(struct azm_journal *s)
+{
+    if (s->account.read <= 0)
+        s->account.noting =
+            !azm_journal_is_machines(s->config) && !s->selects && azm_journal_files_have_counters(&s->files);
 }
 
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err)
 {
     free(s->account.cursor);
+    free(s->account.places);
     azm_uid_state_free(&s->account.uid_state);
     s->account = (struct azm_account){.read = read};
+    azm_journal_account_look(s);
     if (!cursor || !azm_place_parse(cursor, &s->account.place))
         return 0;
     s->account.losses = s->losses;
@@ -462,6 +364,14 @@ static int report_unreadable(struct azm_journal *s, struct azm_error *err)
     return azm_journal_add_gap(s, &g, err);
 }
 
+/* Do the numbers say by themselves that nothing is missing? Not where there are several counters: some entries that are
+ * missing of one may be as many as were read of another. */
+static bool fits(const struct azm_journal *s, const struct azm_place *now)
+{
+    return now->seqnum == s->account.place.seqnum + (uint64_t)s->account.read &&
+           (azm_journal_is_machines(s->config) || !(s->invalidated || azm_journal_files_have_counters(&s->files)));
+}
+
 int azm_journal_account(struct azm_journal *s, struct azm_error *err)
 {
     struct azm_place now;
@@ -471,9 +381,10 @@ int azm_journal_account(struct azm_journal *s, struct azm_error *err)
     azm_journal_keep_cursor(s);
     known = s->cursor && azm_place_parse(s->cursor, &now);
     due = known && s->account.read != 0 && !s->on_unread; /* the latter: the account begins with the next entry */
-    if (due && s->account.cursor && azm_journal_is_complete(s) &&
-        now.seqnum != s->account.place.seqnum + (uint64_t)s->account.read)
-        r = survey(s, &now, err);
+    if (due && s->account.cursor && azm_journal_is_complete(s))
+        r = fits(s, &now) ? note_lasts(s, &now, 1, err) : survey(s, &now, err);
+    else if (due)
+        azm_history_forget_lasts(&s->history);
     if (r == 0 && s->unreadable > 0)
         r = report_unreadable(s, err);
     if (r == 0 && known && !s->read_again)

@@ -28,6 +28,9 @@ struct azm_account {
     char *cursor; /* NULL: none yet */
     struct azm_place place;
     int64_t read; /* entries read since */
+    bool noting;  /* ... and they are noted: there are several counters, see journal_stretch.h */
+    struct azm_place *places;
+    size_t n_places, cap_places;
     /* As they were there, for going back: what depends on the entries that are read. */
     struct azm_uid_state uid_state;
     struct azm_losses losses;
@@ -156,6 +159,12 @@ bool azm_journal_is_complete(const struct azm_journal *s);
 /* The account begins anew at this cursor (NULL: at the next entry); `read` as in struct azm_account. 0 or -errno. */
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err);
 
+/* Notes the current entry, as s->account.noting wants it: 0 or -ENOMEM. */
+int azm_journal_note_read(struct azm_journal *s, struct azm_error *err);
+
+/* The files were looked over: are entries to be noted from here on? */
+void azm_journal_account_look(struct azm_journal *s);
+
 /* Where not everything is given, after files have gone: was anything taken away before it was looked at? 0 or -errno.
  */
 int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err);
@@ -185,4 +194,8 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
 
 /* The next entry of a late file: 1 and the record, 0 if there is none (any more), -errno. */
 int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct azm_error *err);
+
+/* How many entries of this counter (see azm_journal_files_counter) with numbers between these two are to come from late
+ * files? 0 or -errno. */
+int azm_journal_count_late(struct azm_journal *s, sd_id128_t counter, uint64_t above, uint64_t below, uint64_t *ret);
 void azm_journal_late_free(struct azm_late *late);

@@ -13,6 +13,8 @@
  * been seen and by its first entry. (A user's file made in the running boot is the business of journal_read.c: see
  * advance. The copies that a flush of the volatile journal makes are of the boot that is being read, too.) */
 
+#define LOOK_MAX 100000 /* entries */
+
 struct look_over {
     struct azm_journal *s;
     struct azm_place position;
@@ -113,7 +115,8 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
     l.positioned = s->cursor && azm_place_parse(s->cursor, &l.position);
     r = azm_journal_files_scan(&s->files, s->config, on_news, &l);
     if (r == 0 && s->files.n > 0)
-        azm_history_prune_seen(&s->history, is_present, &s->files);
+        azm_history_prune(&s->history, is_present, &s->files);
+    azm_journal_account_look(s);
     return r == -ENOMEM ? azm_error_set(err, r, "out of memory") : r;
 }
 
@@ -152,6 +155,32 @@ static int open_late(struct azm_journal *s, struct azm_error *err)
     azm_place_print(&late->head, cursor);
     r = sd_journal_seek_cursor(late->j, cursor);
     return r < 0 ? azm_journal_error(err, r, "cannot go to a file that came up late") : 0;
+}
+
+int azm_journal_count_late(struct azm_journal *s, sd_id128_t counter, uint64_t above, uint64_t below, uint64_t *ret)
+{
+    _cleanup_journal_ sd_journal *j = NULL;
+    char cursor[AZM_PLACE_TEXT_MAX];
+    struct azm_error err;
+    int r;
+
+    *ret = 0;
+    if (s->late.n_ids == 0)
+        return 0;
+    r = azm_journal_open_handle(s->config, &j, &err);
+    if (r < 0)
+        return r;
+    azm_place_print(&s->late.head, cursor);
+    r = sd_journal_seek_cursor(j, cursor);
+    for (unsigned i = 0; i < LOOK_MAX && r >= 0 && (r = sd_journal_next(j)) > 0; i++) {
+        struct azm_place p;
+        sd_id128_t own;
+
+        if (azm_place_current(j, &p) == 0 && p.seqnum > above && p.seqnum < below && is_late(&s->late, p.seqnum_id) &&
+            azm_journal_files_counter(&s->files, p.seqnum_id, &own) && sd_id128_equal(own, counter))
+            ++*ret;
+    }
+    return MIN(r, 0);
 }
 
 /* All of it has been given. */

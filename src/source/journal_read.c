@@ -186,7 +186,11 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             return r;
         s->on_unread = false;
         azm_journal_set_cursor(s, NULL, NULL);
-        s->account.read++;
+        if (++s->account.read > 0 && s->account.noting) {
+            r = azm_journal_note_read(s, err);
+            if (r < 0)
+                return r;
+        }
         free(s->tail);
         s->tail = NULL;
         s->tail_wanted = true;

@@ -157,6 +157,7 @@ static int go_on_after_rollback(struct azm_journal *s, sd_journal *all, struct a
     _cleanup_free_ char *last = NULL;
     int r = 0;
 
+    azm_history_forget_lasts(&s->history);
     if (all == s->j)
         return settle(s, err);
     if (sd_journal_get_cursor(all, &last) >= 0)
@@ -196,6 +197,8 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
         if (r < 0)
             return r;
     }
+    if (s->selects || read > 0) /* what is passed over is not missing, nor what was read and not looked at */
+        azm_history_forget_lasts(&s->history);
     if (!s->cursor || *s->cursor == '\0') {
         r = sd_journal_seek_head(s->j);
         if (r < 0)

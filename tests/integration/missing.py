@@ -8,7 +8,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from exporter import Exporter, covers
-from journal_files import NOON, SECOND, append, cut_out, entry_objects, set_seqnum, zero
+from journal_files import NOON, SECOND, append, append_texts, cut_out, entry_objects, set_seqnum, zero
 from journald import BOOT_ID, read_file
 from tap import check, equal
 from writers import number_of
@@ -18,7 +18,7 @@ BOOT_ID_OFFSET = 40  # of an ENTRY object
 
 
 def begin(out, **settings):
-    os.mkdir(f"{out}/journal")
+    os.makedirs(f"{out}/journal")
     return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", **settings)
 
 
@@ -82,6 +82,95 @@ def zeroed(out):
     equal("the number is exact", sum(g.entries or 0 for g in x.gaps() if not g.up_to), len(lost))
     again(x)
     x.close()
+
+
+def interleave(out, hole_step, first=1, n=1000, seconds=0):
+    """Files of two machines of the same time: one of many entries in an hour, and the one that is to be damaged."""
+    start = NOON + seconds * SECOND
+    texts = [f"w1 {i}" for i in range(first, first + n)]
+    append_texts(f"{out}/journal/other.journal", texts, realtime=start, monotonic=(1 + seconds) * SECOND, boot="a" * 32, step=3600 * SECOND // n)
+    append(f"{out}/journal/holed.journal", first, n, realtime=start, monotonic=(1 + seconds) * SECOND, step=hole_step, pad=400)
+
+
+def loss_is_told(x, times):
+    """Of the damaged file's entries, by their times, those that did not arrive are told, exactly; the other machine's arrived."""
+    lost = len(set(times) - {when for when, text in x.entries() if not (text or "").startswith("w1 ")})
+    tap.note(f"{lost} of {len(times)} entries did not arrive: {[g[:5] for g in x.gaps()]}")
+    check("something is lost, and something is not", 0 < lost < len(times) - 100, lost)
+    check("the other machine's arrive", {(1, i) for i in range(1, len(times) + 1)} <= x.numbers().keys())
+    equal("all that is lost is told, exactly", sum(g.entries or 0 for g in x.gaps()), lost)
+    check("as missing", all(g.reason == "missing" and not g.up_to for g in x.gaps()), x.gaps())
+
+
+def zeroed_beside_another_machine(out):
+    """The entries of several machines have numbers of their own. What is missing of one may be spread over many batches in which
+    there is much of another."""
+    for step in (1000, 300 * 1000, 3 * SECOND, 10 * SECOND):
+        folder = f"{out}/{step}"
+        os.mkdir(folder)
+        x = begin(folder)
+        path = f"{folder}/journal/holed.journal"
+        interleave(folder, step)
+        zero(path, entry_objects(path)[500], 65536)
+        equal(f"{step} us: the run ends with 0", x.once(), 0)
+        check("what journalctl can read arrives", {e.realtime for e in read_file(path)} <= {when for when, _ in x.entries()})
+        loss_is_told(x, [NOON + i * step for i in range(1000)])
+        again(x)
+        x.close()
+
+
+def missing_between_two_runs(out):
+    """The same where the hole begins with what was read last of its machine, in the run before; the other one came further."""
+    x = begin(out)
+    path = f"{out}/journal/holed.journal"
+    interleave(out, 2 * SECOND, n=500)
+    equal("the first run ends with 0", x.once(), 0)
+    equal("it finds no gap", x.gaps(), [])
+    interleave(out, 2 * SECOND, first=501, n=500, seconds=3600)
+    for i, entry in enumerate(entry_objects(path)[500:]):
+        set_seqnum(path, entry, 601 + i)  # as if a hundred had been in a file that is gone
+    equal("the second run ends with 0", x.once(), 0)
+    check("everything arrives", {(w, i) for w in range(2) for i in range(1, 1001)} <= x.numbers().keys())
+    equal("what is missing is told", [(g.reason, g.entries, g.up_to) for g in x.gaps()], [("missing", 100, False)])
+    check("with its times", x.gaps() and x.gaps()[0][3:5] == (NOON + 499 * 2 * SECOND, NOON + 3600 * SECOND), x.gaps())
+    again(x)
+    x.close()
+
+
+def several_counters(out):
+    """Nothing is missing in sound files: neither where machines have a counter each, nor where a journald of before systemd 254
+    has one for the system's file and a user's, beside them. What is missing of the latter is found, too."""
+    x = begin(out)
+    folder, n = f"{out}/journal", 600
+    machine = f"{folder}/{'c' * 32}"
+    counter = {"system": 1, "user-1500": 1}
+    for part in range(2):
+        start, up = NOON + part * 1200 * SECOND, (1 + part * 1200) * SECOND
+        append_texts(f"{machine}/system.journal", [f"w0 {i} {'z' * 200}" for i in range(part * n + 1, (part + 1) * n + 1)], start, up, step=2 * SECOND)
+        append_texts(f"{machine}/user-1500.journal", [f"w1 {i}" for i in range(part * n + 1, (part + 1) * n + 1)],
+                     start + SECOND, up + SECOND, step=2 * SECOND)
+        append_texts(f"{folder}/remote-a.journal", [f"w2 {i}" for i in range(part * n + 1, (part + 1) * n + 1)], start, up, "a" * 32, 2 * SECOND)
+        append_texts(f"{folder}/remote-b.journal", [f"w3 {i}" for i in range(part * n + 1, (part + 1) * n + 1)], start, up, "d" * 32, 1000)
+        for parity, name in enumerate(counter):
+            path = f"{machine}/{name}.journal"
+            for i, entry in enumerate(entry_objects(path)):
+                set_seqnum(path, entry, 1 + 2 * i + parity)
+        equal(f"run {part + 1} ends with 0", x.once(), 0)
+        check("everything arrives", {(w, i) for w in range(4) for i in range(1, (part + 1) * n + 1)} <= x.numbers().keys())
+        equal("there is no gap", x.gaps(), [])
+        equal("nothing arrived twice", x.copies(), {})
+    x.close()
+    y = begin(f"{out}/again")
+    os.rmdir(f"{out}/again/journal")
+    os.rename(folder, f"{out}/again/journal")
+    path = f"{out}/again/journal/{'c' * 32}/system.journal"
+    zero(path, entry_objects(path)[n], 65536)
+    lost = 2 * n - len(readable(path))
+    equal("a run after damage ends with 0", y.once(), 0)
+    tap.note(f"{lost} of the system's entries are lost: {len(y.gaps())} gaps")
+    check("the others arrive", {(w, i) for w in range(1, 4) for i in range(1, 2 * n + 1)} <= y.numbers().keys())
+    check("what is lost is told", lost > 100 and sum(g.entries or 0 for g in y.gaps()) == lost, y.gaps()[:20])
+    y.close()
 
 
 def zeroed_behind_the_reader(out):
@@ -208,4 +297,4 @@ def absurd_numbers(out):
         x.close()
 
 
-tap.run(zeroed, zeroed_behind_the_reader, zeroed_from_a_boot_id_on, cut, truncated, truncated_while_down, absurd_numbers)
+tap.run(zeroed, zeroed_beside_another_machine, missing_between_two_runs, several_counters, zeroed_behind_the_reader, zeroed_from_a_boot_id_on, cut, truncated, truncated_while_down, absurd_numbers)

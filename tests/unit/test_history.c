@@ -157,7 +157,7 @@ START_TEST(seen_is_a_set)
             ck_assert(azm_history_has_seen(&h, some_id(i)));
         }
     ck_assert_uint_eq(h.n_seen, 100);
-    azm_history_prune_seen(&h, is_even, &asked);
+    azm_history_prune(&h, is_even, &asked);
     ck_assert_uint_eq(asked, 100);
     ck_assert_uint_eq(h.n_seen, 50);
     for (uint8_t i = 0; i < 100; i++)
@@ -166,6 +166,35 @@ START_TEST(seen_is_a_set)
     azm_history_free(&h);
     ck_assert_uint_eq(h.n_seen, 0);
     ck_assert_ptr_null(h.seen);
+}
+END_TEST
+
+/* One for each seqnum id, whatever its number; the one noted last comes last. */
+START_TEST(lasts)
+{
+    struct azm_history h = {0};
+    unsigned asked = 0;
+
+    for (uint8_t round = 1; round <= 2; round++)
+        for (uint8_t i = 0; i < 100; i++)
+            ck_assert_int_eq(azm_history_note_last(&h, &(struct azm_place){.seqnum_id = some_id(i), .seqnum = round}),
+                             0);
+    ck_assert_uint_eq(h.n_lasts, 100);
+    ck_assert_int_eq(azm_history_note_last(&h, &(struct azm_place){.seqnum_id = some_id(6), .seqnum = 1}), 0);
+    ck_assert_uint_eq(h.n_lasts, 100);
+    ck_assert_uint_eq(h.lasts[0].seqnum, 2);
+    ck_assert(sd_id128_equal(h.lasts[0].seqnum_id, some_id(0)));
+    ck_assert(sd_id128_equal(h.lasts[6].seqnum_id, some_id(7)));
+    ck_assert(sd_id128_equal(h.lasts[99].seqnum_id, some_id(6)));
+    ck_assert_uint_eq(h.lasts[99].seqnum, 1);
+    azm_history_prune(&h, is_even, &asked);
+    ck_assert_uint_eq(h.n_lasts, 50);
+    ck_assert(sd_id128_equal(h.lasts[49].seqnum_id, some_id(6)));
+    ck_assert(!delivered(&h, place_of(2, 2, 1))); /* the pairs say that */
+    azm_history_forget_lasts(&h);
+    ck_assert_uint_eq(h.n_lasts, 0);
+    azm_history_free(&h);
+    ck_assert_ptr_null(h.lasts);
 }
 END_TEST
 
@@ -191,7 +220,8 @@ START_TEST(what_is_printed_is_parsed)
     struct prng prng = {3};
 
     for (int i = 0; i < 300; i++) {
-        size_t n_pairs = prng_below(&prng, AZM_HISTORY_PAIRS + 20), n_seen = prng_below(&prng, 10);
+        size_t n_pairs = prng_below(&prng, AZM_HISTORY_PAIRS + 20), n_seen = prng_below(&prng, 10),
+               n_lasts = prng_below(&prng, 10);
         struct azm_history h = {0}, again = {0};
         struct azm_buf lines = {0};
 
@@ -199,6 +229,11 @@ START_TEST(what_is_printed_is_parsed)
             note(&h, random_place(&prng));
         for (; n_seen > 0; n_seen--)
             ck_assert_int_eq(azm_history_add_seen(&h, random_place(&prng).boot), 0);
+        for (; n_lasts > 0; n_lasts--) {
+            struct azm_place p = random_place(&prng);
+
+            ck_assert_int_eq(azm_history_note_last(&h, &p), 0);
+        }
         ck_assert_int_eq(azm_history_print(&h, &lines), 0);
         parse_lines(&again, &lines);
         ck_assert_uint_eq(again.n_pairs, h.n_pairs);
@@ -207,6 +242,9 @@ START_TEST(what_is_printed_is_parsed)
         ck_assert_uint_eq(again.n_seen, h.n_seen);
         for (size_t k = 0; k < h.n_seen; k++)
             ck_assert(azm_history_has_seen(&again, h.seen[k]));
+        ck_assert_uint_eq(again.n_lasts, h.n_lasts);
+        for (size_t k = 0; k < h.n_lasts; k++)
+            ck_assert(azm_place_equal(&h.lasts[k], &again.lasts[k]));
         azm_buf_free(&lines);
         azm_history_free(&h);
         azm_history_free(&again);
@@ -222,6 +260,8 @@ START_TEST(lines_that_make_no_sense)
     } table[] = {
         {"history", "", -EBADMSG},
         {"history", "s=1;i=1", -EBADMSG},
+        {"last", "", -EBADMSG},
+        {"last", "s=1;i=1", -EBADMSG},
         {"seen", "", -EBADMSG},
         {"seen", "x", -EBADMSG},
         {"seen", "0123456789abcdef0123456789abcdef0", -EBADMSG},
@@ -287,6 +327,7 @@ static void add_tests(Suite *s)
     add_test(s, "the_highest_values_stay", the_highest_values_stay);
     add_test(s, "only_so_many_pairs", only_so_many_pairs);
     add_test(s, "seen_is_a_set", seen_is_a_set);
+    add_test(s, "lasts", lasts);
     add_test(s, "what_is_printed_is_parsed", what_is_printed_is_parsed);
     add_test(s, "lines_that_make_no_sense", lines_that_make_no_sense);
     add_test(s, "never_claims_what_was_not_read", never_claims_what_was_not_read);

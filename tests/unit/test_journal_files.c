@@ -125,6 +125,48 @@ static void each_is_news_once(void)
     azm_journal_files_free(&files);
 }
 
+static bool counter_of(const struct azm_journal_files *files, const char *file, sd_id128_t *ret)
+{
+    const char *paths[] = {path(file), NULL};
+    _cleanup_journal_ sd_journal *j = NULL;
+    struct azm_place p;
+
+    must(sd_journal_open_files(&j, paths, 0) >= 0 && sd_journal_next(j) > 0 && azm_place_current(j, &p) == 0, file);
+    return azm_journal_files_counter(files, p.seqnum_id, ret);
+}
+
+/* Files with journald's names share one, in a folder and of a machine; others do not. */
+static void counters(void)
+{
+    static const char *const names[] = {"system.journal",   "user-1000.journal", "user-1@x.journal", "user-x.journal",
+                                        "systems.journal",  "user.journal",      "t.journal",        "remote-a.journal",
+                                        "system@y.journal", "other.journal"};
+    sd_id128_t all[ELEMENTSOF(names)];
+    struct azm_journal_files files = {0};
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+        bool is_others = i + 2 == ELEMENTSOF(names); /* by the machine id in its header */
+
+        make_small(names[i], "t0.journal");
+        if (is_others) {
+            int fd = open(path(names[i]), O_WRONLY | O_CLOEXEC);
+
+            must(fd >= 0 && pwrite(fd, "0123456789abcdef", 16, 40) == 16 && close(fd) == 0, "pwrite");
+        }
+        expect(azm_journal_files_have_counters(&files) == (i > 3));
+        expect(scan_dir(&files) == 0);
+    }
+    expect(azm_journal_files_have_counters(&files));
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        expect(counter_of(&files, names[i], &all[i]));
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        for (size_t k = 0; k < i; k++)
+            expect(sd_id128_equal(all[i], all[k]) == (i < 3 && k < 3));
+    make_small("new.journal", "t0.journal");
+    expect(!counter_of(&files, "new.journal", &all[0]));
+    azm_journal_files_free(&files);
+}
+
 /* A fault of whoever is told ends the scan, and the file stays news. */
 static void an_error(void)
 {
@@ -306,6 +348,7 @@ static void roots(void)
 
 static const struct journal_test tests[] = {
     {"each_is_news_once", each_is_news_once},
+    {"counters", counters},
     {"an_error", an_error},
     {"damaged_ones", damaged_ones},
     {"no_entry_to_be_found", no_entry_to_be_found},
