@@ -31,7 +31,6 @@ struct pump {
     struct azm_control *control;
     sd_event *event;
     sd_event_source *wake, *counting;
-    bool stopping;
     struct pump_counters counted; /* up to what is in the counters */
     struct azm_config *reread;    /* the configuration as it was last read anew; NULL: it is o.config */
 };
@@ -168,11 +167,10 @@ static int on_wake(sd_event_source *s, int fd, uint32_t events, void *userdata)
     (void)events;
     while (read(fd, &value, sizeof value) < 0 && errno == EINTR)
         ;
-    if (atomic_exchange(&p->reload, false) && !p->stopping)
+    if (atomic_exchange(&p->reload, false) && !p->service.stopping)
         reload(p);
-    if (atomic_load(&p->stop) && !p->stopping) {
-        p->stopping = p->service.stopping = true;
-        azm_pipeline_stop(p->service.pipeline);
+    if (atomic_load(&p->stop) && !p->service.stopping) {
+        azm_service_stop(&p->service);
     }
     return 0;
 }
@@ -189,7 +187,7 @@ static void on_change(void *userdata)
 {
     struct pump *p = userdata;
 
-    if (azm_exporter_wants_renewal(p->service.exporter) && !p->stopping)
+    if (azm_exporter_wants_renewal(p->service.exporter) && !p->service.stopping)
         renew_credentials(p);
     azm_service_changed(&p->service);
 }
@@ -205,6 +203,7 @@ static struct azm_pipeline_options pipeline_options(struct pump *p, const struct
         .exporter = p->service.exporter,
         .clock = &azm_system_clock,
         .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
+        .record = azm_otlp_limits_of(c->max_body_bytes, c->max_request_bytes),
         .schedule_delay_usec = c->schedule_delay_usec,
         .shutdown_timeout_usec = SHUTDOWN_TIMEOUT_USEC,
         .on_change = on_change,

@@ -10,51 +10,17 @@
 #include "core/guid.h"
 #include "core/utf8.h"
 #include "encode/otlp.h"
+#include "source/service_name.h"
 
 #define WORDS_MAX 512
 
 /* --- the record --- */
 
-static int add_attribute(struct azm_attribute *list, size_t *n, const char *key, const char *value)
-{
-    list[(*n)++] = (struct azm_attribute){.key = azm_text_of(key), .type = AZM_VALUE_TEXT, .text = azm_text_of(value)};
-    return 0;
-}
-
-/* Of azmonlog itself, with what [resource] adds. */
-static int encode_resource(const struct azm_config *config, struct azm_buf *out)
-{
-    _cleanup_free_ struct azm_attribute *list = calloc(config->resource.n + 2, sizeof *list);
-    char host[256] = "";
-    size_t n = 0;
-
-    if (!list)
-        return -ENOMEM;
-    gethostname(host, sizeof host - 1);
-    if (!azm_key_values_get(&config->resource, "service.name"))
-        add_attribute(list, &n, "service.name", "azmonlog");
-    if (!azm_key_values_get(&config->resource, "host.name"))
-        add_attribute(list, &n, "host.name", host);
-    for (size_t i = 0; i < config->resource.n; i++)
-        add_attribute(list, &n, config->resource.items[i].key, config->resource.items[i].value);
-    return azm_otlp_encode_resource(&(struct azm_otlp_encoder){0}, list, n, out);
-}
-
 static void random_uid(uint8_t uid[static 16], char text[static 33])
 {
-    char guid[AZM_GUID_MAX];
-    size_t n = 0;
-
-    azm_guid_make(guid);
-    for (const char *p = guid; *p; p++)
-        if (*p != '-')
-            text[n++] = *p;
-    text[n] = '\0';
-    for (size_t i = 0; i < 16; i++) {
-        const char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-        uid[i] = (uint8_t)strtoul(byte, NULL, 16);
-    }
+    azm_guid_bytes(uid);
+    for (size_t i = 0; i < 16; i++)
+        snprintf(text + 2 * i, 3, "%02x", uid[i]);
 }
 
 static int make_batch(const struct azm_config *config, char uid[static 33], struct azm_batch **ret)
@@ -69,7 +35,7 @@ static int make_batch(const struct azm_config *config, char uid[static 33], stru
 
     record.body = AZM_TEXT("test record of azmonlog check"); /* gcc 10 warns of it in the initializer */
     random_uid(record.uid, uid);
-    r = encode_resource(config, &resource);
+    r = azm_own_resource(config, &resource);
     if (r >= 0)
         r = azm_otlp_encode_record(&encoder, &record, &bytes);
     if (r >= 0)

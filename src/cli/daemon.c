@@ -100,10 +100,9 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
     struct daemon *d = userdata;
 
     (void)s;
-    d->service.stopping = true;
     azm_log(AZM_LOG_INFO, "%s: delivering what is read, then ending", strsignal((int)si->ssi_signo));
     sd_notify(0, "STOPPING=1\nSTATUS=delivering what is read");
-    azm_pipeline_stop(d->service.pipeline);
+    azm_service_stop(&d->service);
     return 0;
 }
 
@@ -353,6 +352,7 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     d->service.started_usec = azm_realtime_usec(&azm_system_clock);
     d->service.journald = !*d->config->journal_directory && d->config->journal_files.n == 0;
     d->service.journal_namespace = d->config->journal_namespace;
+    d->service.once = once;
     r = start_event_loop(d, err); /* first, so that a signal is never the end without order */
     if (r >= 0)
         r = azm_http_global_init(err);

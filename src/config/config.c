@@ -132,6 +132,8 @@ static const struct key {
      "the control socket (/run/azmonlog/control; with another directory=, control in there)"},
     {"state", "quarantine_max_bytes", azm_parse_size, FIELD(quarantine_max_bytes), "64M", KIB *KIB, KIB *KIB *KIB,
      "how large the file of refused records may become"},
+    {"metrics", "heartbeat", azm_parse_duration, FIELD(heartbeat_usec), "0", 0, 24 * HOUR,
+     "how often a record says that this azmonlog lives, and how it is (5min); 0: never"},
 };
 
 static const struct key *find_key(const char *section, const char *key)

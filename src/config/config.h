@@ -117,6 +117,8 @@ struct azm_config {
     size_t spool_max_bytes, spool_min_free_percent;
     char *control;               /* the control socket; "": cli_control_path decides */
     size_t quarantine_max_bytes; /* of the file of refused records */
+    /* [metrics] */
+    uint64_t heartbeat_usec; /* between two heartbeats; 0: none are sent */
 };
 
 /* Fills in the defaults: 0 or -ENOMEM. */

@@ -7,13 +7,18 @@
 #include "core/cleanup.h"
 #include "core/guid.h"
 
+void azm_guid_bytes(uint8_t ret[static 16])
+{
+    while (getrandom(ret, 16, 0) != 16) /* so few bytes come whole, unless a signal comes first */
+        ;
+}
+
 void azm_guid_make(char ret[static AZM_GUID_MAX])
 {
-    uint8_t b[16] = {0};
+    uint8_t b[16];
     size_t n = 0;
 
-    while (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) /* so few bytes come whole, unless a signal comes first */
-        ;
+    azm_guid_bytes(b);
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     for (size_t i = 0; i < sizeof b; i++) {

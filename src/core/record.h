@@ -67,8 +67,9 @@ struct azm_record {
     int severity;                     /* syslog severity 0..7; -1: none was given */
     bool has_body;                    /* false: the entry has no MESSAGE at all */
     struct azm_text body;
-    struct azm_text resource; /* the encoded OTLP Resource, see azm_otlp_put_resource */
-    uint8_t uid[16];          /* log.record.uid: same entry, same uid; see source/uid.h */
+    struct azm_text resource;   /* the encoded OTLP Resource, see azm_otlp_encode_resource */
+    struct azm_text event_name; /* valid UTF-8; empty: none */
+    uint8_t uid[16];            /* log.record.uid: same entry, same uid; see source/uid.h */
 
     bool has_trace_id, has_span_id;
     uint8_t trace_id[16], span_id[8];

@@ -21,11 +21,12 @@ enum {
     LOG_TRACE_ID = 9,
     LOG_SPAN_ID = 10,
     LOG_OBSERVED_TIME = 11,
+    LOG_EVENT_NAME = 12,
 };
 
 #define KEY_MAX 256        /* longer keys are not sent; journald's field names end at 64 */
 #define FIELD_OVERHEAD 11  /* a key and the longest length */
-#define FIXED_PART_MAX 256 /* all of LogRecord but body and attributes */
+#define FIXED_PART_MAX 256 /* all of LogRecord but body, attributes and event name */
 
 struct azm_otlp_limits azm_otlp_limits_of(size_t max_body_bytes, size_t max_request_bytes)
 {
@@ -258,7 +259,7 @@ int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *
             return k;
     }
 
-    k = azm_buf_reserve(out, FIXED_PART_MAX + body.len + 2 * FIELD_OVERHEAD + e->attributes.len);
+    k = azm_buf_reserve(out, FIXED_PART_MAX + body.len + r->event_name.len + 3 * FIELD_OVERHEAD + e->attributes.len);
     if (k < 0)
         return k;
     /* In the order of field numbers, as a generic packer writes them. */
@@ -283,6 +284,8 @@ int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *
         p = azm_put_bytes(p, LOG_SPAN_ID, r->span_id, sizeof r->span_id);
     if (r->observed_time_unix_nano)
         p = azm_put_fixed64(p, LOG_OBSERVED_TIME, r->observed_time_unix_nano);
+    if (r->event_name.len > 0)
+        p = azm_put_bytes(p, LOG_EVENT_NAME, r->event_name.s, r->event_name.len);
     out->len = (size_t)(p - out->data);
     return 0;
 }

@@ -56,5 +56,12 @@ struct azm_figures {
     const char *reload_error; /* NULL: the last one went well */
 };
 
+/* What status calls it: delivering, retrying, held, stopping. */
+const char *azm_figures_state(const struct azm_figures *f);
+
+/* How many records the destination has not acknowledged: behind the position, or safe in the spool. False: not known.
+ */
+bool azm_figures_behind(const struct azm_figures *f, uint64_t *ret);
+
 /* As docs/status.md has it; NULL when memory is out. */
 json_t *azm_figures_json(const struct azm_figures *f);

@@ -28,7 +28,7 @@ static double seconds(uint64_t usec)
     return (double)usec / (double)AZM_USEC_PER_SEC;
 }
 
-static const char *name_state(const struct azm_figures *f)
+const char *azm_figures_state(const struct azm_figures *f)
 {
     if (f->stopping)
         return "stopping";
@@ -55,14 +55,19 @@ static json_t *lag(const struct azm_source_status *s)
                      s->lag_up_to, "seconds", seconds(s->lag_usec));
 }
 
-/* What the destination has not acknowledged: behind the position, or safe in the spool. */
+bool azm_figures_behind(const struct azm_figures *f, uint64_t *ret)
+{
+    *ret = f->source.lag_records + (f->spool_is_source ? 0 : f->outbox.spool.records);
+    return f->source.lag_known;
+}
+
 static json_t *behind(const struct azm_figures *f)
 {
-    uint64_t in_spool = f->spool_is_source ? 0 : f->outbox.spool.records;
+    uint64_t records;
+    bool known = azm_figures_behind(f, &records);
 
-    return json_pack("{s:o, s:b, s:f}", "records",
-                     f->source.lag_known ? count(f->source.lag_records + in_spool) : json_null(), "up_to",
-                     f->source.lag_up_to, "seconds", seconds(f->behind_usec));
+    return json_pack("{s:o, s:b, s:f}", "records", known ? count(records) : json_null(), "up_to", f->source.lag_up_to,
+                     "seconds", seconds(f->behind_usec));
 }
 
 static json_t *rate(uint64_t records, double per_second)
@@ -196,13 +201,13 @@ json_t *azm_figures_json(const struct azm_figures *f)
                      "s:o, s:o, s:o, s:o,"
                      " s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
                      "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state",
-                     name_state(f), "started", time_or_null(f->started_usec), "destination", f->destination, "journal",
-                     f->source.name, "journal_error", text_or_null(f->source_error), "acknowledged", "cursor",
-                     f->source.cursor, "received", time_or_null(f->source.acknowledged_usec), "lag", lag(&f->source),
-                     "behind", behind(f), "read", rate(f->read, f->read_per_second), "delivered", delivered(f),
-                     "in_flight", "batches", count(f->exporter.outstanding), "failures", count(f->exporter.failures),
-                     "error", error(f), "answers", answers(&f->answers), "latency", latency(f), "services", services(f),
-                     "token", token(f), "losses", losses(&f->source.losses), "quarantine", quarantine(f), "throttling",
-                     throttling(&f->exporter), "spool", spool(&f->outbox), "config", "reloads", count(f->reloads),
-                     "last_reload_error", f->reload_error);
+                     azm_figures_state(f), "started", time_or_null(f->started_usec), "destination", f->destination,
+                     "journal", f->source.name, "journal_error", text_or_null(f->source_error), "acknowledged",
+                     "cursor", f->source.cursor, "received", time_or_null(f->source.acknowledged_usec), "lag",
+                     lag(&f->source), "behind", behind(f), "read", rate(f->read, f->read_per_second), "delivered",
+                     delivered(f), "in_flight", "batches", count(f->exporter.outstanding), "failures",
+                     count(f->exporter.failures), "error", error(f), "answers", answers(&f->answers), "latency",
+                     latency(f), "services", services(f), "token", token(f), "losses", losses(&f->source.losses),
+                     "quarantine", quarantine(f), "throttling", throttling(&f->exporter), "spool", spool(&f->outbox),
+                     "config", "reloads", count(f->reloads), "last_reload_error", f->reload_error);
 }

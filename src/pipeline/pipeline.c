@@ -33,6 +33,12 @@ struct azm_pipeline {
     struct azm_batch *batch; /* being filled; NULL: none */
     bool due;                /* seal it as soon as there is room */
     bool first_batch;
+    bool from_source; /* it has records of the source, not only notices */
+
+    /* A notice that was given: it waits for the batch, is in it, or in the outbox's batch of this number. */
+    struct azm_buf notice, notice_resource;
+    bool notice_in_batch;
+    uint64_t notice_number;
 
     /* The record that was read last, encoded; `pending` while it waits for a batch. */
     struct azm_text record, resource;
@@ -159,6 +165,11 @@ static int note_position(struct azm_pipeline *p)
     return r == 0 && noticed && k > 0 ? ops->position(p->o.source, azm_batch_position(p->batch), &p->words) : MIN(r, 0);
 }
 
+static int note_position_near_limit(struct azm_pipeline *p)
+{
+    return azm_batch_room(p->batch) < MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES) ? note_position(p) : 0;
+}
+
 /* Hands the batch over: 1; 0 if the window is full (not asked with `force`); -errno. */
 static int seal(struct azm_pipeline *p, bool force)
 {
@@ -170,7 +181,8 @@ static int seal(struct azm_pipeline *p, bool force)
     }
     if (!force && !azm_outbox_has_room(p->o.outbox))
         return 0;
-    if (!p->pending) { /* else the source is one record ahead, and the batch has noted what it could */
+    /* Where the source is one record ahead, the batch has noted what it could. */
+    if (p->from_source && !p->pending) {
         r = note_position(p);
         if (r < 0)
             return r;
@@ -185,7 +197,9 @@ static int seal(struct azm_pipeline *p, bool force)
     p->batch = NULL;
     if (r < 0)
         return r;
-    p->due = false;
+    if (p->notice_in_batch)
+        p->notice_number = azm_outbox_submitted(p->o.outbox);
+    p->notice_in_batch = p->from_source = p->due = false;
     sd_event_source_set_enabled(p->batch_timer, SD_EVENT_OFF);
     take_position(p);
     return 1;
@@ -226,15 +240,14 @@ static int place(struct azm_pipeline *p)
     }
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
-    if (azm_batch_records(p->batch) == 1)
+    if (!p->from_source)
         *azm_batch_oldest_usec(p->batch) = p->received_usec;
+    p->from_source = true;
     p->pending = false;
     p->largest_bytes = MAX(p->largest_bytes, p->record.len);
-    if (azm_batch_room(p->batch) < MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES)) {
-        r = note_position(p);
-        if (r < 0)
-            return r;
-    }
+    r = note_position_near_limit(p);
+    if (r < 0)
+        return r;
     if (azm_batch_full(p->batch)) {
         p->due = true;
         return seal(p, false);
@@ -269,6 +282,55 @@ static int read_record(struct azm_pipeline *p)
         return r;
     p->records_read++;
     return 1;
+}
+
+/* --- notices --- */
+
+bool azm_pipeline_notice_waits(const struct azm_pipeline *p)
+{
+    return p->notice.len > 0 || p->notice_in_batch || azm_outbox_acknowledged(p->o.outbox) < p->notice_number;
+}
+
+/* Puts a notice that waits into the batch, beyond its limit of records: 1 also if there is none; 0 if it must wait for
+ * room (not asked with `force`); -errno. */
+static int place_notice(struct azm_pipeline *p, bool force)
+{
+    int r = p->batch || p->notice.len == 0 ? 0 : open_batch(p);
+
+    if (r < 0 || p->notice.len == 0)
+        return r < 0 ? r : 1;
+    r = azm_batch_add_beyond(p->batch, azm_buf_text(&p->notice_resource), azm_buf_text(&p->notice));
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    if (r == 0) {
+        p->due = true;
+        r = seal(p, force);
+        return r <= 0 ? r : place_notice(p, force); /* an empty batch takes every record */
+    }
+    azm_buf_clear(&p->notice);
+    p->notice_in_batch = true;
+    if (p->from_source && !p->pending) { /* less room than it was */
+        r = note_position_near_limit(p);
+        if (r < 0)
+            return r;
+    }
+    return 1;
+}
+
+void azm_pipeline_give_notice(struct azm_pipeline *p, struct azm_text resource, const struct azm_record *rec)
+{
+    int r;
+
+    azm_buf_clear(&p->notice_resource);
+    r = azm_buf_append(&p->notice_resource, resource.s, resource.len);
+    if (r >= 0)
+        r = azm_otlp_encode_record(&p->encoder, rec, &p->notice);
+    if (r < 0)
+        azm_error_set(&p->words, r, "out of memory");
+    else
+        r = place_notice(p, false);
+    if (r < 0)
+        fail(p, r);
 }
 
 /* --- flushes --- */
@@ -360,7 +422,9 @@ static void finish(struct azm_pipeline *p, enum state state)
     sd_event_source_set_enabled(p->turn, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_io, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
-    r = seal(p, true);
+    r = place_notice(p, true);
+    if (r >= 0)
+        r = seal(p, true);
     if (r >= 0)
         r = go_on_flushing(p);
     if (r >= 0)
@@ -528,6 +592,8 @@ static int go_on(struct azm_pipeline *p)
     if (p->due || p->state != RUNNING)
         r = seal(p, p->state != RUNNING);
     if (r >= 0)
+        r = place_notice(p, false);
+    if (r >= 0)
         r = go_on_flushing(p);
     if (r >= 0 && p->state != RUNNING)
         r = save_idle_position(p);
@@ -640,6 +706,8 @@ struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p)
     azm_batch_free(p->batch);
     azm_otlp_encoder_free(&p->encoder);
     azm_buf_free(&p->own_record);
+    azm_buf_free(&p->notice);
+    azm_buf_free(&p->notice_resource);
     azm_buf_free(&p->own_resource);
     azm_buf_free(&p->acknowledged);
     free(p);

@@ -57,6 +57,14 @@ int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, 
  * called before the source is configured anew. 0 or -ENOMEM, and all is as before. */
 int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_options *o);
 
+/* Sends a record of azmonlog's own along with the others, or alone when there are none. It is none of the source's: it
+ * is not counted as read, and it neither has a position nor moves one. It is given up when the pipeline ends before it
+ * is acknowledged. Only while none waits; both are copied. */
+void azm_pipeline_give_notice(struct azm_pipeline *p, struct azm_text resource, const struct azm_record *rec);
+
+/* Was one given that is not acknowledged? */
+bool azm_pipeline_notice_waits(const struct azm_pipeline *p);
+
 uint64_t azm_pipeline_records_read(const struct azm_pipeline *p);
 
 /* When the first record that was read and is not acknowledged was received (realtime). 0: there is none, or, where

@@ -1,12 +1,74 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "export/destination.h"
+#include "pipeline/heartbeat.h"
 #include "pipeline/service.h"
+#include "source/service_name.h"
 
 #define LOOK_USEC AZM_USEC_PER_SEC /* a change of state is seen at once, any other in this time */
 #define SAMPLE_ACCURACY_USEC (AZM_USEC_PER_SEC / 2)
+#define HEARTBEAT_ACCURACY_USEC (100 * AZM_USEC_PER_MSEC)
+
+/* --- heartbeats --- */
+
+static void arm_heartbeat(struct azm_service *v, uint64_t delay_usec)
+{
+    if (!v->heartbeat_timer)
+        return;
+    (void)sd_event_source_set_time_relative(v->heartbeat_timer, delay_usec);
+    (void)sd_event_source_set_enabled(v->heartbeat_timer, v->heartbeat_usec > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static void set_heartbeat(struct azm_service *v, uint64_t interval_usec)
+{
+    bool same = v->heartbeat_usec == interval_usec;
+
+    v->heartbeat_usec = interval_usec;
+    v->heartbeat_due = v->heartbeat_due && interval_usec > 0;
+    if (!same)
+        arm_heartbeat(v, 0);
+}
+
+/* Sends one, or as soon as the one before is acknowledged: while nothing is, there never is more than one that waits.
+ */
+static void beat(struct azm_service *v)
+{
+    struct azm_heartbeat heartbeat;
+    struct azm_figures f;
+    struct azm_record record;
+
+    v->heartbeat_due = azm_pipeline_notice_waits(v->pipeline);
+    if (v->heartbeat_due)
+        return;
+    azm_service_measure(v, &f);
+    azm_heartbeat_record(&f, &heartbeat, &record);
+    azm_pipeline_give_notice(v->pipeline, azm_buf_text(&v->resource), &record);
+}
+
+static int on_heartbeat_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct azm_service *v = userdata;
+
+    (void)s;
+    (void)usec;
+    beat(v);
+    arm_heartbeat(v, v->heartbeat_usec);
+    return 0;
+}
+
+void azm_service_stop(struct azm_service *v)
+{
+    bool first = !v->stopping;
+
+    v->stopping = true;
+    if (first && v->heartbeat_timer && v->heartbeat_usec > 0)
+        beat(v);
+    set_heartbeat(v, 0);
+    azm_pipeline_stop(v->pipeline);
+}
 
 /* --- the destination --- */
 
@@ -33,10 +95,13 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
                         struct azm_error *err)
 {
     _cleanup_(azm_destination_free) struct azm_destination destination = {0};
+    _cleanup_(azm_buf_free) struct azm_buf resource = {0};
     struct azm_exporter_options o;
     struct azm_tokens *tokens;
     int r = azm_destination_init(&destination, c, err);
 
+    if (r >= 0 && azm_own_resource(c, &resource) < 0)
+        r = azm_error_set(err, ENOMEM, "out of memory");
     if (r >= 0)
         r = take_tokens(v, &destination, &tokens, err);
     if (r < 0)
@@ -53,12 +118,17 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
     v->tokens = tokens;
     swap_strings(&v->identity, &destination.identity);
     swap_strings(&v->destination, &destination.name);
+    azm_buf_free(&v->resource);
+    v->resource = azm_buf_take(&resource);
+    set_heartbeat(v, c->heartbeat_usec);
     return 0;
 }
 
 void azm_service_clear(struct azm_service *v)
 {
     sd_event_source_disable_unref(v->sample_timer);
+    sd_event_source_disable_unref(v->heartbeat_timer);
+    azm_buf_free(&v->resource);
     azm_tokens_unref(v->tokens);
     free(v->destination);
     free(v->identity);
@@ -212,6 +282,8 @@ void azm_service_changed(struct azm_service *v)
     if (azm_monotonic_usec(&azm_system_clock) >= v->looked_usec + LOOK_USEC ||
         azm_exporter_state(v->exporter) != v->state)
         look(v, &f);
+    if (v->heartbeat_due)
+        beat(v);
 }
 
 static void sample(struct azm_service *v)
@@ -235,9 +307,17 @@ static int on_sample_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 int azm_service_watch(struct azm_service *v, sd_event *event)
 {
+    int r;
+
     sample(v);
-    return sd_event_add_time_relative(event, &v->sample_timer, CLOCK_MONOTONIC, AZM_TREND_INTERVAL_USEC,
-                                      SAMPLE_ACCURACY_USEC, on_sample_timer, v);
+    r = sd_event_add_time_relative(event, &v->sample_timer, CLOCK_MONOTONIC, AZM_TREND_INTERVAL_USEC,
+                                   SAMPLE_ACCURACY_USEC, on_sample_timer, v);
+    if (r < 0 || v->once)
+        return r;
+    r = sd_event_add_time_relative(event, &v->heartbeat_timer, CLOCK_MONOTONIC, 0, HEARTBEAT_ACCURACY_USEC,
+                                   on_heartbeat_timer, v);
+    arm_heartbeat(v, 0);
+    return r;
 }
 
 /* --- status --- */

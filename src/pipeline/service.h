@@ -23,6 +23,8 @@ struct azm_service {
     bool journald;                  /* the source is a journal that a journald writes; */
     const char *journal_namespace;  /* which one, "": the default one */
 
+    bool once; /* it ends when all is delivered, and sends no heartbeats */
+
     bool stopping;
     uint64_t started_usec; /* realtime */
     uint64_t reloads;
@@ -33,6 +35,11 @@ struct azm_service {
     enum azm_exporter_state state; /* and what the exporter was then */
     struct azm_trend trend;
     sd_event_source *sample_timer;
+
+    struct azm_buf resource; /* encoded, of azmonlog itself */
+    uint64_t heartbeat_usec; /* 0: none */
+    bool heartbeat_due;      /* as soon as the one before is acknowledged */
+    sd_event_source *heartbeat_timer;
 };
 
 /* Starts the exporter, or makes a running one go by this configuration, with the tokens that are there if they are for
@@ -46,9 +53,12 @@ void azm_service_clear(struct azm_service *v);
 /* Answers requests of the control socket: status, trend, flush, journal; `userdata` is the service. */
 void azm_service_answer(struct azm_control_request *rq, const json_t *message, void *userdata);
 
-/* From now on it knows since when it is well or not, and what it was like in the last hour; to be called when all parts
- * are there. 0 or -errno. */
+/* From now on it knows since when it is well or not, and what it was like in the last hour, and sends heartbeats; to be
+ * called when all parts are there. 0 or -errno. */
 int azm_service_watch(struct azm_service *v, sd_event *event);
+
+/* Ends the pipeline in good order, with a last heartbeat; calling it again ends the waiting. */
+void azm_service_stop(struct azm_service *v);
 
 /* Something has changed that may be for good or bad. */
 void azm_service_changed(struct azm_service *v);

@@ -26,7 +26,6 @@ struct azm_entry_reader {
     struct azm_own_process own; /* pid 0: skip nothing */
     char own_comm[16], own_pid[24], own_invocation[40];
     struct azm_losses *losses; /* NULL: not counted */
-    char host_name[HOST_NAME_MAX + 1], machine_id[33];
     size_t keep_bytes;           /* of a value: one more than the encoder keeps, so that it sees what was cut */
     uint8_t row_of[FIELD_SLOTS]; /* by the name's hash: number of a row of fields[], from 1; 0: none */
 
@@ -196,17 +195,7 @@ size_t azm_entry_largest_field(const struct azm_entry_reader *e)
 
 int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret)
 {
-    sd_id128_t machine;
-    struct azm_identity id = {0};
-
-    if (!*e->host_name && gethostname(e->host_name, sizeof e->host_name - 1) < 0)
-        *e->host_name = '\0';
-    if (!*e->machine_id && sd_id128_get_machine(&machine) >= 0)
-        sd_id128_to_string(machine, e->machine_id);
-    id.identifier = AZM_TEXT("azmonlog");
-    id.host_name = azm_text_of(e->host_name);
-    id.machine_id = azm_text_of(e->machine_id);
-    return azm_resources_get(e->resources, &id, ret);
+    return azm_resources_get_own(e->resources, ret);
 }
 
 void azm_entry_begin(struct azm_entry_reader *e)

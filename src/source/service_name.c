@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -226,4 +228,34 @@ int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, st
     }
     *ret = (struct azm_text){(const char *)c->resource.data, c->resource.len};
     return 0;
+}
+
+int azm_resources_get_own(struct azm_resources *r, struct azm_text *ret)
+{
+    char host[HOST_NAME_MAX + 1] = "", machine[SD_ID128_STRING_MAX] = "";
+    struct azm_identity id = {.identifier = AZM_TEXT("azmonlog")};
+    sd_id128_t machine_id;
+
+    if (gethostname(host, sizeof host - 1) == 0)
+        id.host_name = azm_text_of(host);
+    if (sd_id128_get_machine(&machine_id) >= 0)
+        id.machine_id = azm_text_of(sd_id128_to_string(machine_id, machine));
+    return azm_resources_get(r, &id, ret);
+}
+
+int azm_own_resource(const struct azm_config *config, struct azm_buf *ret)
+{
+    struct azm_resources *r;
+    struct azm_text resource;
+    int k = azm_resources_new(config, &r);
+
+    if (k < 0)
+        return k;
+    k = azm_resources_get_own(r, &resource);
+    if (k == 0) {
+        azm_buf_clear(ret);
+        k = azm_buf_append(ret, resource.s, resource.len);
+    }
+    azm_resources_free(r);
+    return k;
 }

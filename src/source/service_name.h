@@ -46,3 +46,9 @@ struct azm_resources *azm_resources_free(struct azm_resources *r);
  * service its own unit); the unit last seen with the same boot and _PID; SYSLOG_IDENTIFIER; _COMM. Sessions
  * and scopes are no services, so they go by the identifier; the kernel is "kernel". */
 int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret);
+
+/* The Resource of this program on this host, for records of our own: the same. */
+int azm_resources_get_own(struct azm_resources *r, struct azm_text *ret);
+
+/* The same for whoever needs no other: replaces the content of `ret`. 0 or -ENOMEM. */
+int azm_own_resource(const struct azm_config *config, struct azm_buf *ret);

@@ -358,5 +358,25 @@ def without_a_spool(out):
         s.r.check_clean(check)
 
 
+def heartbeats(out):
+    """An action that beats, also without messages; what it says is of rsyslogd's own host, and no row of the spool waits for it."""
+    with Setup(out, more=SHIPPED + ' metrics.heartbeat="300ms"') as s:
+        s.r.start()
+        wait_for(lambda: len(s.azure.records()) >= 3, "three heartbeats")
+        s.r.say(message("it is full"))
+        wait_for(lambda: any(r["body"] == "it is full" for r in s.azure.records()), "the message")
+        wait_for(lambda: status(s.state)["lag"]["records"] == 0, "its acknowledgement")
+        known = len(s.azure.records())
+        wait_for(lambda: len(s.azure.records()) >= known + 2, "two more heartbeats")
+        told = status(s.state)
+        s.r.check_clean(check)
+        beats = [r for r in s.azure.records() if r.get("event_name") == "azmonlog.heartbeat"]
+        equal("one message", len(s.azure.records()) - len(beats), 1)
+        equal("and one was read", (told["read"]["records"], told["spool"]["records"]), (1, 0))
+        equal("of azmonlog on this host", (beats[0]["service"], beats[0]["host"]), ("azmonlog", os.uname().nodename))
+        equal("of this action", {r["attributes"]["azmonlog.heartbeat.source"] for r in beats}, {s.state})
+        equal("states", [r["attributes"]["azmonlog.heartbeat.state"] for r in beats], ["delivering"] * (len(beats) - 1) + ["stopping"])
+
+
 run(kinds_of_messages, templates, two_destinations, three_workers, many_names, a_daemon, as_nobody, rotated_credentials, refused_credentials,
-    asked, counters, idle_end, without_a_spool)
+    asked, counters, heartbeats, idle_end, without_a_spool)

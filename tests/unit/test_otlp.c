@@ -184,6 +184,8 @@ static size_t pack_with_protobuf_c(const struct azm_record *r, uint8_t **ret)
         m.trace_id = (ProtobufCBinaryData){.data = (uint8_t *)r->trace_id, .len = sizeof r->trace_id};
     if (r->has_span_id)
         m.span_id = (ProtobufCBinaryData){.data = (uint8_t *)r->span_id, .len = sizeof r->span_id};
+    if (r->event_name.len > 0)
+        m.event_name = azm_arena_copy(&arena, r->event_name.s, r->event_name.len + 1);
     *ret = azm_arena_alloc(&arena, otlp__log_record__get_packed_size(&m));
     return otlp__log_record__pack(&m, *ret);
 }
@@ -203,6 +205,7 @@ START_TEST(same_bytes_as_protobuf_c)
             .has_trace_id = prng_next(&p) & 1,
             .has_span_id = prng_next(&p) & 1,
             .trace_flags = (uint32_t)(prng_next(&p) & 1 ? prng_next(&p) : prng_below(&p, 2)),
+            .event_name = prng_below(&p, 4) ? AZM_TEXT("") : random_text(&p, 1 + prng_below(&p, 600)),
         };
         uint8_t *expected;
         size_t len;
