@@ -50,6 +50,8 @@ static char *make_name(const char *section, const char *key)
         return strdup(section);
     if (strcmp(section, "state") == 0 && strcmp(key, "spool_after") == 0)
         return NULL; /* everything goes through the spool */
+    if (strcmp(section, "metrics") == 0 && strcmp(key, "heartbeat") != 0)
+        return NULL; /* rsyslog has impstats */
     r = asprintf(&name, "%s.%s", section, key);
     return r < 0 ? NULL : name;
 }
@@ -171,6 +173,8 @@ static int set_from_file(void *userdata, const char *section, const char *key, c
                          bool is_public, struct azm_error *err)
 {
     if (strcmp(section, "journal") == 0 && strcmp(key, "max_body_bytes") != 0)
+        return 0;
+    if (strcmp(section, "metrics") == 0 && strcmp(key, "heartbeat") != 0)
         return 0;
     if (strcmp(section, "state") == 0 && (strcmp(key, "directory") == 0 || strcmp(key, "control") == 0))
         return 0;

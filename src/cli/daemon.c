@@ -8,6 +8,8 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
+#include "cli/metrics_file.h"
+#include "cli/metrics_server.h"
 #include "core/log.h"
 #include "pipeline/service.h"
 #include "source/journal.h"
@@ -25,6 +27,8 @@ struct daemon {
     struct azm_quarantine *quarantine; /* the exporter's thread's */
     struct azm_service service;        /* what it consists of */
     struct azm_control *control;
+    struct azm_metrics_server *metrics_server;
+    struct azm_metrics_file *metrics_file;
     sd_event *event;
     sd_event_source *status_timer, *watchdog_timer;
     uint64_t watchdog_usec; /* 0: none */
@@ -33,6 +37,8 @@ struct daemon {
 /* From the top down. */
 static void daemon_free(struct daemon *d)
 {
+    azm_metrics_server_free(d->metrics_server);
+    azm_metrics_file_free(d->metrics_file);
     azm_pipeline_free(d->service.pipeline); /* answers flushes that wait */
     azm_control_free(d->control);
     azm_outbox_free(d->service.outbox);
@@ -225,6 +231,10 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
         key = "[state] control=";
     else if (old->quarantine_max_bytes != new->quarantine_max_bytes)
         key = "[state] quarantine_max_bytes=";
+    else if (strcmp(old->metrics_listen, new->metrics_listen) != 0)
+        key = "[metrics] listen=";
+    else if (strcmp(old->metrics_textfile, new->metrics_textfile) != 0)
+        key = "[metrics] textfile=";
     return key ? azm_error_set(err, EINVAL, "%s cannot change while azmonlog runs; restart it", key) : 0;
 }
 
@@ -343,6 +353,23 @@ static int open_control(struct daemon *d, struct azm_error *err)
     return r;
 }
 
+/* The same is true of metrics. */
+static int open_metrics(struct daemon *d, struct azm_error *err)
+{
+    int r = 0;
+
+    if (*d->config->metrics_textfile)
+        r = azm_metrics_file_new(d->event, d->config->metrics_textfile, &d->service, &d->metrics_file, err);
+    if (r < 0 || !*d->config->metrics_listen)
+        return r;
+    r = azm_metrics_server_new(d->event, d->config->metrics_listen, &d->service, &d->metrics_server, err);
+    if (r < 0 && r != -ENOMEM) {
+        azm_log(AZM_LOG_ERROR, "%s; nobody can ask for metrics", err->words);
+        return 0;
+    }
+    return r;
+}
+
 static int set_up(struct daemon *d, bool once, struct azm_error *err)
 {
     struct azm_journal_options journal = {.config = d->config};
@@ -374,7 +401,10 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     if (r < 0)
         return r;
     r = azm_service_watch(&d->service, d->event);
-    return r < 0 ? azm_error_set(err, r, "cannot set up the event loop: %m") : open_control(d, err);
+    if (r < 0)
+        return azm_error_set(err, r, "cannot set up the event loop: %m");
+    r = open_control(d, err);
+    return r < 0 || once ? r : open_metrics(d, err);
 }
 
 static int run(struct daemon *d, bool once)

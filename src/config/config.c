@@ -134,6 +134,10 @@ static const struct key {
      "how large the file of refused records may become"},
     {"metrics", "heartbeat", azm_parse_duration, FIELD(heartbeat_usec), "0", 0, 24 * HOUR,
      "how often a record says that this azmonlog lives, and how it is (5min); 0: never"},
+    {"metrics", "listen", azm_parse_listen, FIELD(metrics_listen), "", 0, 0,
+     "where this host may ask for metrics, /healthz and /readyz over HTTP: 127.0.0.1:9469"},
+    {"metrics", "textfile", azm_parse_textfile, FIELD(metrics_textfile), "", 0, 0,
+     "a file of metrics for node_exporter: /var/lib/prometheus/node-exporter/azmonlog.prom"},
 };
 
 static const struct key *find_key(const char *section, const char *key)
@@ -262,6 +266,8 @@ void azm_config_free(struct azm_config *c)
         &c->state_directory,
         &c->control,
         &c->journal_namespace,
+        &c->metrics_listen,
+        &c->metrics_textfile,
     };
 
     for (size_t i = 0; i < ELEMENTSOF(strings); i++)

@@ -119,6 +119,8 @@ struct azm_config {
     size_t quarantine_max_bytes; /* of the file of refused records */
     /* [metrics] */
     uint64_t heartbeat_usec; /* between two heartbeats; 0: none are sent */
+    char *metrics_listen;    /* address and port; "": nowhere */
+    char *metrics_textfile;  /* a path; "": none */
 };
 
 /* Fills in the defaults: 0 or -ENOMEM. */

@@ -12,6 +12,7 @@
 
 #include "config/config_value.h"
 #include "config/credential_path.h"
+#include "config/listen_address.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/timespan.h"
@@ -34,6 +35,28 @@ int azm_parse_path(struct azm_config *c, void *field, const struct azm_assignmen
     if (*a->value && *a->value != '/')
         return azm_error_set(err, EINVAL, "'%s' is not an absolute path", a->value);
     return azm_parse_string(c, field, a, err);
+}
+
+int azm_parse_listen(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+
+    if (*a->value && !HAVE_MICROHTTPD)
+        return azm_error_set(err, ENOTSUP, "this azmonlog was built without libmicrohttpd; there is textfile=");
+    if (*a->value && azm_listen_address(a->value, &address, &len, err) < 0)
+        return -EINVAL;
+    return azm_parse_string(c, field, a, err);
+}
+
+int azm_parse_textfile(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    size_t len = strlen(a->value), suffix = strlen(".prom");
+
+    if (len > 0 && (len < suffix || strcmp(a->value + len - suffix, ".prom") != 0))
+        return azm_error_set(err, EINVAL, "'%s' does not end in .prom, and node_exporter reads no other file",
+                             a->value);
+    return azm_parse_path(c, field, a, err);
 }
 
 /* A file that is needed at run time: better said at the start than held for ever. */

@@ -18,6 +18,8 @@ typedef int (*azm_config_parse_t)(struct azm_config *c, void *field, const struc
 
 int azm_parse_string(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_path(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_listen(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_textfile(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_duration(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

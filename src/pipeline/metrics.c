@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "pipeline/metrics.h"
+
+enum {
+    BUILD_INFO,
+    START_TIME,
+    CONDITION,
+    CONDITION_SINCE,
+    READ,
+    DELIVERED,
+    QUARANTINED,
+    REJECTED,
+    TRUNCATED,
+    REQUESTS,
+    REQUESTS_FAILED,
+    REQUESTS_THROTTLED,
+    REQUEST_DURATION,
+    SENT_BYTES,
+    BATCHES_IN_FLIGHT,
+    REQUESTS_ALLOWED,
+    REQUESTS_ALLOWED_MAX,
+    BATCH_DELAY,
+    BEHIND_SECONDS,
+    BEHIND_RECORDS,
+    LAG_SECONDS,
+    LAG_RECORDS,
+    ACKNOWLEDGED,
+    GAPS,
+    GAP_ENTRIES,
+    SUPPRESSED,
+    MISSED_KERNEL,
+    UNREADABLE,
+    DAMAGED_FILES,
+    QUARANTINE_RECORDS,
+    QUARANTINE_BYTES,
+    QUARANTINE_MAX_BYTES,
+    SPOOL_ACTIVE,
+    SPOOL_FULL,
+    SPOOL_BATCHES,
+    SPOOL_RECORDS,
+    SPOOL_BYTES,
+    SPOOL_MAX_BYTES,
+    SPOOL_LOST,
+    TOKEN_EXPIRY,
+    TOKENS_ACQUIRED,
+    TOKEN_FAILED,
+    RELOADS,
+    RELOAD_FAILED,
+    SERVICE_RECORDS,
+    SERVICE_BYTES,
+};
+
+#define COUNTER AZM_METRIC_COUNTER
+#define GAUGE AZM_METRIC_GAUGE
+
+static const struct azm_metric metrics[] = {
+    [BUILD_INFO] = {"azmonlog_build_info", "", GAUGE, "The version that runs; always 1."},
+    [START_TIME] = {"azmonlog_start_time_seconds", "seconds", GAUGE, "When the process was started."},
+    [CONDITION] = {"azmonlog_condition", "", GAUGE, "1 for what it is now: well, behind, throttled or held."},
+    [CONDITION_SINCE] = {"azmonlog_condition_since_timestamp_seconds", "seconds", GAUGE, "Since when it is that."},
+    [READ] = {"azmonlog_records_read", "", COUNTER, "Records that were read from the journal."},
+    [DELIVERED] = {"azmonlog_records_delivered", "", COUNTER, "Records that the destination has acknowledged."},
+    [QUARANTINED] = {"azmonlog_records_quarantined", "", COUNTER, "Records that went into the quarantine."},
+    [REJECTED] = {"azmonlog_records_rejected", "", COUNTER, "Records that a partial success has rejected."},
+    [TRUNCATED] = {"azmonlog_records_truncated", "", COUNTER, "Records that were delivered truncated."},
+    [REQUESTS] = {"azmonlog_requests", "", COUNTER, "Requests that were sent, failed ones, too."},
+    [REQUESTS_FAILED] = {"azmonlog_requests_failed", "", COUNTER, "Requests that failed."},
+    [REQUESTS_THROTTLED] = {"azmonlog_requests_throttled", "", COUNTER, "Requests that were answered with 429."},
+    [REQUEST_DURATION] = {"azmonlog_request_duration_seconds", "seconds", AZM_METRIC_HISTOGRAM,
+                          "From a request to its answer."},
+    [SENT_BYTES] = {"azmonlog_sent_bytes", "bytes", COUNTER, "Bytes of bodies of requests, as they went out."},
+    [BATCHES_IN_FLIGHT] = {"azmonlog_batches_in_flight", "", GAUGE, "Batches that were sent, and not acknowledged."},
+    [REQUESTS_ALLOWED] = {"azmonlog_requests_allowed", "", GAUGE, "Requests allowed at once now."},
+    [REQUESTS_ALLOWED_MAX] = {"azmonlog_requests_allowed_max", "", GAUGE, "The same, when all is well."},
+    [BATCH_DELAY] = {"azmonlog_batch_delay_seconds", "seconds", GAUGE,
+                     "How long batches wait for more records because of 429; 0: as configured."},
+    [BEHIND_SECONDS] = {"azmonlog_behind_seconds", "seconds", GAUGE,
+                        "Age of the first record that was read and is not acknowledged by the destination."},
+    [BEHIND_RECORDS] = {"azmonlog_behind_records", "", GAUGE,
+                        "Records that the destination has not acknowledged, in the journal and in the spool; at most."},
+    [LAG_SECONDS] = {"azmonlog_lag_seconds", "seconds", GAUGE, "Age of the first entry behind the saved position."},
+    [LAG_RECORDS] = {"azmonlog_lag_records", "", GAUGE, "Entries of the journal behind the saved position; at most."},
+    [ACKNOWLEDGED] = {"azmonlog_acknowledged_timestamp_seconds", "seconds", GAUGE,
+                      "When the entry at the saved position was received by journald."},
+    [GAPS] = {"azmonlog_journal_gaps", "", COUNTER, "Gaps in the journal, since the first start."},
+    [GAP_ENTRIES] = {"azmonlog_journal_gap_entries", "", COUNTER, "Entries in gaps whose size is known."},
+    [SUPPRESSED] = {"azmonlog_journal_suppressed_messages", "", COUNTER, "Messages over journald's rate limit."},
+    [MISSED_KERNEL] = {"azmonlog_journal_missed_kernel_messages", "", COUNTER,
+                       "Messages of the kernel that journald missed."},
+    [UNREADABLE] = {"azmonlog_journal_unreadable_entries", "", COUNTER, "Entries that could not be read."},
+    [DAMAGED_FILES] = {"azmonlog_journal_damaged_files", "", COUNTER, "Damaged files of the journal."},
+    [QUARANTINE_RECORDS] = {"azmonlog_quarantine_records", "", GAUGE, "Records in the quarantine."},
+    [QUARANTINE_BYTES] = {"azmonlog_quarantine_bytes", "bytes", GAUGE, "Size of the quarantine."},
+    [QUARANTINE_MAX_BYTES] = {"azmonlog_quarantine_max_bytes", "bytes", GAUGE, "How large it may become."},
+    [SPOOL_ACTIVE] = {"azmonlog_spool_active", "", GAUGE, "1 while records go through the spool."},
+    [SPOOL_FULL] = {"azmonlog_spool_full", "", GAUGE, "1 while nothing more goes into it."},
+    [SPOOL_BATCHES] = {"azmonlog_spool_batches", "", GAUGE, "Batches in the spool."},
+    [SPOOL_RECORDS] = {"azmonlog_spool_records", "", GAUGE, "Records in the spool."},
+    [SPOOL_BYTES] = {"azmonlog_spool_bytes", "bytes", GAUGE, "Size of the spool on the disk, about."},
+    [SPOOL_MAX_BYTES] = {"azmonlog_spool_max_bytes", "bytes", GAUGE, "How large it may become."},
+    [SPOOL_LOST] = {"azmonlog_spool_lost_batches", "", COUNTER, "Batches of the spool that could not be read."},
+    [TOKEN_EXPIRY] = {"azmonlog_token_expiry_timestamp_seconds", "seconds", GAUGE, "When the token expires."},
+    [TOKENS_ACQUIRED] = {"azmonlog_tokens_acquired", "", COUNTER, "Tokens that were acquired."},
+    [TOKEN_FAILED] = {"azmonlog_token_failed", "", GAUGE, "1 if the last attempt to get a token failed."},
+    [RELOADS] = {"azmonlog_config_reloads", "", COUNTER, "How often the configuration was read anew."},
+    [RELOAD_FAILED] = {"azmonlog_config_reload_failed", "", GAUGE, "1 if the last attempt to do so failed."},
+    [SERVICE_RECORDS] = {"azmonlog_service_records", "", COUNTER,
+                         "Records by service, of those that log most; since the service is among them."},
+    [SERVICE_BYTES] = {"azmonlog_service_bytes", "bytes", COUNTER,
+                       "The same: bytes of the encoded records, before compression."},
+};
+
+/* --- figures -> points --- */
+
+static struct azm_metric_point *add(struct azm_metrics *m, size_t metric, double value)
+{
+    struct azm_metric_point *p = &m->points[m->n++];
+
+    *p = (struct azm_metric_point){.metric = &metrics[metric], .value = value};
+    return p;
+}
+
+static void add_labelled(struct azm_metrics *m, size_t metric, const char *label, const char *label_value, double value)
+{
+    struct azm_metric_point *p = add(m, metric, value);
+
+    p->label = label;
+    p->label_value = label_value;
+}
+
+static void add_count(struct azm_metrics *m, size_t metric, uint64_t value)
+{
+    add(m, metric, (double)value);
+}
+
+static void add_seconds(struct azm_metrics *m, size_t metric, uint64_t usec)
+{
+    add(m, metric, (double)usec / (double)AZM_USEC_PER_SEC);
+}
+
+/* A time; 0 is none. */
+static void add_time(struct azm_metrics *m, size_t metric, uint64_t realtime_usec)
+{
+    if (realtime_usec > 0)
+        add_seconds(m, metric, realtime_usec);
+}
+
+static void add_process(struct azm_metrics *m, const struct azm_figures *f)
+{
+    add_labelled(m, BUILD_INFO, "version", PACKAGE_VERSION, 1);
+    add_time(m, START_TIME, f->started_usec);
+    for (enum azm_condition c = AZM_IS_WELL; c <= AZM_IS_HELD; c++)
+        add_labelled(m, CONDITION, "condition", azm_condition_name(c), c == f->health.condition);
+    add_time(m, CONDITION_SINCE, f->health.since_usec);
+    add_count(m, RELOADS, f->reloads);
+    add_count(m, RELOAD_FAILED, f->reload_error != NULL);
+}
+
+static void add_delivery(struct azm_metrics *m, const struct azm_figures *f)
+{
+    const struct azm_exporter_status *x = &f->exporter;
+
+    add_count(m, READ, f->read);
+    add_count(m, DELIVERED, x->records);
+    add_count(m, QUARANTINED, x->quarantined);
+    add_count(m, REJECTED, x->rejected);
+    add_count(m, TRUNCATED, x->truncated);
+    add_count(m, REQUESTS, x->requests);
+    add_count(m, REQUESTS_FAILED, x->failures);
+    add_count(m, REQUESTS_THROTTLED, x->throttled);
+    add(m, REQUEST_DURATION, 0)->histogram = &x->latency;
+    add_count(m, SENT_BYTES, x->bytes);
+    add_count(m, BATCHES_IN_FLIGHT, x->outstanding);
+    add_count(m, REQUESTS_ALLOWED, x->window);
+    add_count(m, REQUESTS_ALLOWED_MAX, x->window_max);
+    add_seconds(m, BATCH_DELAY, x->batch_delay_usec);
+}
+
+static void add_source(struct azm_metrics *m, const struct azm_figures *f)
+{
+    const struct azm_source_status *s = &f->source;
+    uint64_t records;
+
+    add_seconds(m, BEHIND_SECONDS, f->behind_usec);
+    if (azm_figures_behind(f, &records)) {
+        add_count(m, BEHIND_RECORDS, records);
+        add_count(m, LAG_RECORDS, s->lag_records);
+    }
+    if (*f->source_error)
+        return;
+    add_seconds(m, LAG_SECONDS, s->lag_usec);
+    add_time(m, ACKNOWLEDGED, s->acknowledged_usec);
+    add_count(m, GAPS, s->losses.gaps);
+    add_count(m, GAP_ENTRIES, s->losses.gap_entries);
+    add_count(m, SUPPRESSED, s->losses.suppressed);
+    add_count(m, MISSED_KERNEL, s->losses.missed_kernel);
+    add_count(m, UNREADABLE, s->losses.unreadable);
+    add_count(m, DAMAGED_FILES, s->losses.damaged_files);
+}
+
+static void add_files(struct azm_metrics *m, const struct azm_figures *f)
+{
+    const struct azm_spool_status *spool = &f->outbox.spool;
+
+    if (f->quarantine_known) {
+        add_count(m, QUARANTINE_RECORDS, f->quarantine.records);
+        add_count(m, QUARANTINE_BYTES, f->quarantine.bytes);
+        add_count(m, QUARANTINE_MAX_BYTES, f->quarantine.max_bytes);
+    }
+    add_count(m, SPOOL_ACTIVE, f->outbox.spooling);
+    add_count(m, SPOOL_FULL, spool->full != AZM_SPOOL_HAS_ROOM);
+    add_count(m, SPOOL_BATCHES, spool->rows);
+    add_count(m, SPOOL_RECORDS, spool->records);
+    add_count(m, SPOOL_BYTES, spool->bytes);
+    if (f->outbox.spooling)
+        add_count(m, SPOOL_MAX_BYTES, spool->max_bytes);
+    add_count(m, SPOOL_LOST, f->outbox.lost_rows);
+}
+
+static void add_token(struct azm_metrics *m, const struct azm_figures *f)
+{
+    if (!f->has_tokens)
+        return;
+    add_time(m, TOKEN_EXPIRY, f->tokens.expires_realtime_usec);
+    add_count(m, TOKENS_ACQUIRED, f->tokens.acquired);
+    add_count(m, TOKEN_FAILED, *f->tokens.failure.reason != '\0');
+}
+
+void azm_metrics_collect(const struct azm_figures *f, struct azm_metrics *ret)
+{
+    ret->n = 0;
+    add_process(ret, f);
+    add_delivery(ret, f);
+    add_source(ret, f);
+    add_files(ret, f);
+    add_token(ret, f);
+    for (size_t i = 0; i < f->n_volumes; i++)
+        add_labelled(ret, SERVICE_RECORDS, "service", f->volumes[i].service, (double)f->volumes[i].records);
+    for (size_t i = 0; i < f->n_volumes; i++)
+        add_labelled(ret, SERVICE_BYTES, "service", f->volumes[i].service, (double)f->volumes[i].bytes);
+}
+
+/* --- points -> text --- */
+
+/* Whole numbers exactly, up to 2^53; times to the microsecond. */
+static int print_value(struct azm_buf *out, double value)
+{
+    return value == floor(value) ? azm_buf_printf(out, " %.0f\n", value) : azm_buf_printf(out, " %.16g\n", value);
+}
+
+static int print_label(struct azm_buf *out, const struct azm_metric_point *p)
+{
+    int r = azm_buf_printf(out, "{%s=\"", p->label);
+
+    for (const char *c = p->label_value; *c && r >= 0; c++)
+        if (*c == '\n')
+            r = azm_buf_append(out, "\\n", 2);
+        else
+            r = azm_buf_printf(out, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
+    return r < 0 ? r : azm_buf_append(out, "\"}", 2);
+}
+
+static int print_histogram(struct azm_buf *out, const struct azm_metric_point *p)
+{
+    const struct azm_latency *l = p->histogram;
+    uint64_t count = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < AZM_LATENCY_BUCKETS - 1 && r >= 0; i++) {
+        count += l->buckets[i];
+        r = azm_buf_printf(out, "%s_bucket{le=\"%g\"}", p->metric->name,
+                           (double)azm_latency_limits_usec[i] / (double)AZM_USEC_PER_SEC);
+        if (r >= 0)
+            r = print_value(out, (double)count);
+    }
+    if (r >= 0)
+        r = azm_buf_printf(out, "%s_bucket{le=\"+Inf\"}", p->metric->name);
+    if (r >= 0)
+        r = print_value(out, (double)l->answers);
+    if (r >= 0)
+        r = azm_buf_printf(out, "%s_sum", p->metric->name);
+    if (r >= 0)
+        r = print_value(out, (double)l->sum_usec / (double)AZM_USEC_PER_SEC);
+    if (r >= 0)
+        r = azm_buf_printf(out, "%s_count", p->metric->name);
+    return r < 0 ? r : print_value(out, (double)l->answers);
+}
+
+/* What stands above the values. In OpenMetrics a counter's own name has no _total. */
+static int print_metric(struct azm_buf *out, const struct azm_metric *m, bool openmetrics)
+{
+    static const char *const kinds[] = {
+        [AZM_METRIC_COUNTER] = "counter", [AZM_METRIC_GAUGE] = "gauge", [AZM_METRIC_HISTOGRAM] = "histogram"};
+    const char *suffix = m->kind == AZM_METRIC_COUNTER && !openmetrics ? "_total" : "";
+    int r = azm_buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", m->name, suffix, m->help, m->name, suffix,
+                           kinds[m->kind]);
+
+    return r >= 0 && openmetrics && *m->unit ? azm_buf_printf(out, "# UNIT %s %s\n", m->name, m->unit) : r;
+}
+
+static int print_point(struct azm_buf *out, const struct azm_metric_point *p)
+{
+    int r;
+
+    if (p->histogram)
+        return print_histogram(out, p);
+    r = azm_buf_printf(out, "%s%s", p->metric->name, p->metric->kind == AZM_METRIC_COUNTER ? "_total" : "");
+    if (r >= 0 && p->label)
+        r = print_label(out, p);
+    return r < 0 ? r : print_value(out, p->value);
+}
+
+int azm_metrics_print(const struct azm_metrics *m, bool openmetrics, struct azm_buf *out)
+{
+    int r = 0;
+
+    azm_buf_clear(out);
+    for (size_t i = 0; i < m->n && r >= 0; i++) {
+        if (i == 0 || m->points[i].metric != m->points[i - 1].metric)
+            r = print_metric(out, m->points[i].metric, openmetrics);
+        if (r >= 0)
+            r = print_point(out, &m->points[i]);
+    }
+    return r >= 0 && openmetrics ? azm_buf_printf(out, "# EOF\n") : r;
+}
