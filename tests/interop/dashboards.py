@@ -2,7 +2,7 @@
 """The dashboards of packaging/azure: what others say of their queries and of their form, and what the queries find. See dashboards.
 
 Rows are what azmonlog sends to the emulator, put into columns as Microsoft's reference of table OTelLogs has them. Two things are made up here: what
-Azure adds (when a record arrived, what it bills), and the heartbeats, which azmonlog does not send yet (docs/mapping.md says what they will be)."""
+Azure adds (when a record arrived, what it bills), and the heartbeats of a fleet (docs/mapping.md says what is in them)."""
 import collections
 import datetime
 import html
@@ -206,7 +206,7 @@ def azure_row(record, copy):
 
 
 def heartbeat_row(host, at, arrived, state, lag, quarantined, started):
-    status = {"source": "/var/log/journal", "state": state, "started": time_text(started), "lag.seconds": lag, "lag.records": lag * 10,
+    status = {"source": "/var/log/journal", "state": state, "started": time_text(started), "behind.seconds": lag, "behind.records": lag * 10,
               "read.records": int(at - started), "delivered.records": int(at - started) - lag, "quarantine.records": quarantined, "spool.bytes": 0}
     return {"TimeGenerated": at, "_IngestionTime": arrived, "Body": "", "SeverityNumber": 9, "SeverityText": "info",
             "Attributes": {"log.record.uid": uuid.uuid5(uuid.NAMESPACE_OID, f"{host} {at}").hex,

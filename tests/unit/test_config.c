@@ -52,6 +52,8 @@ static const struct {
     {"batch", "max_request_bytes", "4m", NUMBER(max_request_bytes), 4 * 1024 * 1024},
     {"batch", "max_request_bytes", "64M", NUMBER(max_request_bytes), 64 * 1024 * 1024},
     {"state", "quarantine_max_bytes", "", NUMBER(quarantine_max_bytes), 64 * 1024 * 1024},
+    {"metrics", "heartbeat", "", NUMBER(heartbeat_usec), 0},
+    {"metrics", "heartbeat", "5min", NUMBER(heartbeat_usec), 300 * S},
     {"state", "quarantine_max_bytes", "1M", NUMBER(quarantine_max_bytes), 1024 * 1024},
     {"state", "quarantine_max_bytes", "1g", NUMBER(quarantine_max_bytes), 1024 * 1024 * 1024},
     {"export", "compression", "", NUMBER(gzip), true},
@@ -285,6 +287,25 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"state", "control", "run/control", "not an absolute path"},
         {"state", "quarantine_max_bytes", "1000", "not between"},
         {"state", "quarantine_max_bytes", "2G", "not between"},
+        {"metrics", "heartbeat", "2d", "not between"},
+        {"metrics", "textfile", "azmonlog.prom", "not an absolute path"},
+        {"metrics", "textfile", "/run/azmonlog.txt", "does not end in .prom"},
+#if HAVE_MICROHTTPD
+        {"metrics", "listen", "9469", "not an address and a port"},
+        {"metrics", "listen", "127.0.0.1", "not an address and a port"},
+        {"metrics", "listen", "127.0.0.1:", "not an address and a port"},
+        {"metrics", "listen", "127.0.0.1:0", "not an address and a port"},
+        {"metrics", "listen", "127.0.0.1:65536", "not an address and a port"},
+        {"metrics", "listen", "127.0.0.1:80x", "not an address and a port"},
+        {"metrics", "listen", ":9469", "not an address and a port"},
+        {"metrics", "listen", "0.0.0.0:9469", "not an address of this host alone"},
+        {"metrics", "listen", "192.0.2.1:9469", "not an address of this host alone"},
+        {"metrics", "listen", "::1:9469", "not an address of this host alone"},
+        {"metrics", "listen", "[::]:9469", "not an address of this host alone"},
+        {"metrics", "listen", "localhost:9469", "not an address of this host alone"},
+#else
+        {"metrics", "listen", "127.0.0.1:9469", "without libmicrohttpd"},
+#endif
     };
 
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
