@@ -35,6 +35,8 @@ static const size_t strings[] = {
     FIELD(journal_namespace),
     FIELD(state_directory),
     FIELD(control),
+    FIELD(metrics_listen),
+    FIELD(metrics_textfile),
 };
 
 /* Strings apart, a member that is not the same, or not in the list above, makes the bytes differ. */
