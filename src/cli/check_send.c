@@ -16,14 +16,7 @@
 
 /* --- the record --- */
 
-static void random_uid(uint8_t uid[static 16], char text[static 33])
-{
-    azm_guid_bytes(uid);
-    for (size_t i = 0; i < 16; i++)
-        snprintf(text + 2 * i, 3, "%02x", uid[i]);
-}
-
-static int make_batch(const struct azm_config *config, char uid[static 33], struct azm_batch **ret)
+static int make_batch(const struct azm_config *config, char uid[static AZM_OTLP_UID_LEN + 1], struct azm_batch **ret)
 {
     static const struct azm_batch_limits limits = {.records = 1, .bytes = SIZE_MAX};
     _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
@@ -34,7 +27,9 @@ static int make_batch(const struct azm_config *config, char uid[static 33], stru
     int r;
 
     record.body = AZM_TEXT("test record of azmonlog check"); /* gcc 10 warns of it in the initializer */
-    random_uid(record.uid, uid);
+    azm_guid_bytes(record.uid);
+    azm_otlp_print_uid(record.uid, uid);
+    uid[AZM_OTLP_UID_LEN] = '\0';
     r = azm_own_resource(config, &resource);
     if (r >= 0)
         r = azm_otlp_encode_record(&encoder, &record, &bytes);
@@ -133,7 +128,7 @@ static void check_record(struct check *c, const struct azm_destination *d, struc
     struct azm_batch *batch = NULL;
     struct azm_error err;
     struct cli_answer a;
-    char uid[33];
+    char uid[AZM_OTLP_UID_LEN + 1];
 
     check_begin(c);
     if (make_batch(config, uid, &batch) < 0)

@@ -176,8 +176,7 @@ static int put_attribute(struct azm_otlp_encoder *e, struct azm_buf *out, int fi
     return -EINVAL;
 }
 
-/* As a ULID is written, which the semantic conventions recommend: in Crockford's base 32. */
-static void print_uid(const uint8_t uid[16], char ret[static AZM_OTLP_UID_LEN])
+void azm_otlp_print_uid(const uint8_t uid[16], char ret[static AZM_OTLP_UID_LEN])
 {
     static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     uint64_t high, low;
@@ -200,7 +199,7 @@ static int put_uid(struct azm_buf *out, const uint8_t uid[16])
     if (!p)
         return -ENOMEM;
     p = azm_put_len_key(p, ANY_STRING, AZM_OTLP_UID_LEN);
-    print_uid(uid, (char *)p);
+    azm_otlp_print_uid(uid, (char *)p);
     return 0;
 }
 

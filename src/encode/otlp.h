@@ -32,6 +32,9 @@ struct azm_otlp_encoder {
 
 void azm_otlp_encoder_free(struct azm_otlp_encoder *e);
 
+/* As a ULID is written, which the semantic conventions recommend: in Crockford's base 32. Not NUL-terminated. */
+void azm_otlp_print_uid(const uint8_t uid[16], char ret[static AZM_OTLP_UID_LEN]);
+
 /* Replaces the content of `out` by the bytes of one LogRecord: 0 or -ENOMEM. Text becomes valid
  * UTF-8 (bad bytes -> U+FFFD). log.record.uid is the first attribute, in AZM_OTLP_UID_LEN digits. */
 int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out);

@@ -71,7 +71,7 @@ def what_it_says(out):
               beats[0])
         steps = [b - a for a, b in zip(map(when, beats), map(when, beats[1:]))]
         check("not more often than each interval", min(steps) > INTERVAL / 2, steps)
-        check("each has a uid of its own", len({r["uid"] for r in beats}) == len(beats) and all(re.fullmatch("[0-9a-z]{26}", r["uid"]) for r in beats), beats)
+        check("each has a uid of its own", len({r["uid"] for r in beats}) == len(beats) and all(re.fullmatch("[0-9A-Z]{26}", r["uid"]) for r in beats), beats)
         last = beats[-1]
         equal("severity", (last["severity_text"], last["severity_number"]), ("info", 9))
         equal("of azmonlog on this host", (last["service"], last["resource"]["host.name"]), ("azmonlog", socket.gethostname()))
