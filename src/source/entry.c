@@ -25,7 +25,7 @@ struct azm_entry_reader {
     struct azm_uid_state uid;
     struct azm_own_process own; /* pid 0: skip nothing */
     char own_comm[16], own_pid[24], own_invocation[40];
-    struct azm_losses *losses; /* NULL: not counted */
+    struct azm_losses *losses;   /* NULL: not counted */
     size_t keep_bytes;           /* of a value: one more than the encoder keeps, so that it sees what was cut */
     uint8_t row_of[FIELD_SLOTS]; /* by the name's hash: number of a row of fields[], from 1; 0: none */
 
