@@ -194,7 +194,7 @@ def journal(out, now):
 def azure_row(record, copy):
     """What docs say that Azure makes of it. A record arrives 20 to 219 s after it was logged, by its uid, a copy 30 s later."""
     logged = int(record["time_unix_nano"]) / 1e9
-    arrived = logged + 20 + int(record["uid"][:8], 16) % 200 + 30 * copy
+    arrived = logged + 20 + int(record["uid"][:8], 36) % 200 + 30 * copy
     if "azmonlog.original_time" in record["attributes"]:  # Azure replaces such a time
         logged = arrived = logged + 4 * DAY - HOUR
     body = record.get("body", "")
