@@ -103,8 +103,8 @@ static void set_up_colours(void)
     if (!has_colors() || (no_colour && *no_colour) || start_color() == ERR)
         return;
     use_default_colors();
-    for (short i = WATCH_GOOD; i <= WATCH_BAD; i++)
-        init_pair(i, colours[i], -1);
+    for (int i = WATCH_GOOD; i <= WATCH_BAD; i++)
+        init_pair((short)i, colours[i], -1);
 }
 
 /* Can text be placed on it? (Asked first, because newterm(3) leaves pieces behind where it fails.) */

@@ -224,7 +224,7 @@ def disk_full(out):
             wait_for(lambda: x.r.said("rsyslog keeps its messages"), "it says that there is no room")
             note(x.r.lines("rsyslog keeps its messages")[0])
             tries = x.r.statistics("x").get("not_spooled", 0)
-            wait_for(lambda: x.r.statistics("x")["not_spooled"] > tries, "it tries again")
+            wait_for(lambda: x.r.statistics("x").get("not_spooled", 0) > tries, "it tries again")
             os.unlink(f"{disk}/others")
             wait_for(lambda: x.r.said("takes messages again"), "it goes on by itself")
             x.check_nothing_lost()

@@ -39,6 +39,7 @@ while read -r section key; do
   destination) name=$key ;;
   journal) [ "$key" = max_body_bytes ] && name=$key || continue ;;
   resource) name=resource ;;
+  metrics) [ "$key" = heartbeat ] && name=$section.$key || continue ;;
   *) [ "$key" = spool_after ] && continue || name=$section.$key ;;
   esac
   grep -qE "(^|[ |])${name//./\\.}( |,|\$)" "$srcdir/man/omazuremonitor.5" || echo "$name"
