@@ -2,6 +2,7 @@
 /* The managed identity in App Service, Functions and Container Apps: an endpoint that the platform names in the
  * environment, with a header to show. Source: facts/azure.md 2c (Microsoft's overview-managed-identity.md). */
 #include <errno.h>
+#include <limits.h>
 
 #include "auth/credential_internal.h"
 #include "core/clock.h"
@@ -16,7 +17,7 @@ static const struct azm_identity_rule rules[] = {
     {408, 408, false, NULL},
     {429, 429, false, NULL},
     {500, 599, false, "if it goes on: check audience= in [destination], which is answered so when it is wrong"},
-    {0, 999, true, "check $IDENTITY_ENDPOINT, which the platform sets"},
+    {LONG_MIN, LONG_MAX, true, "check $IDENTITY_ENDPOINT, which the platform sets"},
 };
 
 static const struct azm_identity_endpoint endpoint = {

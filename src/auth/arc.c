@@ -3,6 +3,7 @@
  * read a file, whose path the agent names. Whoever stands in for the agent must not have any other file read and sent
  * to it: hence the checks in arc_key.h. Source: facts/azure.md 2b. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,7 +21,7 @@ static const struct azm_identity_rule rules[] = {
     {410, 410, false, NULL},
     {429, 429, false, NULL},
     {500, 599, false, "if it goes on: look into /var/opt/azcmagent/log/himds.log"},
-    {0, 999, true, "check that this server is connected to Azure Arc (azcmagent show)"},
+    {LONG_MIN, LONG_MAX, true, "check that this server is connected to Azure Arc (azcmagent show)"},
 };
 
 static const struct azm_identity_endpoint endpoint = {

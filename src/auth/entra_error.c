@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
+#include <limits.h>
 
 #include "auth/entra_error.h"
 #include "auth/token_answer.h"
@@ -54,7 +55,7 @@ static const struct azm_identity_rule rules[] = {
     {400, 401, true, "look the number up at https://login.microsoftonline.com/error"},
     {404, 404, true, "check authority= and tenant_id= in [destination]"},
     {407, 407, true, "the proxy wants credentials: check the proxy in the environment (https_proxy)"},
-    {0, 999, true, "check authority= in [destination], and whether a proxy answers instead"},
+    {LONG_MIN, LONG_MAX, true, "check authority= in [destination], and whether a proxy answers instead"},
 };
 
 int azm_entra_failed(const struct azm_identity_answer *a, struct azm_token_failure *f)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The managed identity of a virtual machine or scale set: the instance metadata service (IMDS) at a link-local address.
  * Source: facts/azure.md 2a (Microsoft's how-to-use-vm-token). */
+#include <limits.h>
+
 #include "auth/credential_internal.h"
 #include "core/clock.h"
 
@@ -14,7 +16,7 @@ static const struct azm_identity_rule rules[] = {
     {429, 429, false, NULL},
     {500, 599, false, NULL},
     {403, 403, true, "nothing may stand between here and 169.254.169.254: check firewall, proxy and network policies"},
-    {0, 999, true, "check that 169.254.169.254 is Azure's instance metadata service"},
+    {LONG_MIN, LONG_MAX, true, "check that 169.254.169.254 is Azure's instance metadata service"},
 };
 
 static const struct azm_identity_endpoint endpoint = {

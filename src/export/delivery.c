@@ -2,6 +2,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static const struct status_rule {
     {500, 599, CLOUD, NULL, AZM_FAILED, NULL},
     {400, 599, ALL, NULL, AZM_MISCONFIGURED,
      "the server refuses the request: check endpoint=, and look into the server's own log"},
-    {0, 999, ALL, NULL, AZM_MISCONFIGURED,
+    {LONG_MIN, LONG_MAX, ALL, NULL, AZM_MISCONFIGURED,
      "the server's answer is not HTTP as expected: check [destination] endpoint="},
 };
 

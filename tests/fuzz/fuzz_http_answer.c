@@ -55,12 +55,6 @@ static void start_server(void)
     pthread_detach(thread);
 }
 
-/* libcurl reads "HTTP/210" as HTTP/2 and the status 10. */
-static bool is_status(long status)
-{
-    return status >= 0 && status <= 999;
-}
-
 static void ask_identity(void)
 {
     static struct azm_identity_http *h;
@@ -71,7 +65,7 @@ static void ask_identity(void)
     if (!h)
         require(azm_identity_http_new("", 60 * AZM_USEC_PER_SEC, &h) == 0);
     require(azm_identity_http_ask(h, &q, &a) == 0);
-    require(a.connected && (a.curl_code != 0 || is_status(a.status)));
+    require(a.connected);
     require(fuzz_is_line(a.curl_words));
     require(strnlen(a.retry_after, sizeof a.retry_after) < sizeof a.retry_after);
     require(!strpbrk(a.retry_after, "\r\n") && !strpbrk(a.www_authenticate, "\r\n"));
@@ -110,11 +104,12 @@ static void post(void)
     require(azm_http_post(request, &call, "body", 4) == 0);
     while (!azm_http_next_done(h, &a))
         require(azm_http_run(h, wake_fd, AZM_USEC_PER_SEC) == 0);
-    require(a.curl_code != 0 || is_status(a.status));
     require(a.curl_words && a.content_type && a.retry_after && a.error_code && a.request_id && a.redirect_url);
     azm_delivery_decide(&a, &attempt, FUZZ_NOW_USEC, &v);
     require(fuzz_is_line(v.reason) && fuzz_is_word(v.code));
-    require(a.status >= 200 || (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL));
+    /* libcurl reads "HTTP/210" as HTTP/2 and the status 10, and any number there is. */
+    require((a.status >= 200 && a.status <= 299) ||
+            (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL));
     azm_http_request_free(request);
     azm_http_free(h);
 }
