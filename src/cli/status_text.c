@@ -339,15 +339,7 @@ static void print_spool(struct page *p, const json_t *status)
     const char *full = azm_json_string(spool, "full");
 
     if (json_is_true(json_object_get(spool, "active"))) {
-        if (json_is_integer(json_object_get(spool, "records"))) {
-            azm_put_count(&p->line, azm_json_count(spool, "records"), "record", "records");
-            azm_put_string(&p->line, ", ");
-        }
-        azm_put_bytes(&p->line, (double)azm_json_count(spool, "bytes"));
-        if (azm_json_count(spool, "max_bytes") > 0) {
-            azm_put_string(&p->line, " of ");
-            azm_put_bytes(&p->line, (double)azm_json_count(spool, "max_bytes"));
-        }
+        azm_put_spooled(&p->line, spool);
         if (azm_json_string(spool, "since")) {
             azm_buf_printf(&p->line, "; since ");
             azm_put_time(&p->line, azm_json_string(spool, "since"), p->now_usec);

@@ -249,15 +249,7 @@ static void show_spool(struct page *p)
     if (!json_is_true(json_object_get(spool, "active")))
         return;
     label(p, "Spool");
-    if (json_is_integer(json_object_get(spool, "records"))) {
-        azm_put_count(&p->line, azm_json_count(spool, "records"), "record", "records");
-        azm_put_string(&p->line, ", ");
-    }
-    azm_put_bytes(&p->line, (double)azm_json_count(spool, "bytes"));
-    if (azm_json_count(spool, "max_bytes") > 0) {
-        azm_put_string(&p->line, " of ");
-        azm_put_bytes(&p->line, (double)azm_json_count(spool, "max_bytes"));
-    }
+    azm_put_spooled(&p->line, spool);
     if (full)
         azm_buf_printf(&p->line, "; FULL (%s)", full);
     row(p, full ? WATCH_BAD : WATCH_PLAIN);

@@ -71,6 +71,19 @@ void azm_put_bytes(struct azm_buf *line, double bytes)
     azm_buf_printf(line, "%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
 }
 
+void azm_put_spooled(struct azm_buf *line, const json_t *spool)
+{
+    if (json_is_integer(json_object_get(spool, "records"))) {
+        azm_put_count(line, azm_json_count(spool, "records"), "record", "records");
+        azm_put_string(line, ", ");
+    }
+    azm_put_bytes(line, (double)azm_json_count(spool, "bytes"));
+    if (azm_json_count(spool, "max_bytes") > 0) {
+        azm_put_string(line, " of ");
+        azm_put_bytes(line, (double)azm_json_count(spool, "max_bytes"));
+    }
+}
+
 bool azm_read_time(const char *time, uint64_t now_usec, uint64_t *ret_usec)
 {
     return time && strlen(time) >= strlen("2026-01-31T12:00:00Z") && time[strlen(time) - 1] == 'Z' &&

@@ -30,6 +30,9 @@ void azm_put_latency(struct azm_buf *line, double seconds);
 /* "1.5 MiB" */
 void azm_put_bytes(struct azm_buf *line, double bytes);
 
+/* What waits in the spool of a status: "3 records, 1.5 MiB of 1.0 GiB" */
+void azm_put_spooled(struct azm_buf *line, const json_t *spool);
+
 /* The time that `time` (RFC 3339, UTC) says, in microseconds since 1970: false if it says none. */
 bool azm_read_time(const char *time, uint64_t now_usec, uint64_t *ret_usec);
 
