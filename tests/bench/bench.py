@@ -210,6 +210,12 @@ def measure(build, journal, entries, rounds):
     return result
 
 
+def save(value, path):
+    with open(path, "w") as f:
+        json.dump(value, f, indent=1)
+        f.write("\n")
+
+
 def cpu_model():
     with open("/proc/cpuinfo") as f:
         found = re.search(r"^model name\s*: (.*)$", f.read(), re.M)
@@ -270,9 +276,7 @@ def main():
     result["load_after"] = os.getloadavg()[0]
     show(result)
     path = options.json or f"{build}/bench/result.json"
-    with open(path, "w") as f:
-        json.dump(result, f, indent=1)
-        f.write("\n")
+    save(result, path)
     print(f"\nall of it in {path}")
 
 

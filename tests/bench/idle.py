@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: MIT
 """What azmonlog, and the module in rsyslogd, cost when nothing is logged. See README.md."""
 import argparse
-import json
 import os
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import MB, cpu_model, wait_for  # noqa: E402
+from bench import MB, cpu_model, save, wait_for  # noqa: E402
 from live import Journal, Syslog, inside  # noqa: E402
 
 
@@ -69,9 +68,7 @@ def main():
         print(f"{kind.name:10} {r['cpu_percent']:.4f} % of a core, RssAnon {r['rss_anon_bytes'] / MB:.1f} MB{' of rsyslogd' if kind is Syslog else ''}, "
               f"wake-ups a second: {', '.join(f'{t} {n:.2f}' for t, n in r['wakeups_per_s'].items())}; "
               f"files written: {', '.join(r['files_written']) or 'none'}", flush=True)
-    with open(options.json or f"{build}/bench/idle.json", "w") as f:
-        json.dump(result, f, indent=1)
-        f.write("\n")
+    save(result, options.json or f"{build}/bench/idle.json")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from bench import ENVIRONMENT, journal_of  # noqa: E402
+from bench import ENVIRONMENT, journal_of, save  # noqa: E402
 from rsyslog import messages  # noqa: E402
 
 BASELINE = f"{HERE}/instructions.json"
@@ -105,9 +105,7 @@ def main():
     print(where)
     if options.update:
         baselines[where] = figures
-        with open(BASELINE, "w") as f:
-            json.dump(baselines, f, indent=1)
-            f.write("\n")
+        save(baselines, BASELINE)
     elif changed:
         sys.exit(f"bench-check: more than 5 % from the baseline: {', '.join(changed)}")
 

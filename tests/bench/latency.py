@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import cpu_model, wait_for  # noqa: E402
+from bench import cpu_model, save, wait_for  # noqa: E402
 from live import Journal, Syslog, inside  # noqa: E402
 
 DELAY_MS = 1000  # the default of schedule_delay
@@ -80,9 +80,7 @@ def main():
             r = result["rates"][kind.name][rate] = measure(kind, build, rate, options.seconds)
             print(f"{kind.name:12}{rate:9}{r['records_per_s']:9.0f}{r['p50_ms']:9.0f}{r['p90_ms']:9.0f}{r['p99_ms']:9.0f}{r['p99.9_ms']:9.0f}"
                   f"{r['max_ms']:9.0f}{r['limit_p99_ms']:12}", flush=True)
-    with open(options.json or f"{build}/bench/latency.json", "w") as f:
-        json.dump(result, f, indent=1)
-        f.write("\n")
+    save(result, options.json or f"{build}/bench/latency.json")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [HERE, f"{HERE}/../lib"]
-from bench import cpu_model, journal_of, warm  # noqa: E402
+from bench import cpu_model, journal_of, save, warm  # noqa: E402
 from machine import Machine  # noqa: E402
 
 URL = "http://127.0.0.1:4318"
@@ -83,9 +83,7 @@ def main():
                 print(f"MemoryMax={limit:10} journal {'on disk' if cold else 'in the page cache':18} {r['records_per_s']:9,.0f} records/s {r['cpu_s_per_million']:6.2f} CPU s per million, {r['system_s_per_million']:.2f} of it in the kernel", flush=True)
         finally:
             m.close()
-    with open(options.json or f"{build}/bench/memory.json", "w") as f:
-        json.dump(result, f, indent=1)
-        f.write("\n")
+    save(result, options.json or f"{build}/bench/memory.json")
 
 
 if __name__ == "__main__":

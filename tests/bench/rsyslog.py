@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import ENVIRONMENT, MB, PATIENCE, Emulator, Watch, cpu_model, summary, wait_for
+from bench import ENVIRONMENT, MB, PATIENCE, Emulator, Watch, cpu_model, save, summary, wait_for
 
 END = "end of the bench"
 COMMIT = 1024  # messages: a main queue's batch
@@ -189,10 +189,9 @@ def main():
     threads = sorted({t for r in rounds for t in r["exported"]["threads_cpu_s"]})
     print("threads of (b), CPU s per million: " + ", ".join(
         f"{t} {median(lambda r, t=t: r['exported']['threads_cpu_s'].get(t, 0)) * million:.2f}" for t in threads))
-    with open(options.json or f"{build}/bench/rsyslog.json", "w") as f:
-        json.dump({"messages": n, "message_bytes": len(data) / n, "load": load, "over_discarded": summary(
-            [(r["exported"]["cpu_s"] - r["discarded"]["cpu_s"]) * million for r in rounds]), "rounds": rounds}, f, indent=1)
-        f.write("\n")
+    save({"messages": n, "message_bytes": len(data) / n, "load": load, "over_discarded": summary(
+        [(r["exported"]["cpu_s"] - r["discarded"]["cpu_s"]) * million for r in rounds]), "rounds": rounds},
+         options.json or f"{build}/bench/rsyslog.json")
 
 
 if __name__ == "__main__":
