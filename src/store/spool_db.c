@@ -423,13 +423,13 @@ int azm_spool_db_open(struct azm_spool_db *db, const char *path, bool create, st
         return azm_spool_db_error(db, "open", err);
     sqlite3_extended_result_codes(db->sqlite, 1);
     r = azm_spool_db_exec(db, settings, "open", err);
-    if (r < 0)
-        return r;
     sqlite3_wal_hook(db->sqlite, on_commit, db); /* it would be replaced by PRAGMA wal_autocheckpoint */
     if (create)
-        return azm_spool_db_exec(db, tables, "create", err);
-    r = get_meta(db, err);
-    if (r == -EIO && (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR) { /* no such table, no such column */
+        return r < 0 ? r : azm_spool_db_exec(db, tables, "create", err);
+    if (r == 0)
+        r = get_meta(db, err);
+    /* No such table, no such column, a format of the schema that SQLite does not know. */
+    if (r == -EIO && (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR) {
         if (is_foreign(db))
             return azm_error_set(err, ENOTSUP, "%s is the database of another program, not a spool", path);
         return -EBADMSG;

@@ -57,7 +57,9 @@ class Disk:
             os.unlink(self.hog)
 
     def close(self):
+        """What is on it stays to be looked at, in a folder beside it."""
         if self.own:
+            shutil.copytree(self.path, f"{self.path}.kept", ignore=shutil.ignore_patterns("hog"))
             subprocess.run(["umount", "--lazy", self.path], check=False)
 
 

@@ -152,20 +152,41 @@ class Judge:
 
 
 def quarantine_of(path):
-    """The numbered messages in a quarantine: {message: reason}; and those that nobody could have refused for themselves."""
-    found, strange = {}, []
+    """What a quarantine keeps: the numbered messages {message: reason}; those that nobody could have refused for themselves; and
+    the other records, as the emulator's store has them: a request that succeeds in part takes gap records with it, too."""
+    found, strange, others = {}, [], []
     try:
         with open(path, "rb") as f:
             for line in f:
-                m = KEPT.search(line) if line.endswith(b"\n") else None
-                if m:
-                    message, reason = (int(m[1]), int(m[2])), REASON.search(line)[1].decode()
-                    found[message] = reason
-                    if reason != "partial" and not m[3].decode(errors="replace").startswith(POISON):
-                        strange.append(f"{message} is in quarantine as {reason}, which it has not deserved")
+                if not line.endswith(b"\n"):
+                    continue
+                reason = REASON.search(line)[1].decode()
+                m = KEPT.search(line)
+                if not m:
+                    others.append(stored_form(json.loads(line)))
+                    continue
+                message = (int(m[1]), int(m[2]))
+                found[message] = reason
+                if reason != "partial" and not m[3].decode(errors="replace").startswith(POISON):
+                    strange.append(f"{message} is in quarantine as {reason}, which it has not deserved")
     except FileNotFoundError:
         pass
-    return found, strange
+    return found, strange, others
+
+
+def stored_form(line):
+    """A line of the quarantine, which is OTLP/JSON, as a line of the emulator's store; of its attributes those that are plain."""
+    (of_resource,) = line["resourceLogs"]
+    (record,) = of_resource["scopeLogs"][0]["logRecords"]
+    resource, attributes = plain(of_resource["resource"]["attributes"]), plain(record["attributes"])
+    return {"uid": attributes["log.record.uid"], "service": resource.get("service.name"), "severity_text": record.get("severityText"),
+            "observed_time_unix_nano": record.get("observedTimeUnixNano", 0), "body": record.get("body", {}).get("stringValue"),
+            "attributes": attributes}
+
+
+def plain(attributes):
+    values = {a["key"]: a["value"] for a in attributes}
+    return {key: int(v["intValue"]) if "intValue" in v else v["stringValue"] for key, v in values.items() if {"intValue", "stringValue"} & set(v)}
 
 
 class Verdict:

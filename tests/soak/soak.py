@@ -224,8 +224,10 @@ class Soak:
         quarantined = {}
         for host in self.hosts.values():
             host.account_cpu()
-            found, strange = host.quarantine()
+            found, strange, others = host.quarantine()
             quarantined.update(found)
+            for record in others:
+                self.judge.take_other(record)
             for text in strange:
                 self.find(f"{host.group}: {text}")
         return Verdict(self.load, self.judge, self.ledger, quarantined)
