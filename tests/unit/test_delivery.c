@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 
-#include "core/clock.h"
-#include "export/delivery.h"
-#include "tests/unit/test.h"
-
-#define SEC AZM_USEC_PER_SEC
-#define NOW (UINT64_C(1794614400) * SEC) /* Sat, 14 Nov 2026 00:00:00 GMT */
-#define MARK "S3CRET"                    /* stands in every body; must never be shown */
+#include "tests/unit/decide.h"
 
 #define PROTOBUF "application/x-protobuf"
 #define BODY(literal) (const uint8_t *)(literal), sizeof(literal) - 1
@@ -125,29 +119,6 @@ static const struct azm_answer no_answer = {
 static const struct azm_attempt first_attempt = {
     .profile = AZM_PROFILE_OTLP, .origin = "https://receiver.example/v1/logs", .records = 10};
 
-static struct azm_verdict decide_attempt(const struct azm_answer *a, const struct azm_attempt *t)
-{
-    struct azm_verdict v;
-
-    memset(&v, 0xA5, sizeof v); /* all of it must be set */
-    azm_delivery_decide(a, t, NOW, &v);
-    ck_assert_ptr_nonnull(memchr(v.reason, '\0', sizeof v.reason));
-    ck_assert_ptr_null(strstr(v.reason, MARK));
-    ck_assert_ptr_null(strchr(v.reason, '\n'));
-    if (v.decision == AZM_ACKNOWLEDGE) {
-        ck_assert_str_eq(v.reason, "");
-        ck_assert_ptr_null(v.remedy);
-        ck_assert_uint_eq(v.retry_after_usec, 0);
-    } else
-        ck_assert_str_ne(v.reason, "");
-    return v;
-}
-
-static struct azm_verdict decide(const struct azm_answer *a)
-{
-    return decide_attempt(a, &first_attempt);
-}
-
 START_TEST(facts_to_decisions)
 {
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
@@ -165,7 +136,7 @@ START_TEST(facts_to_decisions)
             .body_len = row->body_len,
             .body_cut = row->body_cut,
         };
-        const struct azm_verdict v = decide(&a);
+        const struct azm_verdict v = decide(&a, &first_attempt);
 
         ck_assert_msg(v.decision == row->decision, "%s: decision %d", row->name, v.decision);
         ck_assert_msg(strcmp(v.reason, row->reason ? row->reason : "") == 0, "%s: \"%s\"", row->name, v.reason);
@@ -188,7 +159,7 @@ START_TEST(every_status)
             if (status == soon[i])
                 expected = AZM_RETRY;
         a.status = status;
-        v = decide(&a);
+        v = decide(&a, &first_attempt);
         ck_assert_msg(v.decision == expected, "HTTP %ld: decision %d", status, v.decision);
         ck_assert_msg((v.remedy != NULL) == (expected == AZM_HOLD), "HTTP %ld", status);
     }
@@ -205,7 +176,7 @@ START_TEST(every_curl_code)
             a.curl_code = code;
             a.curl_words = curl_easy_strerror((CURLcode)code);
             a.status = status;
-            ck_assert_int_ne(decide(&a).decision, AZM_ACKNOWLEDGE);
+            ck_assert_int_ne(decide(&a, &first_attempt).decision, AZM_ACKNOWLEDGE);
         }
 }
 END_TEST
@@ -220,7 +191,7 @@ START_TEST(long_words_are_cut)
     words[sizeof words - 1] = '\0';
     a.curl_code = CURLE_COULDNT_CONNECT;
     a.curl_words = words;
-    v = decide(&a);
+    v = decide(&a, &first_attempt);
     ck_assert_uint_gt(strlen(v.reason), 100);
     ck_assert_uint_lt(strlen(v.reason), sizeof v.reason);
 }
@@ -275,13 +246,13 @@ START_TEST(retry_after)
             a.curl_code = failures[k].curl_code;
             a.curl_words = a.curl_code ? "reset" : "";
             a.status = failures[k].status;
-            v = decide(&a);
+            v = decide(&a, &first_attempt);
             ck_assert_msg(v.retry_after_usec == values[i].usec, "\"%s\": %llu us", values[i].value,
                           (unsigned long long)v.retry_after_usec);
         }
         a.curl_code = 0;
         a.status = 200; /* decide() checks that there is nothing to wait for */
-        decide(&a);
+        decide(&a, &first_attempt);
     }
 }
 END_TEST
@@ -418,7 +389,7 @@ START_TEST(attempts_to_decisions)
         a.body = row->body;
         a.body_len = row->body_len;
         a.redirect_url = row->redirect_url;
-        v = decide_attempt(&a, &row->t);
+        v = decide(&a, &row->t);
         ck_assert_msg(v.decision == row->decision, "%s: decision %d", row->name, v.decision);
         ck_assert_msg(v.failures == row->failures, "%s: %u failures", row->name, v.failures);
         ck_assert_msg(v.suspect == row->suspect, "%s: suspect %d", row->name, v.suspect);
@@ -441,7 +412,7 @@ START_TEST(every_status_unproven)
             t.profile = k & 1 ? AZM_PROFILE_AZURE : AZM_PROFILE_OTLP;
             t.records = k & 2 ? 1 : 10;
             t.failures = k & 4 ? 100 : 0;
-            v = decide_attempt(&a, &t);
+            v = decide(&a, &t);
             ck_assert_msg((v.decision == AZM_ACKNOWLEDGE) == (status / 100 == 2), "HTTP %ld: %d", status, v.decision);
             ck_assert_msg(v.decision == AZM_ACKNOWLEDGE || v.decision == AZM_RETRY || v.decision == AZM_HOLD ||
                               t.failures > 0,
@@ -519,7 +490,7 @@ START_TEST(refused_on_the_way)
         t.others_passed = t.proven = t.suspect = true;
         t.records = 1;
         for (unsigned n = 0; n < 3 * AZM_FAILURES_MAX; n++) {
-            struct azm_verdict v = decide_attempt(&a, &t);
+            struct azm_verdict v = decide(&a, &t);
 
             ck_assert_int_eq(v.decision, rows[i].decision);
             ck_assert_ptr_nonnull(strstr(v.remedy, rows[i].remedy));
@@ -533,7 +504,7 @@ START_TEST(refused_on_the_way)
     a.curl_code = CURLE_RECV_ERROR;
     a.curl_words = "reset";
     a.connect_code = 200;
-    ck_assert_int_eq(decide(&a).meaning, AZM_FAILED);
+    ck_assert_int_eq(decide(&a, &first_attempt).meaning, AZM_FAILED);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "source/gap.h"
 #include "tests/unit/place_help.h"
+#include "tests/unit/record_help.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
 
@@ -60,28 +61,9 @@ static void assert_has_not(const char *text, const char *words)
     ck_assert_msg(strstr(text, words) == NULL, "'%s' is in: %s", words, text);
 }
 
-/* The attribute as text; NULL if it is not there. */
-static const char *attribute(const char *key)
-{
-    static char text[4200];
-
-    for (size_t i = 0; i < record.n_attributes; i++) {
-        const struct azm_attribute *a = &record.attributes[i];
-
-        if (!azm_text_equal(a->key, azm_text_of(key)))
-            continue;
-        if (a->type == AZM_VALUE_INT)
-            snprintf(text, sizeof text, "%lld", (long long)a->integer);
-        else
-            snprintf(text, sizeof text, "%.*s", (int)a->text.len, a->text.s);
-        return text;
-    }
-    return NULL;
-}
-
 static void assert_attribute(const char *key, const char *expected)
 {
-    const char *value = attribute(key);
+    const char *value = attribute_of(&record, key);
 
     ck_assert_ptr_nonnull(value);
     ck_assert_str_eq(value, expected);
@@ -128,7 +110,7 @@ START_TEST(words_and_reasons)
         assert_has(body(), reasons[i].words);
         assert_has(body(), "may have been lost");
         assert_has_not(body(), "99"); /* not known */
-        ck_assert_ptr_null(attribute("azmonlog.gap.entries"));
+        ck_assert_ptr_null(attribute_of(&record, "azmonlog.gap.entries"));
         g.counted = true;
         make(&g);
         ck_assert_ptr_eq(strstr(body(), "99 journal entries were lost: "), body());
@@ -161,18 +143,18 @@ START_TEST(between_two_times)
     make(&g);
     assert_has(body(), "; after 2023-11-14T22:13:20.000001Z");
     assert_has_not(body(), "before 2");
-    ck_assert_ptr_null(attribute("azmonlog.gap.to"));
+    ck_assert_ptr_null(attribute_of(&record, "azmonlog.gap.to"));
     g.to.realtime_usec = UINT64_C(1700000001000002);
     make(&g);
     assert_has(body(), "; after 2023-11-14T22:13:20.000001Z, before 2023-11-14T22:13:21.000002Z");
     g.from.realtime_usec = UINT64_C(1700000002000003); /* the clock was set back in between */
     make(&g);
     assert_has(body(), "; after 2023-11-14T22:13:21.000002Z, before 2023-11-14T22:13:22.000003Z");
-    ck_assert_str_eq(attribute("azmonlog.gap.from"), "2023-11-14T22:13:21.000002Z");
+    ck_assert_str_eq(attribute_of(&record, "azmonlog.gap.from"), "2023-11-14T22:13:21.000002Z");
     g.from.realtime_usec = 0;
     make(&g);
     assert_has(body(), "; before 2023-11-14T22:13:21.000002Z");
-    ck_assert_ptr_null(attribute("azmonlog.gap.from"));
+    ck_assert_ptr_null(attribute_of(&record, "azmonlog.gap.from"));
     azm_arena_free(&arena);
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/heartbeat.h"
+#include "tests/unit/record_help.h"
 #include "tests/unit/test.h"
 
 static struct azm_figures figures;
@@ -27,24 +28,12 @@ static void print(void)
     ck_assert_uint_le(record.n_attributes, AZM_HEARTBEAT_ATTRIBUTES);
 }
 
-/* The attribute as text; NULL if it is not there. */
 static const char *attribute(const char *name)
 {
-    static char text[256], key[64];
+    char key[64];
 
     snprintf(key, sizeof key, "azmonlog.heartbeat.%s", name);
-    for (size_t i = 0; i < record.n_attributes; i++) {
-        const struct azm_attribute *a = &record.attributes[i];
-
-        if (!azm_text_equal(a->key, azm_text_of(key)))
-            continue;
-        if (a->type == AZM_VALUE_INT)
-            snprintf(text, sizeof text, "%lld", (long long)a->integer);
-        else
-            snprintf(text, sizeof text, "%.*s", (int)a->text.len, a->text.s);
-        return text;
-    }
-    return NULL;
+    return attribute_of(&record, key);
 }
 
 static void assert_body(const char *words)
