@@ -203,7 +203,7 @@ def disk_full(out):
     """A file system that others fill: the same, by itself, when there is space again."""
     disk = f"{out}/disk"
     os.mkdir(disk)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "azmonlog-test", disk],
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "azmonlog-test", disk],
                                            stderr=subprocess.DEVNULL).returncode != 0:
         note("skipped: needs root to mount a small file system")
         return
