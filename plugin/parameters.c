@@ -43,7 +43,9 @@ static char *make_name(const char *section, const char *key)
     int r = 0;
 
     if (strcmp(section, "journal") == 0)
-        return strcmp(key, "max_body_bytes") == 0 ? strdup(key) : NULL;
+        return strcmp(key, "max_body_bytes") == 0 || strcmp(key, "parse") == 0 ? strdup(key) : NULL;
+    if (strncmp(section, "unit ", 5) == 0)
+        return NULL; /* units are the journal's */
     if (strcmp(section, "destination") == 0)
         return strdup(key);
     if (strcmp(section, "resource") == 0)

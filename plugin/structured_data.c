@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "parse/trace_names.h"
 #include "plugin/structured_data.h"
-#include "plugin/trace_names.h"
 
 struct reader {
     const char *at, *end;

@@ -4,7 +4,7 @@
 #include <sys/types.h>
 
 #include "core/record.h"
-#include "plugin/attributes.h"
+#include "parse/attributes.h"
 
 /* The STRUCTURED-DATA of RFC 5424, section 6.3, from the start of `t`: each parameter becomes an attribute
  * `syslog.<SD-ID>.<name>`, an element without any `syslog.<SD-ID>` = "". Those of the element `opentelemetry` that make

@@ -5,7 +5,7 @@
 
 #include "core/clock.h"
 #include "core/rfc3339.h"
-#include "plugin/json_attributes.h"
+#include "parse/json_attributes.h"
 #include "plugin/structured_data.h"
 #include "plugin/syslog5424.h"
 #include "plugin/syslog_meta.h"

@@ -22,7 +22,7 @@ struct azm_syslog_reader *azm_syslog_reader_free(struct azm_syslog_reader *s);
 struct azm_syslog_input {
     struct azm_text line;
     struct azm_text meta;       /* plugin/syslog_meta.h; len 0: no such template */
-    struct azm_text attributes; /* plugin/json_attributes.h; len 0: no such template */
+    struct azm_text attributes; /* parse/json_attributes.h; len 0: no such template */
     uint64_t now_unix_nano;     /* when it was received, if meta does not say */
 };
 
@@ -35,5 +35,5 @@ struct azm_syslog_message {
  *
  * What is no such line becomes the body as a whole, and so does everything from structured data on that is none; the
  * attribute `syslog.malformed` says so. What the sender has too much of is counted in `syslog.dropped_attributes`
- * (plugin/attributes.h has the bounds). */
+ * (parse/attributes.h has the bounds). */
 int azm_syslog_read(struct azm_syslog_reader *s, const struct azm_syslog_input *in, struct azm_syslog_message *ret);

@@ -8,6 +8,7 @@
 #include "batch/batch.h"
 #include "core/clock.h"
 #include "encode/otlp.h"
+#include "parse/line.h"
 #include "plugin/syslog5424.h"
 #include "plugin/syslog_resource.h"
 #include "plugin/worker.h"
@@ -18,6 +19,7 @@ struct worker {
     const struct azm_config *config;
     struct azm_syslog_reader *reader;
     struct azm_syslog_resources *resources;
+    struct azm_line_parser line;
     struct azm_otlp_encoder encoder;
     struct azm_buf record;
     struct azm_batch *batch;
@@ -51,6 +53,7 @@ struct worker *worker_free(struct worker *w)
         return NULL;
     azm_syslog_reader_free(w->reader);
     azm_syslog_resources_free(w->resources);
+    azm_line_parser_free(&w->line);
     azm_otlp_encoder_free(&w->encoder);
     azm_buf_free(&w->record);
     azm_batch_free(w->batch);
@@ -104,6 +107,9 @@ int worker_add(struct worker *w, const struct worker_message *m)
         message.record.has_body = true;
         message.record.body = m->body;
     }
+    r = azm_line_parse(&w->line, w->config->parse, &message.record);
+    if (r < 0)
+        return r;
     make_uid(w, message.record.uid);
     r = azm_otlp_encode_record(&w->encoder, &message.record, &w->record);
     if (r < 0)

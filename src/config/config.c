@@ -15,6 +15,7 @@
 
 #define FIELD(name) offsetof(struct azm_config, name)
 #define ANY_KEY "*"
+#define ANY_UNIT "unit \"NAME\"" /* NAME may be any */
 #define MSEC AZM_USEC_PER_MSEC
 #define HOUR (3600 * AZM_USEC_PER_SEC)
 #define KIB ((uint64_t)1024)
@@ -114,10 +115,14 @@ static const struct key {
      "which fields become attributes: minimal, standard, full"},
     {"journal", "max_body_bytes", azm_parse_size, FIELD(max_body_bytes), "64K", KIB, 16 * KIB *KIB,
      "longer messages and values are cut"},
+    {"journal", "parse", azm_parse_line_format, FIELD(parse), "plain", 0, 0,
+     "lines that programs write are taken apart: plain (they are not), json, logfmt, auto"},
     {"journal", "service_name_field", azm_parse_bool, FIELD(service_name_field), "yes", 0, 0,
      "whether a field OTEL_SERVICE_NAME of an entry names its service"},
     {"journal", "spool", azm_parse_spool, FIELD(spool), "auto", 0, 0,
      "auto: records wait in a spool while delivery fails for long; no: in the journal only"},
+    {ANY_UNIT, "parse", azm_parse_unit_line_format, FIELD(unit_parse), NULL, 0, 0,
+     "the same for one unit, or for units of a pattern (app@*.service)"},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0,
      "any NAME=VALUE is an attribute of all records (deployment.environment.name=production)"},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0,
@@ -202,23 +207,37 @@ static int note_source(struct azm_config *c, const char *where, struct azm_error
     return 0;
 }
 
+/* Of `unit "NAME"`. False: it is another section. */
+static bool unit_of(const char *section, char *ret, size_t size)
+{
+    size_t prefix = strcspn(ANY_UNIT, "N"), len = strlen(section);
+
+    if (len < prefix + 2 || len - prefix > size || strncmp(section, ANY_UNIT, prefix) != 0 || section[len - 1] != '"')
+        return false;
+    snprintf(ret, size, "%.*s", (int)(len - prefix - 1), section + prefix);
+    return true;
+}
+
 int azm_config_set(struct azm_config *c, const char *section, const char *key, const char *value, const char *where,
                    bool is_public, struct azm_error *err)
 {
-    const struct key *k = find_key(section, key);
+    char unit[AZM_SECTION_MAX] = "";
+    const char *of = unit_of(section, unit, sizeof unit) ? ANY_UNIT : section;
+    const struct key *k = find_key(of, key);
     struct azm_error why = {0};
     struct azm_assignment a;
     int r;
 
     if (!k)
-        return unknown_key(section, key, where, err);
+        return unknown_key(of, key, where, err);
     if (*value == '\0' && k->preset)
         value = k->preset;
-    else if (*value == '\0' && strcmp(k->key, ANY_KEY) != 0) { /* an empty assignment empties a list */
+    else if (*value == '\0' && strcmp(k->key, ANY_KEY) != 0 && !*unit) { /* an empty assignment empties a list */
         key_values_clear((struct azm_key_values *)((char *)c + k->offset));
         return 0;
     }
-    a = (struct azm_assignment){.key = key, .value = value, .is_public = is_public, .min = k->min, .max = k->max};
+    a = (struct azm_assignment){
+        .key = *unit ? unit : key, .value = value, .is_public = is_public, .min = k->min, .max = k->max};
     r = k->parse(c, (char *)c + k->offset, &a, &why);
     if (r < 0)
         return azm_error_set(err, r, "%s: %s: %s", where, key, why.words);

@@ -37,6 +37,13 @@ enum azm_fields { /* which journal fields become attributes; docs/mapping.md */
                   AZM_FIELDS_FULL = 4,
 };
 
+enum azm_line_format { /* how a program writes its lines, which are then taken apart; parse/line.h */
+                       AZM_LINE_PLAIN,
+                       AZM_LINE_JSON,
+                       AZM_LINE_LOGFMT,
+                       AZM_LINE_AUTO, /* either of the two, by its first letter */
+};
+
 /* Who the destination is told that this is. */
 enum azm_auth {
     AZM_AUTH_AUTO, /* DEFAULT for an https endpoint of Azure without an Authorization header, else NONE */
@@ -107,8 +114,10 @@ struct azm_config {
     bool exclude_own;
     enum azm_fields fields;
     size_t max_body_bytes;
-    bool service_name_field; /* believe OTEL_SERVICE_NAME= in an entry */
-    bool spool;              /* keep records in a spool while delivery fails */
+    enum azm_line_format parse;
+    struct azm_key_values unit_parse; /* name or pattern of a unit, with its suffix -> a word, or "": as parse */
+    bool service_name_field;          /* believe OTEL_SERVICE_NAME= in an entry */
+    bool spool;                       /* keep records in a spool while delivery fails */
     /* [resource] */
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */
@@ -137,6 +146,9 @@ static inline void azm_config_freep(struct azm_config **c)
 
 /* Reads a file and its drop-ins: 0 or -errno. With `optional` a file that does not exist is no error. */
 int azm_config_read(struct azm_config *c, const char *path, bool optional, struct azm_error *err);
+
+/* plain, json, logfmt or auto; -EINVAL for another word. */
+int azm_line_format_of(const char *word);
 
 /* Sets one key; an empty value brings the default back. `where` stands first in an error ("FILE:LINE",
  * "--endpoint", "$OTEL_..."). `public` says that everybody can read the place where the value stands: secrets are then

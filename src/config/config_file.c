@@ -88,7 +88,7 @@ static int read_one(const char *path, bool optional, azm_config_assign_t assign,
 {
     _cleanup_(azm_buf_free) struct azm_buf line = {0};
     _cleanup_fclose_ FILE *f = fopen(path, "re");
-    char section[64] = "";
+    char section[AZM_SECTION_MAX] = "";
     unsigned number = 0;
     struct stat st;
 

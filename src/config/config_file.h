@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 
+#define AZM_SECTION_MAX 264 /* the longest is that of a unit, unit "NAME" */
+
 /* The INI form of systemd's files: `[section]` and `key=value` lines, `#` and `;` begin a comment line,
  * a backslash at the end of a line continues it. (inih, the obvious library, cuts lines at 200 bytes as
  * Debian builds it, without an error that names the line: too short for tokens and connection strings.) */

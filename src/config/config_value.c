@@ -195,6 +195,28 @@ int azm_parse_fields(struct azm_config *c, void *field, const struct azm_assignm
     return 0;
 }
 
+int azm_line_format_of(const char *word)
+{
+    static const char *const words[] = {
+        [AZM_LINE_PLAIN] = "plain", [AZM_LINE_JSON] = "json", [AZM_LINE_LOGFMT] = "logfmt", [AZM_LINE_AUTO] = "auto"};
+
+    for (size_t i = 0; i < ELEMENTSOF(words); i++)
+        if (strcmp(word, words[i]) == 0)
+            return (int)i;
+    return -EINVAL;
+}
+
+int azm_parse_line_format(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    int format = azm_line_format_of(a->value);
+
+    (void)c;
+    if (format < 0)
+        return azm_error_set(err, EINVAL, "'%s' is none of plain, json, logfmt, auto", a->value);
+    *(enum azm_line_format *)field = (enum azm_line_format)format;
+    return 0;
+}
+
 int azm_parse_start(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     enum azm_start *start = field;
@@ -292,16 +314,14 @@ static int for_each_word(void *list, const char *value, int (*add)(void *list, c
     return r;
 }
 
-static int add_unit(void *list, const char *word, struct azm_error *err)
+/* Completed as systemctl and journalctl do. */
+static int complete_unit(const char *word, char *ret, size_t size, struct azm_error *err)
 {
     static const char *const suffixes[] = {".service", ".socket", ".device", ".mount", ".automount", ".swap",
                                            ".target",  ".path",   ".timer",  ".slice", ".scope"};
-    char name[NAME_MAX + 1];
     size_t len = strlen(word);
     bool complete = false;
 
-    if (strpbrk(word, "*?["))
-        return azm_error_set(err, EINVAL, "'%s' is a pattern; the journal finds units by their whole name only", word);
     if (len > 240)
         return azm_error_set(err, EINVAL, "'%.40s...' is too long for the name of a unit", word);
     for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
@@ -309,14 +329,38 @@ static int add_unit(void *list, const char *word, struct azm_error *err)
 
         complete |= len > n && strcmp(word + len - n, suffixes[i]) == 0;
     }
-    snprintf(name, sizeof name, "%s%s", word, complete ? "" : ".service"); /* as systemctl and journalctl take it */
-    return add_to_list(list, name, err);
+    snprintf(ret, size, "%s%s", word, complete ? "" : ".service");
+    return 0;
+}
+
+static int add_unit(void *list, const char *word, struct azm_error *err)
+{
+    char name[NAME_MAX + 1];
+    int r;
+
+    if (strpbrk(word, "*?["))
+        return azm_error_set(err, EINVAL, "'%s' is a pattern; the journal finds units by their whole name only", word);
+    r = complete_unit(word, name, sizeof name, err);
+    return r < 0 ? r : add_to_list(list, name, err);
 }
 
 int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;
     return for_each_word(field, a->value, add_unit, err);
+}
+
+int azm_parse_unit_line_format(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    enum azm_line_format format;
+    char unit[NAME_MAX + 1];
+    int r = *a->value ? azm_parse_line_format(c, &format, a, err) : 0; /* empty: as [journal] has it */
+
+    if (r == 0)
+        r = complete_unit(a->key, unit, sizeof unit, err);
+    if (r == 0 && azm_key_values_set(field, unit, a->value) < 0)
+        r = azm_error_set(err, ENOMEM, "out of memory");
+    return r;
 }
 
 int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -27,6 +27,9 @@ int azm_parse_size(struct azm_config *c, void *field, const struct azm_assignmen
 int azm_parse_bool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_compression(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_fields(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_line_format(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_unit_line_format(struct azm_config *c, void *field, const struct azm_assignment *a,
+                               struct azm_error *err);
 int azm_parse_start(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_scope(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_spool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/trace_context.h"
+#include "parse/line.h"
 #include "source/entry.h"
 
 #define INT_DIGITS_MAX 19 /* of 64 bits; any so long fits into 64 without a sign */
@@ -39,6 +41,8 @@ struct azm_entry_reader {
     size_t sent_bytes, largest_bytes;
     uint32_t n_dropped;
     bool excluded; /* by a field */
+
+    struct azm_line_parser line; /* its last one is the record's until the next entry */
 };
 
 #define STANDARD (AZM_FIELDS_STANDARD | AZM_FIELDS_FULL)
@@ -142,6 +146,7 @@ struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
         return NULL;
     azm_resources_free(e->resources);
     azm_uid_state_free(&e->uid);
+    azm_line_parser_free(&e->line);
     azm_arena_free(&e->arena);
     free(e->attributes);
     free(e);
@@ -497,6 +502,26 @@ static void count_losses(struct azm_entry_reader *e)
     }
 }
 
+/* How the unit writes its lines; the section that stands last in the configuration counts. */
+static enum azm_line_format line_format(const struct azm_entry_reader *e)
+{
+    const struct azm_identity *id = &e->special.identity;
+    const struct azm_key_values *units = &e->config->unit_parse;
+    const struct azm_text unit = id->unit.len > 0 ? id->unit : id->user_unit;
+    char name[256];
+    int format = -EINVAL;
+
+    if (units->n == 0)
+        return e->config->parse;
+    snprintf(name, sizeof name, "%.*s", (int)MIN(unit.len, sizeof name - 1), unit.s ? unit.s : "");
+    for (size_t i = units->n; i-- > 0;)
+        if (fnmatch(units->items[i].key, name, 0) == 0) {
+            format = azm_line_format_of(units->items[i].value);
+            break;
+        }
+    return format < 0 ? e->config->parse : (enum azm_line_format)format;
+}
+
 int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret)
 {
     struct special *s = &e->special;
@@ -529,6 +554,9 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     r.attributes = e->attributes;
     r.n_attributes = e->n_attributes;
     r.n_dropped = e->n_dropped;
+    k = azm_line_parse(&e->line, line_format(e), &r);
+    if (k < 0)
+        return k;
     *ret = r;
     return 1;
 }

@@ -10,6 +10,8 @@
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
 
+#define D64 "0123456789012345678901234567890123456789012345678901234567890123"
+
 /* Writes down each assignment as "FILE:LINE [section] key=value" with the file's name in the test directory; the key
  * "stop" is an error. */
 static int record(void *userdata, const char *section, const char *key, const char *value, const char *where,
@@ -117,8 +119,7 @@ START_TEST(what_is_not_of_this_form)
         {"[a\nk=v\n", "x.conf:1: a section is written as [name]", EINVAL},
         {"[", "x.conf:1: a section is written as [name]", EINVAL},
         {"[a] # comment\n", "x.conf:1: a section is written as [name]", EINVAL},
-        {"[0123456789012345678901234567890123456789012345678901234567890123456789]\n",
-         "x.conf:1: a section is written as [name]", EINVAL},
+        {"[" D64 D64 D64 D64 "01234567]\n", "x.conf:1: a section is written as [name]", EINVAL},
         {"[a]\njust words\n", "x.conf:2: neither [section] nor key=value", EINVAL},
         {"[a]\n = v\n", "x.conf:2: neither [section] nor key=value", EINVAL},
         {"[a]\nk=one \\\n two\nbad\n", "x.conf:4: neither [section] nor key=value", EINVAL},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "plugin/attributes.h"
-#include "plugin/json_attributes.h"
+#include "parse/attributes.h"
+#include "parse/json_attributes.h"
 #include "tests/unit/syslog_help.h"
 #include "tests/unit/test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include "plugin/attributes.h"
+#include "parse/attributes.h"
 #include "plugin/syslog_resource.h"
 #include "tests/unit/prng.h"
 #include "tests/unit/syslog_help.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "plugin/attributes.h"
+#include "parse/attributes.h"
 
 void azm_attributes_begin(struct azm_attributes *a)
 {

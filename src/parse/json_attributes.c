@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "core/utf8.h"
-#include "plugin/json_attributes.h"
-#include "plugin/trace_names.h"
+#include "parse/json_attributes.h"
+#include "parse/trace_names.h"
 
 struct reader {
     struct azm_json_attributes *j;
@@ -217,45 +217,49 @@ static bool is_trace(struct reader *p, struct azm_text name, const json_t *value
     return azm_trace_take(p->record, name, azm_text_of(flags));
 }
 
-static int read_object(struct reader *p)
+int azm_json_attributes_add(struct azm_json_attributes *j, const char *name, json_t *value, struct azm_attributes *a,
+                            struct azm_record *r)
 {
-    const char *name;
-    json_t *value;
-    int k;
+    struct reader p = {.j = j, .attributes = a, .record = r};
+    struct azm_text key = azm_text_of(name);
 
-    json_object_foreach(p->j->root, name, value)
-    {
-        struct azm_text key = azm_text_of(name);
+    return is_trace(&p, key, value) ? 0 : add_member(&p, key, value);
+}
 
-        if (is_trace(p, key, value))
-            continue;
-        k = add_member(p, key, value);
-        if (k < 0)
-            return k;
+int azm_json_attributes_parse(struct azm_json_attributes *j, struct azm_text text)
+{
+    json_decref(j->root);
+    j->root = NULL;
+    text = trim(text);
+    if (text.len == 0 || *text.s != '{' || text.len > AZM_JSON_BYTES_MAX || is_deep(text))
+        return 0;
+    if (azm_utf8_valid_prefix(text.s, text.len) < text.len) {
+        azm_buf_clear(&j->clean);
+        if (azm_utf8_append_clean(&j->clean, text.s, text.len) < 0)
+            return -ENOMEM;
+        text = azm_buf_text(&j->clean);
     }
-    return 0;
+    j->root = json_loadb(text.s, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    return j->root != NULL;
 }
 
 int azm_json_attributes_read(struct azm_json_attributes *j, struct azm_text text, struct azm_attributes *a,
                              struct azm_record *r)
 {
-    struct reader p = {.j = j, .attributes = a, .record = r};
-    struct azm_text json = trim(text);
+    const char *name;
+    json_t *value;
+    int k = azm_json_attributes_parse(j, text);
 
-    json_decref(j->root);
-    j->root = NULL;
-    if (json.len == 0)
-        return 0;
-    if (*json.s == '{' && json.len <= AZM_JSON_BYTES_MAX && !is_deep(json)) {
-        if (azm_utf8_valid_prefix(json.s, json.len) < json.len) {
-            azm_buf_clear(&j->clean);
-            if (azm_utf8_append_clean(&j->clean, json.s, json.len) < 0)
-                return -ENOMEM;
-            json = (struct azm_text){(const char *)j->clean.data, j->clean.len};
-        }
-        j->root = json_loadb(json.s, json.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    if (k < 0)
+        return k;
+    text = trim(text);
+    if (k == 0)
+        return text.len == 0 ? 0 : azm_attributes_add_text(a, AZM_TEXT("syslog.attributes"), text);
+    json_object_foreach(j->root, name, value)
+    {
+        k = azm_json_attributes_add(j, name, value, a, r);
+        if (k < 0)
+            return k;
     }
-    if (!j->root)
-        return azm_attributes_add_text(a, AZM_TEXT("syslog.attributes"), trim(text));
-    return read_object(&p);
+    return 0;
 }

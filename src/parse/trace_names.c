@@ -3,7 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/trace_context.h"
-#include "plugin/trace_names.h"
+#include "parse/trace_names.h"
 
 static bool may_set(bool has, const uint8_t *old, const uint8_t *new, size_t n)
 {
