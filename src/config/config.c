@@ -122,7 +122,7 @@ static const struct key {
     {"journal", "spool", azm_parse_spool, FIELD(spool), "auto", 0, 0,
      "auto: records wait in a spool while delivery fails for long; no: in the journal only"},
     {ANY_UNIT, "parse", azm_parse_unit_line_format, FIELD(unit_parse), NULL, 0, 0,
-     "the same for one unit, or for units of a pattern (app@*.service)"},
+     "as in [journal], for one unit, or for those of a pattern (app@*.service)"},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0,
      "any NAME=VALUE is an attribute of all records (deployment.environment.name=production)"},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0,

@@ -115,7 +115,7 @@ struct azm_config {
     enum azm_fields fields;
     size_t max_body_bytes;
     enum azm_line_format parse;
-    struct azm_key_values unit_parse; /* name or pattern of a unit, with its suffix -> a word, or "": as parse */
+    struct azm_key_values unit_parse; /* name or pattern of a unit, with its suffix -> a word */
     bool service_name_field;          /* believe OTEL_SERVICE_NAME= in an entry */
     bool spool;                       /* keep records in a spool while delivery fails */
     /* [resource] */

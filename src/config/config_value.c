@@ -350,17 +350,33 @@ int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignme
     return for_each_word(field, a->value, add_unit, err);
 }
 
+static void remove_from_list(struct azm_key_values *list, const char *key)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].key, key) == 0) {
+            free(list->items[i].key);
+            free(list->items[i].value);
+            list->n--;
+            memmove(&list->items[i], &list->items[i + 1], (list->n - i) * sizeof *list->items);
+            return;
+        }
+}
+
+/* Set again it stands last, as it does in the configuration. */
 int azm_parse_unit_line_format(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     enum azm_line_format format;
     char unit[NAME_MAX + 1];
-    int r = *a->value ? azm_parse_line_format(c, &format, a, err) : 0; /* empty: as [journal] has it */
+    int r = *a->value ? azm_parse_line_format(c, &format, a, err) : 0;
 
     if (r == 0)
         r = complete_unit(a->key, unit, sizeof unit, err);
-    if (r == 0 && azm_key_values_set(field, unit, a->value) < 0)
-        r = azm_error_set(err, ENOMEM, "out of memory");
-    return r;
+    if (r < 0)
+        return r;
+    remove_from_list(field, unit);
+    if (*a->value && azm_key_values_set(field, unit, a->value) < 0)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    return 0;
 }
 
 int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -49,7 +49,7 @@ void azm_line_parser_free(struct azm_line_parser *p)
 /* Words, or the numbers of bunyan and pino (10, 20, ... 60), and of syslog (0 to 7). */
 static bool read_severity(const json_t *value, int *ret)
 {
-    static const int tens[] = {7, 7, 6, 4, 3, 2}; /* trace, debug, info, warn, error, fatal */
+    static const int tens[] = {7, 7, 7, 6, 4, 3, 2}; /* from 10 on: trace, debug, info, warn, error, fatal */
     json_int_t n = json_integer_value(value);
 
     if (json_is_string(value)) {
@@ -62,7 +62,7 @@ static bool read_severity(const json_t *value, int *ret)
     }
     if (!json_is_integer(value) || n < 0 || n > 60 || (n > 7 && n % 10 != 0))
         return false;
-    *ret = n <= 7 ? (int)n : tens[n / 10 - 1];
+    *ret = n <= 7 ? (int)n : tens[n / 10];
     return true;
 }
 

@@ -509,17 +509,14 @@ static enum azm_line_format line_format(const struct azm_entry_reader *e)
     const struct azm_key_values *units = &e->config->unit_parse;
     const struct azm_text unit = id->unit.len > 0 ? id->unit : id->user_unit;
     char name[256];
-    int format = -EINVAL;
 
     if (units->n == 0)
         return e->config->parse;
     snprintf(name, sizeof name, "%.*s", (int)MIN(unit.len, sizeof name - 1), unit.s ? unit.s : "");
     for (size_t i = units->n; i-- > 0;)
-        if (fnmatch(units->items[i].key, name, 0) == 0) {
-            format = azm_line_format_of(units->items[i].value);
-            break;
-        }
-    return format < 0 ? e->config->parse : (enum azm_line_format)format;
+        if (fnmatch(units->items[i].key, name, 0) == 0)
+            return (enum azm_line_format)azm_line_format_of(units->items[i].value);
+    return e->config->parse;
 }
 
 int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret)

@@ -378,5 +378,19 @@ def heartbeats(out):
         equal("states", [r["attributes"]["azmonlog.heartbeat.state"] for r in beats], ["delivering"] * (len(beats) - 1) + ["stopping"])
 
 
-run(kinds_of_messages, templates, two_destinations, three_workers, many_names, a_daemon, as_nobody, rotated_credentials, refused_credentials,
+def lines_of_json(out):
+    """parse=: a message that is JSON or logfmt is taken apart; what rsyslog knows goes before what it says."""
+    with Setup(out, more=SHIPPED + ' parse="auto"') as s:
+        s.r.start()
+        taken, logfmt, plain = s.arrive(
+            message(json.dumps({"level": "warn", "msg": "slow", "traceId": TRACE, "http": {"status": 200}, "syslog.procid": "1"}), procid="812"),
+            message('level=error msg="no disk" path=/var'), message("it is full"))
+        equal("the message of JSON is the body", (taken["body"], taken["severity_text"], taken["trace_id"]), ("slow", "warning", TRACE))
+        equal("its members are attributes", [taken["attributes"].get(k) for k in ("http.status", "syslog.procid")], [200, "812"])
+        equal("logfmt", [logfmt["body"], logfmt["severity_text"], logfmt["attributes"].get("path")], ["no disk", "err", "/var"])
+        equal("plain", plain["body"], "it is full")
+        s.r.check_clean(check)
+
+
+run(kinds_of_messages, lines_of_json, templates, two_destinations, three_workers, many_names, a_daemon, as_nobody, rotated_credentials, refused_credentials,
     asked, counters, heartbeats, idle_end, without_a_spool)

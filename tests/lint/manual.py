@@ -129,7 +129,7 @@ def help_of_commands(out):
 def azmonlog_conf_5(out):
     keys = tables.keys()
     for name in dict.fromkeys(name for name, _ in keys):
-        part = section("azmonlog.conf.5", "Sh", f"[{name}]")
+        part = section("azmonlog.conf.5", "Sh", f"[{name}]".replace('"', r"\(dq"))
         got = {}
         for line in re.findall(r"^\.It Cm (.*)$", part, re.M):
             for word in words(line):
