@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A logging.Handler that writes to journald's socket: one send for each record, after which it is safe from the death of its
-program. No thread, no buffer, nothing to flush, and nothing to do after a fork. Standard library of Python 3.9 only.
+program. No thread, no buffer, nothing to flush, and nothing to do after a fork. Standard library of Python 3.9 only; where
+OpenTelemetry is installed, a record has the ids of the span in which it was logged.
 
     import logging
     from journal_handler import JournalHandler
@@ -16,14 +17,26 @@ import socket
 import sys
 import traceback
 
+try:
+    from opentelemetry.trace import get_current_span
+except ImportError:  # a program without traces
+    get_current_span = None
+
 SOCKET = "/run/systemd/journal/socket"
 NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")  # of a field that journald takes from a program
-TRACE = {"otelTraceID": "TRACE_ID", "otelSpanID": "SPAN_ID"}  # set by opentelemetry-instrumentation-logging
 
 
 def priority(level):
     """syslog's, from logging's."""
     return next((p for limit, p in ((50, 2), (40, 3), (30, 4), (20, 6)) if level >= limit), 7)
+
+
+def trace_context():
+    """Of the span that is current in this thread or task."""
+    context = get_current_span().get_span_context() if get_current_span else None
+    if context is None or not context.is_valid:
+        return {}
+    return {"TRACE_ID": f"{context.trace_id:032x}", "SPAN_ID": f"{context.span_id:016x}", "TRACE_FLAGS": f"{context.trace_flags:02x}"}
 
 
 def field(name, value):
@@ -53,14 +66,11 @@ class JournalHandler(logging.Handler):
     def datagram(self, record):
         fields = {"MESSAGE": record.getMessage() if self.formatter is None else self.format(record),
                   "PRIORITY": priority(record.levelno), "LOGGER": record.name, "CODE_FILE": record.pathname,
-                  "CODE_LINE": record.lineno, "CODE_FUNC": record.funcName}
+                  "CODE_LINE": record.lineno, "CODE_FUNC": record.funcName, **trace_context()}
         if record.exc_info and record.exc_info[0]:
             fields |= {"EXCEPTION_TYPE": record.exc_info[0].__name__, "EXCEPTION_MESSAGE": record.exc_info[1],
                        "EXCEPTION_STACKTRACE": "".join(traceback.format_exception(*record.exc_info))}
-        for name, value in record.__dict__.items():
-            name = TRACE.get(name, name)
-            if NAME.fullmatch(name):
-                fields[name] = value
+        fields |= {name: value for name, value in record.__dict__.items() if NAME.fullmatch(name)}
         return self.fixed + b"".join(field(k, v) for k, v in fields.items())
 
     def send(self, data):
