@@ -548,6 +548,9 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     take_times(e, t, &r);
     r.has_body = s->message.s != NULL;
     r.body = s->message;
+    /* Podman's conmon sends the end of the line along; journald itself takes it off where it reads lines. */
+    if (r.body.len > 0 && r.body.s[r.body.len - 1] == '\n')
+        r.body.len--;
     r.attributes = e->attributes;
     r.n_attributes = e->n_attributes;
     r.n_dropped = e->n_dropped;

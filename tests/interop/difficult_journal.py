@@ -188,7 +188,7 @@ def expected(e, profile):
         priority = priority[1:]
     if priority:
         attributes["priority"] = priority
-    r["body"] = e["MESSAGE"][0] if "MESSAGE" in e else None
+    r["body"] = e["MESSAGE"][0].removesuffix(b"\n") if "MESSAGE" in e else None
     if len(e.get("MESSAGE", [])) > 1:
         attributes["message"] = e["MESSAGE"][1:]
     for name, key, digits in (("TRACE_ID", "trace", 32), ("SPAN_ID", "span", 16), ("TRACE_FLAGS", "flags", 2)):

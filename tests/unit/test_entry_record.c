@@ -47,6 +47,12 @@ START_TEST(message)
     ck_assert(record.has_body);
     assert_text_equal(record.body, AZM_TEXT("a\0b\n\xFF="));
     ck_assert_uint_eq(record.n_attributes, 0);
+    /* as Podman sends it: one end of the line is none of the text */
+    READ("MESSAGE=packed\n\n");
+    assert_text_equal(record.body, AZM_TEXT("packed\n"));
+    READ("MESSAGE=\n");
+    ck_assert(record.has_body);
+    ck_assert_uint_eq(record.body.len, 0);
     end();
 }
 END_TEST
