@@ -29,7 +29,7 @@ function pack(order, step, done) {
   setTimeout(pack, 5, order, step + 1, done);
 }
 
-if (cluster.isMaster) {
+if (cluster.isPrimary) {
   const orders = Number(process.argv[2] || 20);
   let next = 1;
   const work = () => next <= orders && cluster.fork({ ORDER: next++ });

@@ -88,6 +88,16 @@ class Recipe:
             del environment["LD_PRELOAD"]
         return subprocess.Popen(command, cwd=at or self.out, env=environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
+    def run(self, *command, **more):
+        """To its end, which must be a good one."""
+        code = self.start(*command, watched=False, **more).wait(PATIENCE)
+        if code:
+            raise RuntimeError(f"{command}: {code}; {self.said()}")
+
+    def said(self):
+        with open(self.log.name, errors="replace") as f:
+            return f.read()[-3000:]
+
     def lines(self):
         """(pid, text) of each line whose write has returned, in order."""
         with open(self.written) as f:
@@ -101,17 +111,16 @@ class Recipe:
     def wait_for(self, condition, what):
         wait_for(lambda: condition() or self.program and self.program.poll() is not None, what)
         if self.program and self.program.poll() is not None:
-            raise RuntimeError(f"the program has ended: {self.program.returncode}; {open(self.log.name, errors='replace').read()[-3000:]}")
+            raise RuntimeError(f"the program has ended: {self.program.returncode}; {self.said()}")
 
-    def kill_workers(self, program):
-        """SIGKILL for a worker that has just written a line, some times; others (or a new one in its place) have to go on."""
-        self.program = program
+    def kill_workers(self, pid):
+        """SIGKILL for a child of this process that has just written a line, some times; others, or a new one in its place, go on."""
         dead = set()
         for _ in range(KILLS):
             self.wait_for_lines(10, dead)
-            self.wait_for(lambda: below(program.pid), "workers")
-            workers = below(program.pid)
-            victim = ([pid for pid, _ in self.lines() if pid in workers] or workers)[-1]
+            self.wait_for(lambda: below(pid), "workers")
+            workers = below(pid)
+            victim = next((writer for writer, _ in reversed(self.lines()) if writer in workers), workers[0])
             kill(victim)
             self.kills += 1
             dead.add(victim)
@@ -185,14 +194,15 @@ def recipe(out):
 def killed_in_the_middle(out, service, *command, at=None, env=None, traces=None):
     """The whole test of a program that is started by one command."""
     with recipe(out) as r:
-        r.kill_workers(r.start(*command, at=at, env=env))
+        r.program = r.start(*command, at=at, env=env)
+        r.kill_workers(r.program.pid)
         r.kill_program()
         r.judge(service, traces=traces)
 
 
 def missing(what, *programs):
     """Says so, and returns True, if one of these is not installed."""
-    absent = [p for p in programs if not shutil.which(p)]
+    absent = [p for p in programs if not shutil.which(p, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
     if absent:
         skip(what, f"not installed: {', '.join(absent)}")
     return bool(absent)

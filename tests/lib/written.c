@@ -13,9 +13,18 @@
  * "PID order N step N" is appended to the file $WRITTEN. Who is killed between the two has written a line that is not there,
  * never the other way round. What libc writes from inside, as printf does, cannot be seen here. */
 
+static const char *path;
+
+/* Now, because PHP-FPM takes the environment from its workers. */
+static void __attribute__((constructor)) remember(void)
+{
+    const char *value = getenv("WRITTEN");
+
+    path = value ? strdup(value) : NULL;
+}
+
 static void note(const char *order, size_t len)
 {
-    const char *path = getenv("WRITTEN");
     char copy[64], line[96];
     int n, step, number, fd;
 
