@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Forked workers log to the journal by its own library, with fields and the trace context that $TRACEPARENT has (W3C: as in the
- * header of a request). usage: journal [ORDERS]
+/* Forked workers log to the journal by its own library, with fields and the trace context that $TRACEPARENT has (W3C:
+ * as in the header of a request). usage: journal [ORDERS]
  *
  *     cc -o journal journal.c $(pkg-config --cflags --libs libsystemd) */
 #include <stdio.h>
@@ -17,7 +17,8 @@ static void pack(int order)
     for (int step = 1; step <= 20; step++) {
         /* a NULL ends the list: no trace context where there is none */
         sd_journal_send("MESSAGE=order %d step %d", order, step, "PRIORITY=%d", LOG_INFO, "SYSLOG_IDENTIFIER=shop-c",
-                        "ORDER_ID=%d", order, trace_id[0] ? "TRACE_ID=%s" : NULL, trace_id, "SPAN_ID=%s", span_id, NULL);
+                        "ORDER_ID=%d", order, trace_id[0] ? "TRACE_ID=%s" : NULL, trace_id, "SPAN_ID=%s", span_id,
+                        NULL);
         usleep(5000);
     }
 }

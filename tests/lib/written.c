@@ -9,9 +9,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* For LD_PRELOAD into programs that know nothing of a test: when a call that has written "order N step N" returns, a line
- * "PID order N step N" is appended to the file $WRITTEN. Who is killed between the two has written a line that is not there,
- * never the other way round. What libc writes from inside, as printf does, cannot be seen here. */
+/* For LD_PRELOAD into programs that know nothing of a test: when a call that has written "order N step N" returns, a
+ * line "PID order N step N" is appended to the file $WRITTEN. Who is killed between the two has written a line that is
+ * not there, never the other way round. What libc writes from inside, as printf does, cannot be seen here. */
 
 static const char *path;
 

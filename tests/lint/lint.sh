@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 cd "$srcdir" || exit 99
-mapfile -t c_files < <(find src plugin tests -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t c_files < <(find src plugin tests examples -name '*.[ch]' 2>/dev/null | sort)
 mapfile -t shell_files < <(grep -rlE '^#!/bin/(ba)?sh' bootstrap .ci src tests packaging examples 2>/dev/null | sort)
 shell_files+=(packaging/completion/azmonlog tests/lib/tap.sh tests/lib/debian.sh tests/emulator/help.sh tests/interop/lib.sh tests/analyze/lib.sh)
 

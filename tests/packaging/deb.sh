@@ -88,6 +88,7 @@ check "azmonlog" has azmonlog /etc/azmonlog/azmonlog.conf /usr/bin/azmonlog /usr
   /usr/lib/systemd/system/azmonlog@.service /usr/lib/sysusers.d/azmonlog.conf \
   /usr/share/bash-completion/completions/azmonlog /usr/share/zsh/vendor-completions/_azmonlog
 check "... with Bicep and examples" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/azure/main.bicep$'
+check "... with a handler for Python's logging" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/python/journal_handler.py$'
 check "... with dashboards and their queries" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/azure/queries/hosts.kql$'
 check "... keeps the user's changes to azmonlog.conf alone" conffiles azmonlog /etc/azmonlog/azmonlog.conf
 check "rsyslog-azuremonitor" has rsyslog-azuremonitor /usr/lib/MULTIARCH/rsyslog/omazuremonitor.so \

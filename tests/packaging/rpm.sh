@@ -53,6 +53,7 @@ check "azmonlog" has azmonlog /etc/azmonlog /etc/azmonlog/azmonlog.conf /usr/bin
   /usr/lib/systemd/system/azmonlog.service /usr/lib/systemd/system/azmonlog@.service /usr/lib/sysusers.d/azmonlog.conf \
   /usr/share/bash-completion/completions/azmonlog /usr/share/zsh/site-functions/_azmonlog
 check "... with Bicep and examples" has_doc azmonlog '/azure/main.bicep$'
+check "... with a handler for Python's logging" has_doc azmonlog '/examples/python/journal_handler.py$'
 check "... keeps the user's changes to azmonlog.conf" configuration
 check "rsyslog-azuremonitor" has rsyslog-azuremonitor LIBDIR/rsyslog/omazuremonitor.so /usr/lib/tmpfiles.d/azmonlog-rsyslog.conf
 check "azmonlog-emulator" has azmonlog-emulator /usr/bin/azmonlog-emulator
