@@ -118,8 +118,8 @@ class Recipe:
         dead = set()
         for _ in range(KILLS):
             self.wait_for_lines(10, dead)
-            self.wait_for(lambda: below(pid), "workers")
-            workers = below(pid)
+            workers = []
+            self.wait_for(lambda: workers.extend(below(pid)) or workers, "workers")
             victim = next((writer for writer, _ in reversed(self.lines()) if writer in workers), workers[0])
             kill(victim)
             self.kills += 1

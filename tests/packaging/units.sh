@@ -46,6 +46,10 @@ knows_every_line() {
 }
 check "systemd knows every line" knows_every_line "$work/units/azmonlog.service"
 check "of the template, too" knows_every_line "$work/units/azmonlog@test.service"
+says_nothing() {
+  systemd-analyze verify --man=no "$1" >"$work/verify" 2>&1 && ! grep -F "${1##*/}" "$work/verify"
+}
+check "and of the one in examples/" says_nothing "$srcdir/examples/stdout/shop.service"
 if systemd-analyze security --help 2>/dev/null | grep -q -e --offline; then
   for unit in azmonlog.service azmonlog@.service; do
     check "$unit: systemd-analyze security finds an exposure of 1.5 at most" \
