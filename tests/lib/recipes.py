@@ -158,9 +158,9 @@ class Recipe:
         with contextlib.suppress(TimeoutError):
             wait_for(lambda: not written - came(), "all lines to arrive")
         lost, unnoted = written - came(), came() - written
-        check(f"{service}: {written.total()} lines were written, {self.kills} processes were killed, and none is lost",
-              written.total() > 10 * KILLS and not lost, f"{lost.total()} of {written.total()} are lost: {list(lost)[:5]}")
-        check(f"{service}: no line is there that nobody wrote", unnoted.total() <= self.kills, unnoted)
+        check(f"{service}: {sum(written.values())} lines were written, {self.kills} processes were killed, and none is lost",
+              sum(written.values()) > 10 * KILLS and not lost, f"{sum(lost.values())} of {sum(written.values())} are lost: {list(lost)[:5]}")
+        check(f"{service}: no line is there that nobody wrote", sum(unnoted.values()) <= self.kills, unnoted)
         records = self.arrived()
         equal(f"{service}: service name and severity",
               collections.Counter((r["service"], r.get("severity_text")) for r in records).most_common(3), [((service, severity), len(records))])
