@@ -25,6 +25,12 @@ def only_prints(out):
     killed_in_the_middle(out, "shop-stdout", "systemd-cat", "-t", "shop-stdout", sys.executable, f"{EXAMPLES}/stdout/shop.py", MANY)
 
 
+def prints_json(out):
+    """A service that prints lines of JSON"""
+    killed_in_the_middle(out, "shop-json", "systemd-cat", "-t", "shop-json", sys.executable, f"{EXAMPLES}/stdout/json_lines.py", MANY,
+                         env={"TRACEPARENT": TRACEPARENT}, traces="one", more="[journal]\nparse=json\n")
+
+
 def c_journal(out):
     """C: sd_journal_send"""
     if not missing("C: sd_journal_send", "pkg-config"):
@@ -51,4 +57,4 @@ def shell_lines(out):
         killed_in_the_middle(out, "shop-shell", "systemd-cat", "-t", "shop-shell", "dash", f"{EXAMPLES}/shell/lines.sh", MANY)
 
 
-run(process_pool, multiprocessing_workers, only_prints, c_journal, c_syslog, shell_fields, shell_lines)
+run(process_pool, multiprocessing_workers, only_prints, prints_json, c_journal, c_syslog, shell_fields, shell_lines)

@@ -63,9 +63,9 @@ def cc(out, source, *more):
 
 
 class Recipe:
-    """An emulator and azmonlog in `out`, and a file of the lines whose write has returned. A case ends with `judge` and `close`."""
+    """An emulator and azmonlog (with `more` of a configuration) in `out`, and a file of the lines whose write has returned. A case ends with `judge` and `close`."""
 
-    def __init__(self, out):
+    def __init__(self, out, more=""):
         self.out, self.written, self.kills = out, f"{out}/lines", 0
         self.since = time.time_ns()  # what is older is of another case
         open(self.written, "w").close()
@@ -75,7 +75,7 @@ class Recipe:
         self.preload = cc(out, f"{HERE}/written.c", "-D_GNU_SOURCE", "-O2", "-shared", "-fPIC", "-ldl")
         self.environment = {**os.environ, "LD_PRELOAD": self.preload, "WRITTEN": self.written, "PYTHONDONTWRITEBYTECODE": "1"}
         self.log = open(f"{out}/program.log", "ab")
-        self.x = Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], f"{out}/x")
+        self.x = Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], f"{out}/x", more=more)
         self.x.start()
         self.ours = {os.getpid(), self.x.emulator.pid, self.x.process.pid}
         self.program = None
@@ -183,18 +183,18 @@ class Recipe:
 
 
 @contextlib.contextmanager
-def recipe(out):
-    r = Recipe(out)
+def recipe(out, more=""):
+    r = Recipe(out, more)
     try:
         yield r
     finally:
         r.close()
 
 
-def killed_in_the_middle(out, service, *command, at=None, env=None, traces=None):
+def killed_in_the_middle(out, service, *command, env=None, traces=None, more=""):
     """The whole test of a program that is started by one command."""
-    with recipe(out) as r:
-        r.program = r.start(*command, at=at, env=env)
+    with recipe(out, more) as r:
+        r.program = r.start(*command, env=env)
         r.kill_workers(r.program.pid)
         r.kill_program()
         r.judge(service, traces=traces)
