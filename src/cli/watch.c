@@ -146,6 +146,16 @@ static int open_terminal(struct watch *w, SCREEN **ret, struct azm_error *err)
     return 0;
 }
 
+static void close_terminal(SCREEN *terminal)
+{
+    /* where there is no other screen to go back to, as on the console of Linux, the shell goes on in the last line */
+    move(LINES - 1, 0);
+    clrtoeol();
+    refresh();
+    endwin();
+    delscreen(terminal);
+}
+
 static attr_t attributes(enum watch_paint paint)
 {
     switch (paint) {
@@ -242,8 +252,7 @@ int cli_watch(const struct status_target *target)
         r = open_terminal(&w, &terminal, &err);
     if (r >= 0) {
         run(&w);
-        endwin();
-        delscreen(terminal);
+        close_terminal(terminal);
     }
     json_decref(w.statuses);
     json_decref(w.trend);

@@ -21,6 +21,7 @@ from forked_workers import TRANSPORTS
 from journald import wait_for
 from machine import PATIENCE, Machine
 from main_job import LINE
+from screen import ENDED, Screen, missing as no_screen
 from tap import check, equal, note, run, skip
 
 WORK, RELEASE = sys.argv[1], os.environ["release"]
@@ -29,6 +30,8 @@ CONF, DROP_IN = "/etc/azmonlog/azmonlog.conf", "/etc/azmonlog/azmonlog.conf.d/te
 RSYSLOG = "/etc/rsyslog.d/60-azuremonitor.conf"
 STATE, SPOOL = "/var/lib/azmonlog", "/var/spool/azmonlog/network"
 SECRET_FILE = "/etc/credstore/azmonlog.client-secret"
+OVERRIDE = "/etc/systemd/system/azmonlog.service.d/override.conf"  # as systemctl edit names it
+METRICS, TEXTFILE_FOLDER = "http://127.0.0.1:9469", "/var/lib/prometheus/node-exporter"
 URL = "http://127.0.0.1:4318"
 PACKAGES = ["azmonlog", "rsyslog-azuremonitor", "azmonlog-emulator"]
 # what changes by itself, and the bookkeeping of apt and dpkg
@@ -183,6 +186,19 @@ def requests_on_their_way():
     return json.loads(m.output("python3", "-c", f"import urllib.request as r; print(r.urlopen('{URL}/emulator/stats').read().decode())"))["in_flight"]
 
 
+def ask_metrics(path):
+    """Status and text; 0 if nobody answers."""
+    said = m.output("curl", "--silent", "--write-out", "%{http_code}", METRICS + path, check=False)
+    return int(said[-3:]), said[:-3]
+
+
+def check_exposure(when):
+    said = m.output("systemd-analyze", "security", "--no-pager", "azmonlog", check=False).splitlines()[-1]
+    level = re.search(r"exposure level for azmonlog.service: ([\d.]+)", said)
+    check(f"{when}: systemd-analyze security finds an exposure of 1.5 or less", level and float(level[1]) <= 1.5, said)
+    note(f"figure: {RELEASE}: {when}: {said}")
+
+
 def active(unit):
     return m.property(unit, "ActiveState") == "active"
 
@@ -227,7 +243,7 @@ def new_user():
     check("the packages say what to do next", "systemctl enable --now azmonlog" in said, said)
     equal("the service is neither started nor enabled", (m.property("azmonlog", "ActiveState"), m.property("azmonlog", "UnitFileState")),
           ("inactive", "disabled"))
-    note(f"figure: {RELEASE}: systemd-analyze security: {m.output('systemd-analyze', 'security', '--no-pager', 'azmonlog', check=False).splitlines()[-1]}")
+    check_exposure("as installed")
     m.run("systemd-run", "--quiet", "--unit=walk", "azmonlog-emulator", "--store", "/srv/walk")
     m.wait_for("the emulator", "bash", "-c", "</dev/tcp/127.0.0.1/4318")
     equal("three lines are to be edited", edit(CONF, {r"#dce=": f"dce={URL}", r"#dcr=": f"dcr={DCR}", r"#auth=": "auth=none"}), 3)
@@ -335,6 +351,94 @@ def hardened():
     m.run("logger", "-t", "walk", "after the cursor")
     behind = m.output("journalctl", "--output=cat", f"--after-cursor={cursor}")
     check("journalctl goes on after the cursor of azmonlog status", "after the cursor" in behind and not re.search(LINE.pattern, behind, re.M), behind)
+
+
+def metrics():
+    """As docs/metrics.md says: HTTP for this host, a file for Debian's node_exporter, heartbeats. They stay on."""
+    write("/etc/azmonlog/azmonlog.conf.d/metrics.conf",
+          f"[metrics]\nlisten=127.0.0.1:9469\ntextfile={TEXTFILE_FOLDER}/azmonlog.prom\nheartbeat=5min\n")
+    m.run("systemctl", "restart", "azmonlog")
+    equal("/healthz, as soon as the service is up", ask_metrics("/healthz"), (200, "alive\n"))
+    wait_for(lambda: ask_metrics("/readyz") == (200, "well\n"), "/readyz: well", PATIENCE)
+    code, text = ask_metrics("/metrics")
+    check("/metrics", code == 200 and re.search(r"^azmonlog_records_read_total [1-9]", text, re.M), code, text)
+    m.wait_for("the complaint about the folder", "journalctl", "--quiet", "--boot", "--unit=azmonlog",
+               f"--grep=textfile=: cannot write {TEXTFILE_FOLDER}/azmonlog.prom: Read-only file system")
+    check("a folder that the service may not write into is said, and records go on", active("azmonlog"))
+
+    write(OVERRIDE, f"[Service]\nReadWritePaths=-{TEXTFILE_FOLDER}\n")
+    m.run("setfacl", "-m", "u:azmonlog:rwx", TEXTFILE_FOLDER)
+    m.run("systemctl", "daemon-reload")
+    m.run("systemctl", "restart", "azmonlog")
+
+    def exported(sample):
+        """Waits until node_exporter has this line."""
+        m.wait_for(f"node_exporter to have {sample}", "sh", "-c", 'curl --silent 127.0.0.1:9100/metrics | grep -q "^$1"', "sh", sample)
+        check(f"node_exporter has {sample}", True)
+
+    exported("azmonlog_records_read_total [1-9]")
+    exported('azmonlog_condition{condition="well"} 1')
+    exported("node_textfile_scrape_error 0")
+    check_exposure("with listen= and textfile=")
+    wait_for(lambda: any(r.get("event_name") == "azmonlog.heartbeat" for r in read_lines(m.path("/srv/received"))), "a heartbeat", PATIENCE)
+    m.run("systemctl", "stop", "emulator")
+    m.run("logger", "-t", "walk", "while the destination is away")
+    wait_for(lambda: ask_metrics("/readyz") == (503, "behind\n"), "/readyz: behind", PATIENCE)
+    equal("azmonlog status: behind", m.run("azmonlog", "status", check=False).returncode, 1)
+    exported('azmonlog_condition{condition="behind"} 1')
+    equal("/healthz knows of no trouble", ask_metrics("/healthz"), (200, "alive\n"))
+    start_emulator()
+    wait_for(lambda: ask_metrics("/readyz") == (200, "well\n"), "/readyz: well again", PATIENCE)
+    m.run("systemctl", "stop", "azmonlog")
+    equal("stopped: nobody answers", ask_metrics("/healthz"), (0, ""))
+    equal("... azmonlog status: down", m.run("azmonlog", "status", check=False).returncode, 3)
+    equal("... and the file is gone", os.listdir(m.path(TEXTFILE_FOLDER)), [])
+    m.run("mv", TEXTFILE_FOLDER, f"{TEXTFILE_FOLDER}.away")
+    m.run("systemctl", "start", "azmonlog")
+    check("it starts where node_exporter's folder is not there", active("azmonlog"))
+    m.run("mv", f"{TEXTFILE_FOLDER}.away", TEXTFILE_FOLDER)
+    m.run("systemctl", "restart", "azmonlog")
+
+
+def at_hand():
+    """What an administrator has of the packages: manual, completion, the live screen."""
+    for page in ("azmonlog", "azmonlog.conf", "azmonlog.service", "omazuremonitor", "azmonlog-emulator"):
+        said = m.output("sh", "-c", 'man --warnings "$1" 2>&1 >/dev/null || echo "man ended with $?"', "sh", page, check=False)
+        equal(f"man {page}", said, "")
+    equal("zsh finds its completion", m.output("zsh", "-fc", "autoload -Uz compinit; compinit -D; print -r -- $_comps[azmonlog]"), "_azmonlog\n")
+    if no_screen():
+        skip("completion in bash, and the live screen", no_screen())
+        return
+
+    def screen(terminal, *command):
+        """In a terminal of the machine's own, of this type."""
+        out = f"{WORK}/{command[0]}-{terminal}"
+        os.mkdir(out)
+        return Screen(out, m.command("env", f"TERM={terminal}", "script", "--quiet", "--return", "--command", " ".join(command), "/dev/null"))
+
+    s = screen("tmux-256color", "bash", "--login")
+    try:
+        s.comes(r"[#$] *$")
+        s.keys("azmonlog qu", "Tab", "sh", "Tab", "--f", "Tab")
+        check("TAB in bash", s.comes("azmonlog quarantine show --f"), lambda: "\n".join(s.lines()))
+    finally:
+        s.close()
+    for terminal in ("tmux-256color", "xterm-256color", "linux", "vt100"):
+        s = screen(terminal, "azmonlog", "status", "--watch")
+        try:
+            check(f"azmonlog status --watch, TERM={terminal}", s.comes("^well since ", 0) and s.comes("^Delivered ") and s.comes("q quits"),
+                  lambda: "\n".join(s.lines()))
+            s.keys("Tab")
+            check("TAB: rsyslog's action", s.comes(r"\[network well\]", 1), lambda: "\n".join(s.lines()))
+            s.keys("q")
+            check("q", s.comes(f"^{ENDED} 0$"), lambda: "\n".join(s.lines()))
+        finally:
+            s.close()
+    s = screen("nonsense", "azmonlog", "status", "--watch")
+    try:
+        check("an unknown terminal is said", s.comes(r"cannot place text on this\s+terminal \(TERM=nonsense\)"), lambda: "\n".join(s.lines()))
+    finally:
+        s.close()
 
 
 def instance():
@@ -470,7 +574,9 @@ def removed():
     os.unlink(m.path(SECRET_FILE))
     if "/etc/credstore" not in before:
         os.rmdir(m.path("/etc/credstore"))
-    said = m.output("apt-get", "purge", "-y", "-q", *PACKAGES)
+    m.run("apt-get", "purge", "-y", "-q", *PACKAGES)
+    shutil.rmtree(m.path(os.path.dirname(OVERRIDE)))
+    m.run("setfacl", "-b", TEXTFILE_FOLDER)
     m.run("systemctl", "restart", "rsyslog")
     check_listing("purge leaves nothing behind", before)
     equal("no unit has failed", m.output("systemctl", "is-system-running", check=False).strip(), "running",
@@ -480,7 +586,7 @@ def removed():
 
 def everything(out):
     """What fails in a way that nobody thought of is the end of the rest, too."""
-    for case in (boots, new_user, previous_version, upgrade, hardened, instance, restarts, watchdog, disk_full, reboots, removed):
+    for case in (boots, new_user, previous_version, upgrade, hardened, metrics, at_hand, instance, restarts, watchdog, disk_full, reboots, removed):
         note(f"--- {case.__name__}: {case.__doc__.splitlines()[0]}")
         since = time.monotonic()
         case()

