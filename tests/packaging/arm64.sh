@@ -53,7 +53,7 @@ units_passed() { # results: of every program that there is; it takes them all to
 not_in_qemu=is_left_out_of_core_dumps
 secrets() { run "cd /build/azmonlog && make tests/unit/test_secret && qemu-aarch64-static tests/unit/test_secret >/tmp/secret;
   grep -q ^ok /tmp/secret && ! grep '^not ok' /tmp/secret | grep -v $not_in_qemu"; }
-check "the unit tests are run under qemu-user" run "cd /build/azmonlog && make -j2 check-unit LOG_COMPILER=qemu-aarch64-static \
+check "the unit tests are run under qemu-user" run "cd /build/azmonlog && CK_TIMEOUT_MULTIPLIER=20 make -j2 check-unit LOG_COMPILER=qemu-aarch64-static \
   smaps_unit_tests="
 check "... and test_secret, but for $not_in_qemu" secrets
 check "... and have passed" units_passed

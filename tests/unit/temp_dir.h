@@ -37,7 +37,7 @@ static inline void add_test_in_dir(Suite *suite, const char *name, const TTest *
 {
     TCase *c = tcase_create(name);
 
-    tcase_set_timeout(c, 60); /* generous: never a measure of speed */
+    tcase_set_timeout(c, 600); /* generous: never a measure of speed */
     tcase_add_unchecked_fixture(c, temp_dir_make, temp_dir_remove);
     tcase_add_test(c, test);
     suite_add_tcase(suite, c);
