@@ -204,6 +204,7 @@ static struct azm_pipeline_options pipeline_options(struct pump *p, const struct
         .clock = &azm_system_clock,
         .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
         .record = azm_otlp_limits_of(c->max_body_bytes, c->max_request_bytes),
+        .concurrency = c->concurrency,
         .schedule_delay_usec = c->schedule_delay_usec,
         .shutdown_timeout_usec = SHUTDOWN_TIMEOUT_USEC,
         .on_change = on_change,

@@ -15,6 +15,11 @@
 #define NEAR_LIMIT_BYTES ((size_t)4 * 1024)
 
 #define CHECKPOINT_RETRY_USEC (5 * AZM_USEC_PER_SEC)
+
+/* While there is more to read, a position waits for others so long at most: to save it costs as much CPU time as some
+ * thousand records. */
+#define SAVE_DELAY_USEC (100 * AZM_USEC_PER_MSEC)
+
 /* How often a position is checkpointed that moves without any record: where everything is filtered out. */
 #define IDLE_POSITION_USEC (5 * AZM_USEC_PER_SEC)
 
@@ -49,6 +54,8 @@ struct azm_pipeline {
 
     struct azm_buf acknowledged; /* the newest acknowledged position */
     bool unsaved, save_failed;
+    uint64_t saved;           /* batches of the outbox that were acknowledged when it was saved last */
+    bool reading;             /* there may be more to read now */
     uint64_t idle_saved_usec; /* monotonic: when a position was last looked for without a record */
     struct azm_flushes flushes;
     bool drained_before;
@@ -61,17 +68,6 @@ struct azm_pipeline {
     sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *idle_timer, *outbox_timer,
         *shutdown_timer;
 };
-
-static void end_loop(struct azm_pipeline *p)
-{
-    sd_event_exit(p->o.event, 0);
-}
-
-static void fail(struct azm_pipeline *p, int error)
-{
-    p->error = error;
-    end_loop(p);
-}
 
 static void changed(struct azm_pipeline *p)
 {
@@ -108,15 +104,48 @@ static void save_position(struct azm_pipeline *p)
     if (p->save_failed)
         azm_log(AZM_LOG_NOTICE, "the checkpoint can be written again");
     p->unsaved = p->save_failed = false;
+    p->saved = azm_outbox_acknowledged(p->o.outbox);
+}
+
+static void save_soon(struct azm_pipeline *p)
+{
+    int enabled = SD_EVENT_OFF;
+
+    sd_event_source_get_enabled(p->save_timer, &enabled);
+    if (enabled == SD_EVENT_OFF)
+        arm(p->save_timer, SAVE_DELAY_USEC);
 }
 
 /* What is safe may have moved. */
 static void take_position(struct azm_pipeline *p)
 {
-    if (azm_outbox_take_position(p->o.outbox, &p->acknowledged)) {
-        p->unsaved = true;
+    if (!azm_outbox_take_position(p->o.outbox, &p->acknowledged))
+        return;
+    p->unsaved = true;
+    if (p->reading && p->state == RUNNING && !p->save_failed)
+        save_soon(p);
+    else
         save_position(p);
-    }
+}
+
+/* A crash sends again what is on its way and what was acknowledged since the position was saved: together that must
+ * not be more than may be on its way at once. To be called before there is one batch more. */
+static void save_position_for_batch(struct azm_pipeline *p)
+{
+    if (azm_outbox_submitted(p->o.outbox) - p->saved >= p->o.concurrency)
+        save_position(p);
+}
+
+static void end_loop(struct azm_pipeline *p)
+{
+    sd_event_exit(p->o.event, 0);
+}
+
+static void fail(struct azm_pipeline *p, int error)
+{
+    p->error = error;
+    save_position(p);
+    end_loop(p);
 }
 
 /* --- batches --- */
@@ -187,6 +216,7 @@ static int seal(struct azm_pipeline *p, bool force)
         if (r < 0)
             return r;
     }
+    save_position_for_batch(p);
     azm_volumes_add_batch(&p->volumes, p->batch);
     r = azm_outbox_put(p->o.outbox, p->batch, &p->words);
     if (r == 0) {
@@ -350,6 +380,8 @@ static int go_on_flushing(struct azm_pipeline *p)
         if (r < 0)
             return r;
     }
+    if (p->flushes.first)
+        save_position(p); /* what is flushed does not come again after a crash */
     azm_flush_acknowledged(&p->flushes, azm_outbox_acknowledged(p->o.outbox));
     return 0;
 }
@@ -419,6 +451,7 @@ static void finish(struct azm_pipeline *p, enum state state)
     int r;
 
     p->state = state;
+    save_position(p);
     sd_event_source_set_enabled(p->turn, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_io, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
@@ -501,7 +534,9 @@ static int on_turn(sd_event_source *s, void *userdata)
         fail(p, k);
         return 0;
     }
-    more = r > 0 || k > 0; /* what has come since the last record was read: its event is spent */
+    more = p->reading = r > 0 || k > 0; /* what has come since the last record was read: its event is spent */
+    if (!more)
+        save_position(p);
     k = go_on_flushing(p);
     if (k >= 0 && r == 0)
         k = note_idle(p);
@@ -758,6 +793,7 @@ int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_opt
     if (p->pending && (keep(&p->record, &p->own_record) < 0 || keep(&p->resource, &p->own_resource) < 0))
         return -ENOMEM;
     p->o.batch = o->batch;
+    p->o.concurrency = o->concurrency;
     p->o.record = p->encoder.limits = o->record;
     p->o.schedule_delay_usec = o->schedule_delay_usec;
     p->o.shutdown_timeout_usec = o->shutdown_timeout_usec;
