@@ -28,6 +28,7 @@ struct group {
     uint64_t hash;     /* of the resource */
     size_t start, len; /* the resource, in b->resources */
     size_t bytes;      /* of its records */
+    size_t request_bytes; /* that it takes in the request */
     uint32_t first, last;
     size_t new_records, told_bytes; /* for azm_batch_take_volume */
 };
@@ -64,10 +65,10 @@ static size_t resource_logs_content(size_t resource, size_t run)
     return azm_field_len(resource) + azm_field_len(scope_logs_content(run));
 }
 
-/* Bytes that a group takes in the request; none while it has no records. */
+/* Bytes that a group takes in the request. */
 static size_t group_len(size_t resource, size_t run)
 {
-    return run > 0 ? azm_field_len(resource_logs_content(resource, run)) : 0;
+    return azm_field_len(resource_logs_content(resource, run));
 }
 
 int azm_batch_new(const struct azm_batch_limits *limits, struct azm_batch **ret)
@@ -227,8 +228,8 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
     bool same = is_last(b, resource);
     uint64_t hash = same ? 0 : hash_of(resource);
     struct group *g = same ? &b->groups[b->last_group] : find_group(b, resource, hash);
-    size_t run = g ? g->bytes : 0, field = azm_field_len(record.len);
-    size_t bytes = b->bytes - group_len(resource.len, run) + group_len(resource.len, run + field);
+    size_t field = azm_field_len(record.len), request_bytes = group_len(resource.len, (g ? g->bytes : 0) + field);
+    size_t bytes = b->bytes - (g ? g->request_bytes : 0) + request_bytes;
 
     if (field > UINT32_MAX || b->n_entries == UINT32_MAX)
         return -ENOMEM;
@@ -240,6 +241,7 @@ static int add(struct azm_batch *b, struct azm_text resource, struct azm_text re
         return -ENOMEM;
     azm_put_bytes(b->run.data + b->run.len, SCOPE_LOGS_LOG_RECORDS, record.s, record.len);
     add_entry(b, g, field);
+    g->request_bytes = request_bytes;
     b->last_group = (size_t)(g - b->groups);
     b->bytes = bytes;
     return 1;

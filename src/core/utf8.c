@@ -37,13 +37,24 @@ int azm_utf8_scan(const char *text, size_t len)
     return need;
 }
 
-/* Are these eight bytes all from 1 to 127? */
-static bool is_plain(const uint8_t *p)
+/* The highest bit of one of the bytes is set where they are not all from 1 to 127. */
+static uint64_t oddity(const uint8_t *p)
 {
     uint64_t word;
 
     memcpy(&word, p, sizeof word);
-    return !(((word - UINT64_C(0x0101010101010101)) | word) & UINT64_C(0x8080808080808080));
+    return (word - UINT64_C(0x0101010101010101)) | word;
+}
+
+/* Are these eight bytes all from 1 to 127? */
+static bool is_plain(const uint8_t *p)
+{
+    return !(oddity(p) & UINT64_C(0x8080808080808080));
+}
+
+static bool are_32_plain(const uint8_t *p)
+{
+    return !((oddity(p) | oddity(p + 8) | oddity(p + 16) | oddity(p + 24)) & UINT64_C(0x8080808080808080));
 }
 
 size_t azm_utf8_valid_prefix(const char *s, size_t len)
@@ -54,7 +65,11 @@ size_t azm_utf8_valid_prefix(const char *s, size_t len)
     while (i < len) {
         int n;
 
-        /* Log text is nearly always ASCII: eight bytes at a time, the last ones together with some before them. */
+        /* Log text is nearly always ASCII: many bytes at a time, the last ones together with some before them. */
+        if (len - i >= 32 && are_32_plain(p + i)) {
+            i += 32;
+            continue;
+        }
         if (len - i >= 8 && is_plain(p + i)) {
             i += 8;
             continue;

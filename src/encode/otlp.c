@@ -41,7 +41,6 @@ struct azm_otlp_limits azm_otlp_limits_of(size_t max_body_bytes, size_t max_requ
 
 void azm_otlp_encoder_free(struct azm_otlp_encoder *e)
 {
-    azm_buf_free(&e->attributes);
     azm_buf_free(&e->clean);
 }
 
@@ -185,10 +184,13 @@ void azm_otlp_print_uid(const uint8_t uid[16], char ret[static AZM_OTLP_UID_LEN]
     memcpy(&low, uid + 8, 8);
     high = be64toh(high);
     low = be64toh(low);
-    for (size_t i = AZM_OTLP_UID_LEN; i > 0; i--) {
-        ret[i - 1] = digits[low & 31];
-        low = low >> 5 | high << 59;
-        high >>= 5;
+    /* 2 digits of the first 8 bits, and twice 12 of 60 */
+    ret[0] = digits[high >> 61];
+    ret[1] = digits[high >> 56 & 31];
+    high = high << 4 | low >> 60;
+    for (int i = 0; i < 12; i++) {
+        ret[2 + i] = digits[high >> (55 - 5 * i) & 31];
+        ret[14 + i] = digits[low >> (55 - 5 * i) & 31];
     }
 }
 
@@ -203,14 +205,14 @@ static int put_uid(struct azm_buf *out, const uint8_t uid[16])
     return 0;
 }
 
-/* All attributes into e->attributes, within the limit; counts what had to stay out. */
-static int put_attributes(struct azm_otlp_encoder *e, const struct azm_record *r, uint32_t *ret_dropped, bool *cut)
+/* All attributes, within the limit; counts what had to stay out. */
+static int put_attributes(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out,
+                          uint32_t *ret_dropped, bool *cut)
 {
-    struct azm_buf *out = &e->attributes;
+    const size_t start = out->len;
     uint32_t dropped = r->n_dropped;
     int k;
 
-    azm_buf_clear(out);
     k = put_uid(out, r->uid);
     if (k < 0)
         return k;
@@ -224,7 +226,7 @@ static int put_attributes(struct azm_otlp_encoder *e, const struct azm_record *r
         k = put_attribute(e, out, LOG_ATTRIBUTES, &r->attributes[i], cut);
         if (k < 0)
             return k;
-        if (out->len > e->limits.attributes_bytes) {
+        if (out->len - start > e->limits.attributes_bytes) {
             out->len = before;
             dropped++;
         }
@@ -233,35 +235,20 @@ static int put_attributes(struct azm_otlp_encoder *e, const struct azm_record *r
     return 0;
 }
 
-int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out)
+/* What comes before the attributes in the order of field numbers, in which a generic packer writes. */
+static int put_head(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out, bool *cut)
 {
     const struct azm_severity *severity = azm_severity_of(r->severity);
     struct azm_text body = {0};
-    bool cut = false;
-    uint32_t dropped;
     uint8_t *p;
     int k;
 
-    azm_buf_clear(out);
-    k = put_attributes(e, r, &dropped, &cut);
+    azm_buf_clear(&e->clean);
+    k = r->has_body ? clean_text(e, r->body, e->limits.body_bytes, &body, cut) : 0;
+    if (k >= 0)
+        k = azm_buf_reserve(out, FIXED_PART_MAX + body.len + 2 * FIELD_OVERHEAD);
     if (k < 0)
         return k;
-    azm_buf_clear(&e->clean); /* from here on it may hold the body */
-    if (r->has_body) {
-        k = clean_text(e, r->body, e->limits.body_bytes, &body, &cut);
-        if (k < 0)
-            return k;
-    }
-    if (cut || dropped > 0) {
-        k = put_true(&e->attributes, LOG_ATTRIBUTES, AZM_TEXT("azmonlog.truncated"));
-        if (k < 0)
-            return k;
-    }
-
-    k = azm_buf_reserve(out, FIXED_PART_MAX + body.len + r->event_name.len + 3 * FIELD_OVERHEAD + e->attributes.len);
-    if (k < 0)
-        return k;
-    /* In the order of field numbers, as a generic packer writes them. */
     p = azm_put_fixed64(out->data, LOG_TIME, r->time_unix_nano);
     if (severity) {
         p = azm_put_uint(p, LOG_SEVERITY_NUMBER, (uint64_t)severity->number);
@@ -271,8 +258,18 @@ int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *
         p = azm_put_len_key(p, LOG_BODY, azm_field_len(body.len));
         p = azm_put_bytes(p, ANY_STRING, body.s, body.len);
     }
-    memcpy(p, e->attributes.data, e->attributes.len);
-    p += e->attributes.len;
+    out->len = (size_t)(p - out->data);
+    return 0;
+}
+
+/* And what comes behind them. */
+static int put_tail(const struct azm_record *r, uint32_t dropped, struct azm_buf *out)
+{
+    uint8_t *p;
+
+    if (azm_buf_reserve(out, FIXED_PART_MAX + r->event_name.len + FIELD_OVERHEAD) < 0)
+        return -ENOMEM;
+    p = out->data + out->len;
     if (dropped > 0)
         p = azm_put_uint(p, LOG_DROPPED_ATTRIBUTES, dropped);
     if (r->trace_flags)
@@ -287,6 +284,21 @@ int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *
         p = azm_put_bytes(p, LOG_EVENT_NAME, r->event_name.s, r->event_name.len);
     out->len = (size_t)(p - out->data);
     return 0;
+}
+
+int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out)
+{
+    bool cut = false;
+    uint32_t dropped;
+    int k;
+
+    azm_buf_clear(out);
+    k = put_head(e, r, out, &cut);
+    if (k >= 0)
+        k = put_attributes(e, r, out, &dropped, &cut);
+    if (k >= 0 && (cut || dropped > 0))
+        k = put_true(out, LOG_ATTRIBUTES, AZM_TEXT("azmonlog.truncated"));
+    return k < 0 ? k : put_tail(r, dropped, out);
 }
 
 int azm_otlp_encode_resource(struct azm_otlp_encoder *e, const struct azm_attribute *attributes, size_t n,

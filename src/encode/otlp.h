@@ -26,8 +26,7 @@ struct azm_otlp_limits azm_otlp_limits_of(size_t max_body_bytes, size_t max_requ
 
 struct azm_otlp_encoder {
     struct azm_otlp_limits limits;
-    struct azm_buf attributes; /* scratch, kept from record to record */
-    struct azm_buf clean;      /* scratch for text that is not valid UTF-8 */
+    struct azm_buf clean; /* scratch for text that is not valid UTF-8, kept from record to record */
 };
 
 void azm_otlp_encoder_free(struct azm_otlp_encoder *e);

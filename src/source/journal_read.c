@@ -132,6 +132,15 @@ static bool memory_left(void)
     return left;
 }
 
+/* As sd_journal_enumerate_available_data, which passes over fields that cannot be had, such as one with a compression that
+ * this libsystemd does not know: called only where there is one, for it costs something for every field. */
+static int next_field(sd_journal *j, const void **data, size_t *len)
+{
+    int r = sd_journal_enumerate_data(j, data, len);
+
+    return r < 0 ? sd_journal_enumerate_available_data(j, data, len) : r; /* it begins with the same one */
+}
+
 /* One pass over all fields; asking for them by name costs several times more. 0, -EBADMSG for an entry that
  * cannot be read, -errno. */
 static int read_fields(sd_journal *j, struct azm_entry_reader *reader)
@@ -142,7 +151,7 @@ static int read_fields(sd_journal *j, struct azm_entry_reader *reader)
 
     azm_entry_begin(reader);
     sd_journal_restart_data(j);
-    while ((r = sd_journal_enumerate_available_data(j, &data, &len)) > 0) {
+    while ((r = next_field(j, &data, &len)) > 0) {
         r = azm_entry_add_field(reader, data, len);
         if (r < 0)
             return r;

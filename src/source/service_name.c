@@ -14,8 +14,16 @@
 #define CACHE_SLOTS 256                   /* encoded resources; a host has some dozens */
 #define PID_SLOTS 4096                    /* remembered processes: direct-mapped, the newest wins */
 
+enum { KEY_PARTS = 7 };
+
+/* All that a resource is made of, whatever it holds. */
+struct key {
+    struct azm_text parts[KEY_PARTS];
+};
+
 struct cached_resource {
-    struct azm_buf key; /* see make_key */
+    size_t lengths[KEY_PARTS];
+    struct azm_buf key; /* the parts, one after the other; never empty, for a service has a name: if it is, so is the slot */
     struct azm_buf resource;
 };
 
@@ -29,7 +37,6 @@ struct pid_unit {
 struct azm_resources {
     const struct azm_config *config;
     struct azm_otlp_encoder encoder;
-    struct azm_buf key;
     struct cached_resource cache[CACHE_SLOTS];
     struct pid_unit pids[PID_SLOTS];
     struct azm_text service_name; /* from the configuration; len 0: not set */
@@ -56,7 +63,6 @@ struct azm_resources *azm_resources_free(struct azm_resources *r)
         azm_buf_free(&r->cache[i].key);
         azm_buf_free(&r->cache[i].resource);
     }
-    azm_buf_free(&r->key);
     azm_otlp_encoder_free(&r->encoder);
     free(r);
     return NULL;
@@ -173,26 +179,42 @@ static int encode(struct azm_resources *r, struct azm_text service, const struct
     return azm_otlp_encode_resource(&r->encoder, a, n, out);
 }
 
-/* The lengths and bytes of all that the resource is made of, whatever they hold. */
-static int make_key(struct azm_resources *r, struct azm_text service, const struct azm_identity *id)
+/* Host and machine, which come last, are nearly always the same ones. */
+static uint64_t hash_of(const struct key *k)
 {
-    const struct azm_text parts[] = {service,       id->host_name, id->machine_id, id->unit,
-                                     id->user_unit, id->comm,      id->identifier};
-    size_t lengths[ELEMENTSOF(parts)], len = sizeof lengths;
-    uint8_t *p;
+    uint64_t hash = 0;
 
-    for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-        lengths[i] = parts[i].len;
-        len += parts[i].len;
+    for (size_t i = 0; i < KEY_PARTS - 2; i++)
+        hash = hash * 31 + (k->parts[i].len > 0 ? XXH3_64bits(k->parts[i].s, k->parts[i].len) : 0);
+    return hash;
+}
+
+/* Is it what stands in the slot? */
+static bool is_kept(const struct cached_resource *c, const struct key *k)
+{
+    const char *p = (const char *)c->key.data;
+
+    if (c->key.len == 0)
+        return false;
+    for (size_t i = 0; i < KEY_PARTS; i++) {
+        if (c->lengths[i] != k->parts[i].len || !azm_text_equal(k->parts[i], (struct azm_text){p, c->lengths[i]}))
+            return false;
+        p += c->lengths[i];
     }
-    azm_buf_clear(&r->key);
-    if (azm_buf_reserve(&r->key, len) < 0)
-        return -ENOMEM;
-    p = mempcpy(r->key.data, lengths, sizeof lengths);
-    for (size_t i = 0; i < ELEMENTSOF(parts); i++)
-        if (parts[i].len > 0)
-            p = mempcpy(p, parts[i].s, parts[i].len);
-    r->key.len = len;
+    return true;
+}
+
+/* After a failure the slot is empty. */
+static int keep(struct cached_resource *c, const struct key *k)
+{
+    azm_buf_clear(&c->key);
+    for (size_t i = 0; i < KEY_PARTS; i++) {
+        c->lengths[i] = k->parts[i].len;
+        if (azm_buf_append(&c->key, k->parts[i].s, k->parts[i].len) < 0) {
+            azm_buf_clear(&c->key);
+            return -ENOMEM;
+        }
+    }
     return 0;
 }
 
@@ -211,18 +233,17 @@ static struct azm_text cut_name(struct azm_text t)
 int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret)
 {
     struct azm_text service = cut_name(find_service_name(r, id));
-    struct cached_resource *c;
-    int k;
+    const struct key key = {
+        {service, id->unit, id->user_unit, id->comm, id->identifier, id->host_name, id->machine_id}};
+    struct cached_resource *c = &r->cache[hash_of(&key) % CACHE_SLOTS];
 
-    k = make_key(r, service, id);
-    if (k < 0)
-        return k;
-    c = &r->cache[XXH3_64bits(r->key.data, r->key.len) % CACHE_SLOTS];
-    if (c->key.len != r->key.len || memcmp(c->key.data, r->key.data, r->key.len) != 0) {
+    if (!is_kept(c, &key)) {
+        int k;
+
         azm_buf_clear(&c->key);
         k = encode(r, service, id, &c->resource);
-        if (k == 0)
-            k = azm_buf_append(&c->key, r->key.data, r->key.len);
+        if (k >= 0)
+            k = keep(c, &key);
         if (k < 0)
             return k;
     }
