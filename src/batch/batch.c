@@ -25,9 +25,9 @@ enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 
 /* The records of one resource: they will be the fields `log_records` of its ScopeLogs, one after the other. */
 struct group {
-    uint64_t hash;     /* of the resource */
-    size_t start, len; /* the resource, in b->resources */
-    size_t bytes;      /* of its records */
+    uint64_t hash;        /* of the resource */
+    size_t start, len;    /* the resource, in b->resources */
+    size_t bytes;         /* of its records */
     size_t request_bytes; /* that it takes in the request */
     uint32_t first, last;
     size_t new_records, told_bytes; /* for azm_batch_take_volume */

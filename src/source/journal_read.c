@@ -132,8 +132,8 @@ static bool memory_left(void)
     return left;
 }
 
-/* As sd_journal_enumerate_available_data, which passes over fields that cannot be had, such as one with a compression that
- * this libsystemd does not know: called only where there is one, for it costs something for every field. */
+/* As sd_journal_enumerate_available_data, which passes over fields that cannot be had, such as one with a compression
+ * that this libsystemd does not know: called only where there is one, for it costs something for every field. */
 static int next_field(sd_journal *j, const void **data, size_t *len)
 {
     int r = sd_journal_enumerate_data(j, data, len);

@@ -23,7 +23,8 @@ struct key {
 
 struct cached_resource {
     size_t lengths[KEY_PARTS];
-    struct azm_buf key; /* the parts, one after the other; never empty, for a service has a name: if it is, so is the slot */
+    struct azm_buf
+        key; /* the parts, one after the other; never empty, for a service has a name: if it is, so is the slot */
     struct azm_buf resource;
 };
 

@@ -29,6 +29,16 @@ def evict(journal):
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def read_ahead_kb(path):
+    """How much the kernel reads around a page that is not there: it counts for whoever touched the page. None: not known."""
+    device = os.stat(path).st_dev
+    try:
+        with open(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb") as f:
+            return int(f.read())
+    except FileNotFoundError:
+        return None
+
+
 def export(m, entries, limit):
     """azmonlog run --once in a unit with this MemoryMax=: its CPU and wall time, and what was delivered."""
     stats = ["python3", "-c", f"import urllib.request; print(urllib.request.urlopen('{URL}/emulator/stats').read().decode())"]
@@ -60,7 +70,8 @@ def main():
     build = os.path.abspath(options.build)
     os.makedirs(f"{build}/bench", exist_ok=True)
     journal = journal_of(options.entries, f"{build}/bench")
-    result = {"cpu": cpu_model(), "load_before": os.getloadavg()[0], "entries": options.entries, "limits": {}}
+    result = {"cpu": cpu_model(), "load_before": os.getloadavg()[0], "entries": options.entries, "limits": {},
+              "read_ahead_kb": read_ahead_kb(journal)}
     with tempfile.TemporaryDirectory(prefix="bench-memory.", dir=f"{build}/bench") as work:
         root = f"{work}/root"
         subprocess.run(["cp", "-a", options.root, root], check=True)  # which knows device nodes
@@ -75,7 +86,7 @@ def main():
         try:
             m.boot()
             print(f"{options.entries} entries in a unit of a booted {re.match('[^ ]* [0-9]*', m.output('systemctl', '--version'))[0]}; "
-                  f"{cpu_model()}, load {result['load_before']:.1f}")
+                  f"{cpu_model()}, load {result['load_before']:.1f}; the disk reads ahead {result['read_ahead_kb']} KB")
             for limit, cold in itertools.product(options.limits, (False, True)):
                 (evict if cold else warm)(f"{root}/srv/journal")
                 r = export(m, options.entries, limit)

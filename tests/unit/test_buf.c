@@ -17,6 +17,26 @@ const char *__asan_default_options(void)
     return "allocator_may_return_null=1";
 }
 
+/* Exact memory: nothing is read behind the end. */
+START_TEST(texts_are_equal_when_all_bytes_are)
+{
+    for (size_t len = 0; len <= 40; len++) {
+        _cleanup_free_ char *a = malloc(MAX(len, (size_t)1)), *b = malloc(MAX(len, (size_t)1));
+
+        for (size_t i = 0; i < len; i++)
+            a[i] = b[i] = (char)(i * 7);
+        ck_assert(azm_text_equal((struct azm_text){a, len}, (struct azm_text){b, len}));
+        if (len > 0)
+            ck_assert(!azm_text_equal((struct azm_text){a, len}, (struct azm_text){b, len - 1}));
+        for (size_t i = 0; i < len; i++) {
+            b[i] ^= (char)0x80;
+            ck_assert(!azm_text_equal((struct azm_text){a, len}, (struct azm_text){b, len}));
+            b[i] ^= (char)0x80;
+        }
+    }
+}
+END_TEST
+
 START_TEST(buf_all_zero_is_empty)
 {
     struct azm_buf b = {0};
@@ -256,6 +276,7 @@ static void add_tests(Suite *s)
     add_test(s, "buf_grows_and_keeps_what_is_in_it", buf_grows_and_keeps_what_is_in_it);
     add_test(s, "buf_growth_doubles", buf_growth_doubles);
     add_test(s, "buf_reserve_makes_room_once", buf_reserve_makes_room_once);
+    add_test(s, "texts_are_equal_when_all_bytes_are", texts_are_equal_when_all_bytes_are);
     add_test(s, "buf_too_large_changes_nothing", buf_too_large_changes_nothing);
     add_test(s, "buf_printf_appends_without_the_nul", buf_printf_appends_without_the_nul);
     add_test(s, "buf_clear_keeps_the_memory_and_take_gives_it_away", buf_clear_keeps_the_memory_and_take_gives_it_away);

@@ -189,7 +189,7 @@ END_TEST
 
 START_TEST(fast_path_at_every_alignment_and_offset)
 {
-    enum { LEN = 43 }; /* words of eight, and some bytes behind them */
+    enum { LEN = 75 }; /* twice 32, a word of eight, and some bytes behind it */
     static const char fill[] = {'a', 0x01, 0x7F}, bad[] = {'\0', '\x80', '\xFF'};
 
     for (size_t align = 0; align < 8; align++)
