@@ -289,7 +289,7 @@ static int put_tail(const struct azm_record *r, uint32_t dropped, struct azm_buf
 int azm_otlp_encode_record(struct azm_otlp_encoder *e, const struct azm_record *r, struct azm_buf *out)
 {
     bool cut = false;
-    uint32_t dropped;
+    uint32_t dropped = 0;
     int k;
 
     azm_buf_clear(out);
