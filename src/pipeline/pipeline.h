@@ -25,7 +25,7 @@ struct azm_pipeline_options {
     const struct azm_clock *clock;
     struct azm_batch_limits batch;
     struct azm_otlp_limits record;
-    uint64_t concurrency; /* batches that may be on their way: so many may come twice after a crash */
+    uint64_t concurrency; /* batches that may be on their way: a position waits for no more */
     uint64_t schedule_delay_usec;
     uint64_t shutdown_timeout_usec;
     bool once;                         /* end when all that is there now is acknowledged */
