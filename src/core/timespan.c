@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -79,6 +81,24 @@ int azm_parse_timespan(const char *s, uint64_t bare_unit_usec, uint64_t *ret_use
         return -ERANGE;
     *ret_usec = (uint64_t)(sum + 0.5);
     return 0;
+}
+
+void azm_timespan_print(double seconds, char ret[static AZM_TIMESPAN_TEXT_MAX])
+{
+    uint64_t s = seconds < 0 ? 0 : seconds < 1e15 ? (uint64_t)seconds : UINT64_C(1000000000000000);
+
+    if (seconds <= 0)
+        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "0s");
+    else if (seconds < 1)
+        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%.1fs", seconds);
+    else if (s < 60)
+        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "s", s);
+    else if (s < 3600)
+        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "min %" PRIu64 "s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "h %" PRIu64 "min", s / 3600, s / 60 % 60);
+    else
+        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s / 3600 % 24);
 }
 
 /* Reads exactly n digits and moves on: false if they are not there. */
@@ -182,6 +202,26 @@ static int parse_date(const char *s, uint64_t *ret_usec)
     return 0;
 }
 
+/* "HH:MM[:SS[.fraction]]" of today, local time */
+static int parse_time_of_day(const char *s, uint64_t now_usec, uint64_t *ret_usec)
+{
+    time_t t = (time_t)(now_usec / AZM_USEC_PER_SEC);
+    uint64_t usec = 0;
+    struct tm tm;
+
+    if (!localtime_r(&t, &tm))
+        return -EINVAL;
+    tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    if (!take_time_of_day(&s, &tm, &usec) || *s != '\0' || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
+        return -EINVAL;
+    t = mktime(&tm);
+    if (t < 0)
+        return -EINVAL;
+    *ret_usec = (uint64_t)t * AZM_USEC_PER_SEC + usec;
+    return 0;
+}
+
 static int midnight(uint64_t now_usec, int days_back, uint64_t *ret_usec)
 {
     time_t t = (time_t)(now_usec / AZM_USEC_PER_SEC);
@@ -233,5 +273,7 @@ int azm_parse_time(const char *s, uint64_t now_usec, uint64_t *ret_usec)
         span[n - 4] = '\0';
         return back_from(now_usec, span, ret_usec);
     }
+    if (n > 2 && s[2] == ':')
+        return parse_time_of_day(s, now_usec, ret_usec);
     return parse_date(s, ret_usec);
 }

@@ -37,6 +37,8 @@ bool azm_journal_is_complete(const struct azm_journal *s)
 
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
 {
+    if (!azm_journal_clip_gap(s, g))
+        return 0;
     g->up_to |= g->counted && (azm_journal_filters(s->config) || !azm_journal_is_complete(s));
     g->about |= g->counted && g->reason != AZM_GAP_UNREADABLE && numbers_are_spread(s, g);
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;

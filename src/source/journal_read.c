@@ -177,7 +177,7 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
 {
     for (;;) {
         struct azm_entry_times t = {0};
-        bool has_times = false;
+        bool has_times = false, wanted;
         int r = s->on_unread ? 1 : advance(s, &t, &has_times, err);
 
         if (r == 0)
@@ -194,6 +194,7 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         free(s->tail);
         s->tail = NULL;
         s->tail_wanted = true;
+        wanted = azm_journal_note_stretch(s);
         r = has_times ? 0 : azm_journal_read_times(s->j, &t);
         if (r >= 0)
             r = azm_journal_read_entry(s->j, s->reader, &t, rec);
@@ -213,7 +214,9 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             if (k < 0)
                 return k;
         }
-        if (r > 0)
+        if (r > 0 && wanted)
             return r;
+        if (s->stretch.done)
+            return 0;
     }
 }

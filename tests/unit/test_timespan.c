@@ -169,6 +169,11 @@ START_TEST(times_relative_to_now)
         {BERLIN, "today", UINT64_C(1710457200) * S}, /* 2024-03-15T00:00+01:00 */
         {BERLIN, "yesterday", UINT64_C(1710370800) * S},
         {KATHMANDU, "today", UINT64_C(1710440100) * S},
+        {"UTC0", "00:00", UINT64_C(1710460800) * S},
+        {"UTC0", "09:30", UINT64_C(1710460800) * S + 9 * H + 30 * MIN_},
+        {"UTC0", "23:59:59.5", UINT64_C(1710460800) * S + 24 * H - S / 2}, /* also what is still to come */
+        {BERLIN, "09:30:01", UINT64_C(1710457200) * S + 9 * H + 30 * MIN_ + S},
+        {KATHMANDU, "00:00", UINT64_C(1710440100) * S},
     };
 
     assert_good_times(table, ELEMENTSOF(table));
@@ -283,6 +288,15 @@ START_TEST(bad_times)
         "2024-01-01T12:00+02:00x",
         "2024-01-01x",
         "2024-01-01 now",
+        "24:00",
+        "12:60",
+        "12:00:60",
+        "12:0",
+        "12:",
+        "1:00",
+        "12:00Z",
+        "12:00:00.",
+        "12:00 x",
     };
 
     set_zone("UTC0");
@@ -337,8 +351,29 @@ START_TEST(today_and_yesterday_before_the_clock_is_set)
 }
 END_TEST
 
+START_TEST(spans_for_people)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } table[] = {
+        {-1, "0s"},           {0, "0s"},        {0.26, "0.3s"},      {1, "1s"},
+        {59.9, "59s"},        {60, "1min 0s"},  {3599, "59min 59s"}, {3600, "1h 0min"},
+        {86399, "23h 59min"}, {86400, "1d 0h"}, {1e6, "11d 13h"},    {1e300, "11574074074d 1h"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        char text[AZM_TIMESPAN_TEXT_MAX];
+
+        azm_timespan_print(table[i].seconds, text);
+        ck_assert_str_eq(text, table[i].text);
+    }
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
+    add_test(s, "spans_for_people", spans_for_people);
     add_test(s, "good_durations", good_durations);
     add_test(s, "a_bare_number_counts_in_the_given_unit", a_bare_number_counts_in_the_given_unit);
     add_test(s, "bad_durations", bad_durations);
