@@ -277,8 +277,10 @@ static int open_journal(struct job *j, struct azm_error *err)
 /* An exporter that sends, or one that does not. */
 static int open_exporter(struct job *j, struct azm_error *err)
 {
-    const struct azm_quarantine_options quarantine = {
-        .dir_fd = j->dir_fd, .max_bytes = j->b->config->quarantine_max_bytes, .clock = &azm_system_clock};
+    const struct azm_quarantine_options quarantine = {.dir_fd = j->dir_fd,
+                                                      .directory = j->directory,
+                                                      .max_bytes = j->b->config->quarantine_max_bytes,
+                                                      .clock = &azm_system_clock};
     struct azm_exporter_options o;
     int r = azm_http_global_init(err);
 
@@ -368,8 +370,8 @@ static void say_beginning(const struct job *j)
 
 static int say_end(struct job *j, int r, struct azm_error *err)
 {
-    _cleanup_free_ char *quarantine = NULL;
     struct azm_exporter_status s;
+    uint64_t read, total;
     bool rest = r != 0 || j->service.stopping;
 
     if (j->b->dry_run) {
@@ -379,12 +381,15 @@ static int say_end(struct job *j, int r, struct azm_error *err)
         if (r == 0 && !rest)
             rehearsal_print(stdout, &j->rehearsal, s.bytes);
     } else {
-        if (asprintf(&quarantine, " --state-directory %s", j->directory) < 0)
-            quarantine = NULL;
-        cli_say_delivered(&j->service, rest ? "; that is not all" : "", quarantine ? quarantine : "");
+        cli_say_delivered(&j->service, rest ? "; that is not all" : "", j->quarantine);
         if (!rest)
             r = note_finished(j, err);
-        if (r == 0 && !rest)
+        azm_journal_get_progress(j->service.source, &read, &total);
+        if (r == 0 && !rest && read < total)
+            azm_log(AZM_LOG_WARNING,
+                    "all that the journal gave is exported, but that is %" PRIu64 " entr%s fewer than it had at first",
+                    total - read, total - read == 1 ? "y" : "ies");
+        else if (r == 0 && !rest)
             azm_log(AZM_LOG_INFO, "all of it is exported");
         else if (r >= 0)
             azm_log(AZM_LOG_WARNING, "not all of it is exported; this goes on with the rest: %s", j->b->command);

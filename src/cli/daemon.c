@@ -379,7 +379,7 @@ static int run(struct daemon *d, bool once)
         r = azm_pipeline_result(d->service.pipeline, &err);
     else
         azm_error_set(&err, r, "the event loop has failed: %m");
-    cli_say_delivered(&d->service, r > 0 ? "; the next start goes on with the rest" : "", "");
+    cli_say_delivered(&d->service, r > 0 ? "; the next start goes on with the rest" : "", d->quarantine);
     if (r < 0)
         return cli_fail(r, &err);
     return once && r > 0 ? AZM_EXIT_UNDELIVERED : AZM_EXIT_OK;

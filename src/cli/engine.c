@@ -58,7 +58,7 @@ void cli_renew_credentials(struct azm_service *v, struct azm_config *c, const ch
             "the server refused the credentials; others were read from headers_file= and go from now on");
 }
 
-void cli_say_delivered(const struct azm_service *v, const char *rest, const char *quarantine)
+void cli_say_delivered(const struct azm_service *v, const char *rest, const struct azm_quarantine *quarantine)
 {
     struct azm_exporter_status s;
 
@@ -66,6 +66,7 @@ void cli_say_delivered(const struct azm_service *v, const char *rest, const char
     azm_log(AZM_LOG_INFO, "%" PRIu64 " record%s delivered in %" PRIu64 " request%s%s", s.records,
             s.records == 1 ? "" : "s", s.requests, s.requests == 1 ? "" : "s", rest);
     if (s.quarantined + s.rejected > 0)
-        azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s refused; azmonlog quarantine list%s shows what is kept of them",
-                s.quarantined + s.rejected, s.quarantined + s.rejected == 1 ? " was" : "s were", quarantine);
+        azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s refused; %s shows what is kept of them",
+                s.quarantined + s.rejected, s.quarantined + s.rejected == 1 ? " was" : "s were",
+                azm_quarantine_list_command(quarantine));
 }

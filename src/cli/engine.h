@@ -19,6 +19,5 @@ struct azm_pipeline_options cli_pipeline_options(const struct azm_config *c, sd_
 void cli_renew_credentials(struct azm_service *v, struct azm_config *c, const char *config_path,
                            const struct cli_overrides *o, struct azm_quarantine *quarantine);
 
-/* At the end: logs what was delivered, and `rest` behind it. `quarantine`: options that lead azmonlog quarantine to
- * what was refused, "" or with a blank in front. */
-void cli_say_delivered(const struct azm_service *v, const char *rest, const char *quarantine);
+/* At the end: logs what was delivered, and `rest` behind it, and where that is which was refused. */
+void cli_say_delivered(const struct azm_service *v, const char *rest, const struct azm_quarantine *quarantine);

@@ -341,6 +341,7 @@ def refused_records(out):
     equal("all others arrive", len(x.numbers()), 99)
     m = re.search(r"1 record was refused; azmonlog (quarantine list --state-directory (\S+)) shows", said)
     check("it says where the one is", m, said)
+    check("and said so when that was refused", f"went into quarantine (HTTP 400); azmonlog {m[1]} shows it" in said, said)
     listed = subprocess.run([x.azmonlog, *m[1].split()], capture_output=True, text=True, timeout=PATIENCE)
     check("which lists it", "1 record, " in listed.stdout, listed.stdout, listed.stderr)
     equal("the service's quarantine has nothing", x.quarantine(), [])
@@ -386,6 +387,7 @@ def vacuumed(out, name, files=1, after=3000):
     # numbers that journald wasted are not to be told from entries
     check(f"{name}: with the number", x.gaps() and lost <= x.gaps()[0].entries <= lost + unused, x.gaps(), lost, unused)
     check(f"{name}: in times of the stretch", x.gaps() and x.gaps()[0].from_usec >= since - SECOND and x.gaps()[0].to_usec < until, x.gaps(), (since, until))
+    check(f"{name}: and at the end that it is less", x.said(rf"but that is {lost} entries fewer than it had at first"), lambda: open(x.log.name).read())
     equal(f"{name}: another call has nothing to do", x.call(since, until)[0], 0)
     equal(f"{name}: and tells no gap again", len(x.gaps()), 1)
     x.process = None
