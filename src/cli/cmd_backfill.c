@@ -149,14 +149,10 @@ int cmd_backfill(int argc, char **argv)
         default:
             if (cli_journal_option(&overrides, c, optarg))
                 break;
-            /* getopt has said what is wrong */
-            azm_log(AZM_LOG_ERROR, "azmonlog backfill --help lists the options");
-            return AZM_EXIT_USAGE;
+            return cli_bad_option("backfill");
         }
-    if (optind < argc) {
-        azm_log(AZM_LOG_ERROR, "backfill takes no argument '%s'; azmonlog backfill --help", argv[optind]);
-        return AZM_EXIT_USAGE;
-    }
+    if (optind < argc)
+        return cli_no_argument("backfill", argv[optind]);
     if (!since || !until) {
         azm_log(AZM_LOG_ERROR, "backfill needs both --since TIME and --until TIME");
         return AZM_EXIT_USAGE;

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "cli/progress.h"
+#include "cli/words.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
-#include "core/timespan.h"
 #include "core/utf8.h"
 
 #define BAR_MIN 5 /* a shorter one says nothing */
@@ -45,7 +45,6 @@ int azm_progress_print(const struct azm_progress *p, uint64_t now_usec, const ch
                        struct azm_buf *out)
 {
     _cleanup_(azm_buf_free) struct azm_buf text = {0};
-    char left[AZM_TIMESPAN_TEXT_MAX];
     double per_second = rate(p, now_usec);
     int r;
 
@@ -55,8 +54,9 @@ int azm_progress_print(const struct azm_progress *p, uint64_t now_usec, const ch
     if (r == 0 && trouble)
         r = azm_buf_printf(&text, "  waiting: %s", trouble);
     else if (r == 0 && per_second > 0) {
-        azm_timespan_print((double)(p->total - p->done) / per_second, left);
-        r = azm_buf_printf(&text, "  %s left", left);
+        azm_put_string(&text, "  ");
+        azm_put_span(&text, (double)(p->total - p->done) / per_second);
+        azm_put_string(&text, " left");
     }
     if (r < 0)
         return r;

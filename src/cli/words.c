@@ -35,10 +35,20 @@ void azm_put_count(struct azm_buf *line, int64_t n, const char *one, const char 
 
 void azm_put_span(struct azm_buf *line, double seconds)
 {
-    char text[AZM_TIMESPAN_TEXT_MAX];
+    uint64_t s = seconds < 0 ? 0 : seconds < 1e15 ? (uint64_t)seconds : UINT64_C(1000000000000000);
 
-    azm_timespan_print(seconds, text);
-    azm_put_string(line, text);
+    if (seconds <= 0)
+        azm_buf_printf(line, "0s");
+    else if (seconds < 1)
+        azm_buf_printf(line, "%.1fs", seconds);
+    else if (s < 60)
+        azm_buf_printf(line, "%" PRIu64 "s", s);
+    else if (s < 3600)
+        azm_buf_printf(line, "%" PRIu64 "min %" PRIu64 "s", s / 60, s % 60);
+    else if (s < 86400)
+        azm_buf_printf(line, "%" PRIu64 "h %" PRIu64 "min", s / 3600, s / 60 % 60);
+    else
+        azm_buf_printf(line, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s / 3600 % 24);
 }
 
 void azm_put_latency(struct azm_buf *line, double seconds)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -81,24 +79,6 @@ int azm_parse_timespan(const char *s, uint64_t bare_unit_usec, uint64_t *ret_use
         return -ERANGE;
     *ret_usec = (uint64_t)(sum + 0.5);
     return 0;
-}
-
-void azm_timespan_print(double seconds, char ret[static AZM_TIMESPAN_TEXT_MAX])
-{
-    uint64_t s = seconds < 0 ? 0 : seconds < 1e15 ? (uint64_t)seconds : UINT64_C(1000000000000000);
-
-    if (seconds <= 0)
-        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "0s");
-    else if (seconds < 1)
-        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%.1fs", seconds);
-    else if (s < 60)
-        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "s", s);
-    else if (s < 3600)
-        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "min %" PRIu64 "s", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "h %" PRIu64 "min", s / 3600, s / 60 % 60);
-    else
-        snprintf(ret, AZM_TIMESPAN_TEXT_MAX, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s / 3600 % 24);
 }
 
 /* Reads exactly n digits and moves on: false if they are not there. */

@@ -8,10 +8,6 @@
  * `bare_unit_usec`. Returns 0, or -EINVAL for what it does not understand and -ERANGE for too much. */
 int azm_parse_timespan(const char *s, uint64_t bare_unit_usec, uint64_t *ret_usec);
 
-/* Writes a span for people: "0.3s", "12s", "3min 20s", "5h 7min", "4d 3h". A negative one is none. */
-#define AZM_TIMESPAN_TEXT_MAX 32
-void azm_timespan_print(double seconds, char ret[static AZM_TIMESPAN_TEXT_MAX]);
-
 /* Parses a point in time into microseconds since 1970: "now", "today", "yesterday", "@SECONDS",
  * "-1h30m" or "1h30m ago", "HH:MM[:SS[.fraction]]" (of today), and
  * "YYYY-MM-DD[(T| )HH:MM[:SS[.fraction]]][Z|(+|-)HH:MM]" (local time without a zone). Returns 0, -EINVAL, or -ERANGE

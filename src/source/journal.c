@@ -151,7 +151,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             r = next_notice(source, rec, err);
         if (r == 0)
             r = azm_journal_next_late(s, rec, err);
-        if (r == 0 && !s->stretch.done)
+        if (r == 0)
             r = azm_journal_next_merged(s, rec, err);
         if (r == -EBADMSG && s->cursor && !reopened) {
             reopened = true;
@@ -159,7 +159,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             if (r >= 0)
                 continue;
         }
-        if (r != 0)
+        if (r != 0 || s->paused)
             return r;
         /* drained */
         r = azm_journal_account(s, err);
@@ -168,8 +168,8 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         if (s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again)
             continue;
         s->marked = false;
-        if (azm_journal_has_stretch(s)) {
-            s->stretch.done = true;
+        if (azm_journal_reads_past(s)) {
+            s->past.done = true;
             return 0;
         }
         r = azm_journal_compare_clocks(s, err);
@@ -220,7 +220,7 @@ static int journal_position(struct azm_source *source, struct azm_buf *out, stru
     if (r == 0 && s->only_boot)
         r = azm_buf_printf(out, "only_boot=" SD_ID128_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(s->boot));
     if (r == 0)
-        r = azm_journal_print_stretch(s, out);
+        r = azm_journal_print_past(s, out);
     if (r == 0)
         r = azm_losses_print(&s->losses, out);
     if (r == 0)
@@ -263,7 +263,7 @@ static int journal_acknowledge(struct azm_source *source, const struct azm_buf *
 /* Does the position move to the journal's end where nothing selected comes? */
 static bool takes_tail(const struct azm_journal *s)
 {
-    return s->selects && !s->only_boot && !azm_journal_has_stretch(s);
+    return s->selects && !s->only_boot && !azm_journal_reads_past(s);
 }
 
 /* Is there a folder that may appear? */
@@ -297,7 +297,7 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
     s->polled_fd = fd;
     *ret_fd = fd;
     *ret_events = events;
-    if (s->stretch.done) { /* what happens to the journal now is another's affair */
+    if (s->past.done) { /* what happens to the journal now is another's affair */
         *ret_events = 0;
         *ret_timeout_usec = AZM_USEC_INFINITY;
     }
@@ -342,11 +342,11 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
 {
     struct azm_journal *s = azm_journal_of(source);
     uint64_t now = azm_monotonic_usec(&azm_system_clock);
-    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC, more;
+    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC, more, paused = s->paused;
     int r;
 
-    if (s->stretch.done)
-        return s->gaps.n > s->gaps.next || s->late.n_ids > 0;
+    if (s->past.done)
+        return s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again;
     azm_journal_keep_cursor(s);
     look_at_truncations(s);
     r = takes_tail(s) ? azm_journal_take_tail(s, err) : 0;
@@ -367,7 +367,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
+    more |= paused || s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
     return r < 0 ? r : more;
 }
 
@@ -512,8 +512,8 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     s->config = c;
     s->selects = azm_journal_selects(c);
     s->state_dir_fd = o->state_dir_fd;
-    s->stretch.since_usec = o->since_usec;
-    s->stretch.until_usec = o->until_usec;
+    s->past.since_usec = o->since_usec;
+    s->past.until_usec = o->until_usec;
     s->opened_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_id128_get_boot(&s->boot);
     if (r < 0)

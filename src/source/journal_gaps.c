@@ -185,6 +185,8 @@ static int go_back(struct azm_journal *s, struct azm_error *err)
     s->account.uid_state = (struct azm_uid_state){0};
     s->losses.suppressed = s->account.losses.suppressed;
     s->losses.missed_kernel = s->account.losses.missed_kernel;
+    s->past.read = s->account.past_read;
+    s->past.done = false;
     s->unreadable = 0;
     s->read_again = true;
     s->read_again_from = s->account.place;
@@ -342,7 +344,7 @@ int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t 
     free(s->account.cursor);
     free(s->account.places);
     azm_uid_state_free(&s->account.uid_state);
-    s->account = (struct azm_account){.read = read};
+    s->account = (struct azm_account){.read = read, .past_read = s->past.read};
     azm_journal_account_look(s);
     if (!cursor || !azm_place_parse(cursor, &s->account.place))
         return 0;

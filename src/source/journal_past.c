@@ -15,14 +15,16 @@
  * libsystemd finds a time by bisection, file by file, which goes by the order of times in there. Within a boot journald
  * begins another file when the clock goes back, so that this holds; but the next boot goes on in the same file, and its
  * clock may be behind. So entries are looked for in a stretch that is longer by this on both sides: up to so much a
- * clock may have been behind. Nothing less ends the stretch, the last entry that was found in it neither: where several
- * boots and several files lie beside each other libsystemd's order depends on where a handle began. */
+ * clock may have been behind.
+ *
+ * Where several boots and several files lie beside each other libsystemd's order depends on where a handle began, and
+ * in the one order it passes over entries that it gives in the other. So every handle begins where counting began, and
+ * walks from there to where it is to be: what was counted is what is read. */
 #define SLACK_USEC (3600 * AZM_USEC_PER_SEC)
 
-bool azm_journal_in_stretch(const struct azm_journal *s, uint64_t realtime_usec)
+bool azm_journal_in_past(const struct azm_journal *s, uint64_t realtime_usec)
 {
-    return !azm_journal_has_stretch(s) ||
-           (realtime_usec >= s->stretch.since_usec && realtime_usec < s->stretch.until_usec);
+    return !azm_journal_reads_past(s) || (realtime_usec >= s->past.since_usec && realtime_usec < s->past.until_usec);
 }
 
 /* One entry further, on top of a vacuum: see step in journal_read.c. 1 and the entry's time, 0, -errno. */
@@ -47,44 +49,59 @@ static bool is_over(const struct azm_journal *s, uint64_t usec)
     uint64_t monotonic_usec;
     sd_id128_t boot;
 
-    return usec >= s->stretch.until_usec + SLACK_USEC ||
+    return usec >= s->past.until_usec + SLACK_USEC ||
            (sd_journal_get_monotonic_usec(s->j, &monotonic_usec, &boot) >= 0 && sd_id128_equal(boot, s->boot) &&
             monotonic_usec >= s->opened_usec);
 }
 
-/* Counts the entries, and takes over the places of the first and the last one: 0 or -errno. */
-static int count(struct azm_journal *s, struct azm_place *ret_first)
+/* Goes to where each walk begins, onto the entry before: 1; 0 if there is none; -errno. */
+static int begin_walk(struct azm_journal *s, uint64_t *ret_usec)
 {
-    struct azm_stretch *w = &s->stretch;
-    struct azm_place p;
-    uint64_t usec;
-    int r;
+    uint64_t since = s->past.since_usec;
+    int r = sd_journal_seek_realtime_usec(s->j, since > SLACK_USEC ? since - SLACK_USEC : 0);
 
-    r = sd_journal_seek_realtime_usec(s->j, w->since_usec > SLACK_USEC ? w->since_usec - SLACK_USEC : 0);
+    if (r >= 0)
+        r = step(s->j, sd_journal_previous, ret_usec);
+    return r != 0 ? r : sd_journal_seek_head(s->j);
+}
+
+/* Counts the entries, and notes the last one, and the cursor of the one before the first ("": there is none): 0 or
+ * -errno. */
+static int count(struct azm_journal *s, char ret_before[static AZM_PLACE_TEXT_MAX])
+{
+    struct azm_place p, before;
+    uint64_t usec;
+    int r = begin_walk(s, &usec);
+    bool has_before = r > 0 && azm_place_current(s->j, &before) >= 0;
+
     while (r >= 0 && (r = step(s->j, sd_journal_next, &usec)) > 0 && !is_over(s, usec)) {
-        if (!azm_journal_in_stretch(s, usec) || azm_place_current(s->j, &p) < 0)
+        if (azm_place_current(s->j, &p) < 0)
             continue;
-        if (w->total++ == 0)
-            *ret_first = p;
-        w->last = p;
+        if (azm_journal_in_past(s, usec)) {
+            s->past.total++;
+            s->past.last = p;
+        } else if (s->past.total == 0) {
+            has_before = true;
+            before = p;
+        }
     }
+    *ret_before = '\0';
+    if (has_before)
+        azm_place_print(&before, ret_before);
     return MIN(r, 0);
 }
 
-/* Goes back from this entry to the first one of another time: 1; 0 if there is none; -errno. */
-static int stand_before(struct azm_journal *s, const struct azm_place *first)
+int azm_journal_walk_past(struct azm_journal *s, const char *cursor)
 {
-    char cursor[AZM_PLACE_TEXT_MAX];
     uint64_t usec;
-    int r;
+    int r = begin_walk(s, &usec);
 
-    azm_place_print(first, cursor);
-    r = sd_journal_seek_cursor(s->j, cursor);
-    if (r >= 0)
-        r = step(s->j, sd_journal_next, &usec);
-    while (r > 0 && (r = step(s->j, sd_journal_previous, &usec)) > 0 && usec == first->realtime_usec)
-        ;
-    return r;
+    if (*cursor == '\0')
+        return MIN(r, 0);
+    while (r >= 0 && sd_journal_test_cursor(s->j, cursor) <= 0)
+        if ((r = step(s->j, sd_journal_next, &usec)) <= 0 || is_over(s, usec))
+            return MIN(r, 0);
+    return r < 0 ? r : 1;
 }
 
 /* Says so if the journal does not reach so far back. */
@@ -93,7 +110,7 @@ static void tell_beginning(struct azm_journal *s)
     char begins[AZM_TIME_TEXT_MAX];
     uint64_t usec;
 
-    if (sd_journal_seek_head(s->j) < 0 || step(s->j, sd_journal_next, &usec) <= 0 || usec <= s->stretch.since_usec)
+    if (sd_journal_seek_head(s->j) < 0 || step(s->j, sd_journal_next, &usec) <= 0 || usec <= s->past.since_usec)
         return;
     azm_time_print(usec, begins);
     azm_log(AZM_LOG_NOTICE,
@@ -101,37 +118,44 @@ static void tell_beginning(struct azm_journal *s)
             s->selects ? " that is selected" : "", begins);
 }
 
-int azm_journal_find_stretch(struct azm_journal *s)
+int azm_journal_find_past(struct azm_journal *s)
 {
-    struct azm_stretch *w = &s->stretch;
-    struct azm_place first;
+    char before[AZM_PLACE_TEXT_MAX];
     int r;
 
-    w->total = w->read = 0;
+    s->past.total = s->past.read = 0;
     tell_beginning(s);
-    r = count(s, &first);
-    w->done = w->total == 0;
-    return r < 0 || w->done ? r : stand_before(s, &first);
+    r = count(s, before);
+    s->past.done = s->past.total == 0;
+    return r < 0 || s->past.done ? r : azm_journal_walk_past(s, before);
 }
 
-bool azm_journal_note_stretch(struct azm_journal *s)
+/* Does the journal stand on the last one, and were all others given? (After a vacuum an order may be another one.) */
+static bool is_last(const struct azm_journal *s)
+{
+    struct azm_place p;
+
+    return s->past.read >= s->past.total && azm_place_current(s->j, &p) >= 0 && azm_place_equal(&p, &s->past.last);
+}
+
+bool azm_journal_note_past(struct azm_journal *s)
 {
     uint64_t usec = 0;
     bool in;
 
-    if (!azm_journal_has_stretch(s))
+    if (!azm_journal_reads_past(s))
         return true;
     (void)sd_journal_get_realtime_usec(s->j, &usec);
-    s->stretch.done |= is_over(s, usec);
-    in = !s->stretch.done && azm_journal_in_stretch(s, usec);
-    s->stretch.read += in;
+    in = azm_journal_in_past(s, usec);
+    s->past.read += in;
+    s->past.done = in ? is_last(s) : is_over(s, usec);
     return in;
 }
 
 /* Is this place behind the last entry, in reading order? */
 static bool is_behind(const struct azm_journal *s, const struct azm_place *p)
 {
-    const struct azm_place *last = &s->stretch.last;
+    const struct azm_place *last = &s->past.last;
 
     if (sd_id128_equal(p->seqnum_id, last->seqnum_id))
         return p->seqnum > last->seqnum;
@@ -144,7 +168,7 @@ static bool is_behind(const struct azm_journal *s, const struct azm_place *p)
  * left. */
 static uint64_t count_behind(const struct azm_journal *s, const struct azm_gap *g)
 {
-    const struct azm_place *last = &s->stretch.last;
+    const struct azm_place *last = &s->past.last;
     bool one_counter = azm_journal_is_machines(s->config) || sd_id128_equal(g->to.seqnum_id, last->seqnum_id);
 
     return one_counter && g->to.seqnum > last->seqnum ? g->to.seqnum - last->seqnum - 1 : 0;
@@ -154,9 +178,9 @@ bool azm_journal_clip_gap(struct azm_journal *s, struct azm_gap *g)
 {
     uint64_t behind;
 
-    if (!azm_journal_has_stretch(s))
+    if (!azm_journal_reads_past(s))
         return true;
-    if (azm_place_equal(&g->from, &s->stretch.last) || is_behind(s, &g->from))
+    if (azm_place_equal(&g->from, &s->past.last) || is_behind(s, &g->from))
         return false;
     if (g->reason != AZM_GAP_VACUUMED || !is_behind(s, &g->to))
         return true;
@@ -164,38 +188,38 @@ bool azm_journal_clip_gap(struct azm_journal *s, struct azm_gap *g)
     if (g->counted && g->entries <= behind)
         return false;
     g->entries -= g->counted ? behind : 0;
-    g->to = s->stretch.last; /* that one is gone, too */
+    g->to = s->past.last; /* that one is gone, too */
     return true;
 }
 
-int azm_journal_print_stretch(const struct azm_journal *s, struct azm_buf *out)
+int azm_journal_print_past(const struct azm_journal *s, struct azm_buf *out)
 {
-    const struct azm_stretch *w = &s->stretch;
+    const struct azm_past *past = &s->past;
     char last[AZM_PLACE_TEXT_MAX];
 
-    if (w->total == 0)
+    if (past->total == 0)
         return 0;
-    azm_place_print(&w->last, last);
-    return azm_buf_printf(out, "stretch=%" PRIu64 " %" PRIu64 " %s\n", w->read, w->total, last);
+    azm_place_print(&past->last, last);
+    return azm_buf_printf(out, "past=%" PRIu64 " %" PRIu64 " %s\n", past->read, past->total, last);
 }
 
-int azm_journal_parse_stretch(struct azm_journal *s, const char *key, const char *value)
+int azm_journal_parse_past(struct azm_journal *s, const char *key, const char *value)
 {
-    struct azm_stretch *w = &s->stretch;
+    struct azm_past *past = &s->past;
     int n = 0;
 
-    if (strcmp(key, "stretch") != 0)
+    if (strcmp(key, "past") != 0)
         return 0;
-    if (sscanf(value, "%" SCNu64 " %" SCNu64 " %n", &w->read, &w->total, &n) != 2 || w->total == 0 ||
-        !azm_place_parse(value + n, &w->last))
+    if (sscanf(value, "%" SCNu64 " %" SCNu64 " %n", &past->read, &past->total, &n) != 2 || past->total == 0 ||
+        !azm_place_parse(value + n, &past->last))
         return -EBADMSG;
     return 1;
 }
 
 void azm_journal_get_progress(struct azm_source *source, uint64_t *ret_read, uint64_t *ret_total)
 {
-    const struct azm_stretch *w = &azm_journal_of(source)->stretch;
+    const struct azm_past *past = &azm_journal_of(source)->past;
 
-    *ret_read = w->read;
-    *ret_total = w->total;
+    *ret_read = past->read;
+    *ret_total = past->total;
 }

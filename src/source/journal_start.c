@@ -48,8 +48,8 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
                 r = azm_history_parse(&s->history, line, value);
             if (r == 0)
                 r = azm_losses_parse(&s->losses, line, value);
-            if (r == 0 && azm_journal_has_stretch(s))
-                r = azm_journal_parse_stretch(s, line, value);
+            if (r == 0 && azm_journal_reads_past(s))
+                r = azm_journal_parse_past(s, line, value);
         }
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory");
@@ -59,8 +59,8 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
     }
     if (!cursor)
         return azm_error_set(err, EUCLEAN, "%s is damaged: it has no cursor= line", AZM_JOURNAL_CHECKPOINT);
-    if (azm_journal_has_stretch(s) && s->stretch.total == 0)
-        return azm_error_set(err, EUCLEAN, "%s is damaged: it has no stretch= line", AZM_JOURNAL_CHECKPOINT);
+    if (azm_journal_reads_past(s) && s->past.total == 0)
+        return azm_error_set(err, EUCLEAN, "%s is damaged: it has no past= line", AZM_JOURNAL_CHECKPOINT);
     *ret_cursor = cursor;
     cursor = NULL;
     return 1;
@@ -111,7 +111,7 @@ static int settle(struct azm_journal *s, struct azm_error *err)
         r = azm_journal_set_cursor(s, "", err);
         return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
     }
-    if (r >= 0)
+    if (r >= 0 && !azm_journal_reads_past(s)) /* there all entries of the first one's time are to be given */
         r = rebuild_uid_state(s);
     if (r < 0)
         return azm_journal_error(err, r, "cannot read around the starting point");
@@ -220,7 +220,9 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
         return r;
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
-        r = all == s->j ? 0 : stand_at(s->j, s->cursor);
+        r = azm_journal_reads_past(s) ? azm_journal_walk_past(s, s->cursor) : all == s->j;
+        if (r == 0)
+            r = stand_at(s->j, s->cursor);
         if (r < 0)
             return azm_journal_error(err, r, "cannot go back to the checkpoint");
         return azm_journal_account_from(s, s->cursor, 0, err);
@@ -245,7 +247,7 @@ static void forget(struct azm_journal *s)
     azm_history_free(&s->history);
     azm_gaps_free(&s->gaps);
     s->losses = (struct azm_losses){0};
-    s->stretch.total = 0;
+    s->past.total = 0;
     s->only_boot = s->on_unread = false;
     s->selects = azm_journal_selects(s->config);
     sd_journal_close(s->j);
@@ -275,7 +277,7 @@ static int resume(struct azm_journal *s, struct azm_error *err)
             r = azm_journal_go_on(s, err);
     }
     if (r == 0 && cursor) {
-        if (!azm_journal_has_stretch(s))
+        if (!azm_journal_reads_past(s))
             azm_log(AZM_LOG_INFO, "going on after the checkpoint ([journal] start= counts for the first run only)");
         return 1;
     }
@@ -287,7 +289,7 @@ static int resume(struct azm_journal *s, struct azm_error *err)
                                  NULL);
     azm_log(AZM_LOG_ERROR, "the checkpoint %s; it is kept as %s, and reading starts %s", err->words,
             r < 0 ? "it was" : aside,
-            azm_journal_has_stretch(s) ? "at the beginning of the stretch" : "as [journal] start= says");
+            azm_journal_reads_past(s) ? "at the beginning of the stretch" : "as [journal] start= says");
     return 0;
 }
 
@@ -358,8 +360,8 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
     r = azm_journal_open_merged(s, err);
     if (r < 0)
         return r;
-    if (azm_journal_has_stretch(s))
-        r = azm_journal_find_stretch(s);
+    if (azm_journal_reads_past(s))
+        r = azm_journal_find_past(s);
     else
         r = stand_before_start(s, last, err);
     if (r == 0)
@@ -367,7 +369,7 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
     if (r < 0)
         return azm_journal_error(err, r, "cannot go to the starting point");
     r = settle(s, err);
-    if (r < 0 || (azm_journal_has_stretch(s) && s->stretch.done)) /* a stretch without entries has no place to keep */
+    if (r < 0 || (azm_journal_reads_past(s) && s->past.done)) /* a stretch without entries has no place to keep */
         return r;
     return save_start(s, err);
 }
@@ -381,7 +383,7 @@ int azm_journal_compare_clocks(struct azm_journal *s, struct azm_error *err)
     uint64_t first;
     int r;
 
-    if (!azm_journal_is_machines(s->config) || azm_journal_has_stretch(s) || s->only_boot || !s->cursor ||
+    if (!azm_journal_is_machines(s->config) || azm_journal_reads_past(s) || s->only_boot || !s->cursor ||
         !azm_place_parse(s->cursor, &position) || sd_id128_equal(position.boot, s->boot))
         return 0;
     r = azm_journal_open_handle(s->config, &j, err);

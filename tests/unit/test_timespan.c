@@ -351,29 +351,8 @@ START_TEST(today_and_yesterday_before_the_clock_is_set)
 }
 END_TEST
 
-START_TEST(spans_for_people)
-{
-    static const struct {
-        double seconds;
-        const char *text;
-    } table[] = {
-        {-1, "0s"},           {0, "0s"},        {0.26, "0.3s"},      {1, "1s"},
-        {59.9, "59s"},        {60, "1min 0s"},  {3599, "59min 59s"}, {3600, "1h 0min"},
-        {86399, "23h 59min"}, {86400, "1d 0h"}, {1e6, "11d 13h"},    {1e300, "11574074074d 1h"},
-    };
-
-    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-        char text[AZM_TIMESPAN_TEXT_MAX];
-
-        azm_timespan_print(table[i].seconds, text);
-        ck_assert_str_eq(text, table[i].text);
-    }
-}
-END_TEST
-
 static void add_tests(Suite *s)
 {
-    add_test(s, "spans_for_people", spans_for_people);
     add_test(s, "good_durations", good_durations);
     add_test(s, "a_bare_number_counts_in_the_given_unit", a_bare_number_counts_in_the_given_unit);
     add_test(s, "bad_durations", bad_durations);
