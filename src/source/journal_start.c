@@ -209,6 +209,12 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
             return azm_journal_error(err, r, "cannot go to the oldest entry");
         return azm_journal_account_from(s, NULL, 0, err);
     }
+    if (azm_journal_reads_past(s)) {
+        r = azm_journal_walk_past(s, s->cursor);
+        if (r != 0)
+            return r < 0 ? azm_journal_error(err, r, "cannot go back to the checkpoint")
+                         : azm_journal_account_from(s, s->cursor, 0, err);
+    }
     if (s->selects) {
         r = azm_journal_open_handle(s->config, &own, err);
         if (r < 0)
@@ -220,9 +226,7 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
         return r;
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
-        r = azm_journal_reads_past(s) ? azm_journal_walk_past(s, s->cursor) : all == s->j;
-        if (r == 0)
-            r = stand_at(s->j, s->cursor);
+        r = all == s->j ? 0 : stand_at(s->j, s->cursor);
         if (r < 0)
             return azm_journal_error(err, r, "cannot go back to the checkpoint");
         return azm_journal_account_from(s, s->cursor, 0, err);
