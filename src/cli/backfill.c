@@ -30,6 +30,9 @@
 /* Nothing has to be waited for: a batch is sealed when it is full, or with the last record. */
 #define NO_DELAY_USEC (UINT64_C(1) << 50)
 
+#define MARGIN 3 /* columns of the terminal beside the bar: in the last one it might wrap, and "^C" may appear there   \
+                  */
+
 #define TERMINAL_USEC (200 * AZM_USEC_PER_MSEC)
 #define LOG_USEC (60 * AZM_USEC_PER_SEC)
 
@@ -112,7 +115,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     update(j, now);
     azm_exporter_get_status(j->service.exporter, &s);
     if (azm_progress_print(&j->progress, now, s.state == AZM_EXPORTER_DELIVERING ? NULL : s.reason,
-                           columns > 0 ? columns - 1 : 0, &j->line) >= 0) {
+                           columns > 0 ? MAX(columns, (size_t)MARGIN + 1) - MARGIN : 0, &j->line) >= 0) {
         if (columns > 0)
             dprintf(STDERR_FILENO, "\r%.*s\033[K", (int)j->line.len, (const char *)j->line.data);
         else

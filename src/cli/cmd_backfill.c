@@ -23,7 +23,7 @@ static void print_help(void)
            "  -c, --config FILE           configuration (default\n"
            "                              " AZM_DEFAULT_CONFIG ")\n"
            "      --endpoint URL          [destination] endpoint=\n" CLI_JOURNAL_HELP
-           "      --state-directory DIR   [state] directory=; it keeps its own in backfill there\n"
+           "      --state-directory DIR   [state] directory=; its own is in backfill there\n"
            "  -v, --verbose               more messages\n"
            "  -h, --help                  this text\n\n"
            "Exit codes: 0 all of it is exported, 75 not all of it yet.\n");
@@ -154,7 +154,7 @@ int cmd_backfill(int argc, char **argv)
     if (optind < argc)
         return cli_no_argument("backfill", argv[optind]);
     if (!since || !until) {
-        azm_log(AZM_LOG_ERROR, "backfill needs both --since TIME and --until TIME");
+        azm_log(AZM_LOG_ERROR, "backfill needs both --since TIME and --until TIME; azmonlog backfill --help");
         return AZM_EXIT_USAGE;
     }
     if (!parse_time("--since", since, now, &b.since_usec) || !parse_time("--until", until, now, &b.until_usec) ||

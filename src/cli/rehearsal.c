@@ -56,14 +56,14 @@ void rehearsal_print(FILE *f, const struct rehearsal *h, uint64_t wire_bytes)
     fprintf(f, "%-12s  %" PRIu64 " before compression, %" PRIu64 " on the wire\n", "Bytes", h->bytes, wire_bytes);
     fprintf(f, "%-12s  about %.6f GB (%" PRIu64 " bytes)\n", "Azure bills", (double)h->billed_bytes / 1e9,
             h->billed_bytes);
-    fputs("              Assumed: Azure counts the columns of each row in OTelLogs as text, the\n"
-          "              attributes of the resource in every row, and 1 GB is 10^9 bytes. The\n"
-          "              column _BilledSize of rows that are there tells exactly; prices are on\n"
-          "              Azure Monitor's page of them.\n",
+    fputs("              Assumed: Azure counts the columns of each row in OTelLogs as\n"
+          "              text, the attributes of the resource in every row, and 1 GB is\n"
+          "              10^9 bytes. The column _BilledSize of rows that are there tells\n"
+          "              exactly; prices are on Azure Monitor's page of them.\n",
           f);
     if (h->old > 0 && h->profile != AZM_PROFILE_OTLP)
         fprintf(f,
-                "%-12s  %" PRIu64 " record%s so old that Azure replaces the time; their own goes along in\n"
-                "              %s\n",
+                "%-12s  %" PRIu64 " record%s so old that Azure replaces the time; their own\n"
+                "              goes along in %s\n",
                 "Time", h->old, h->old == 1 ? " is" : "s are", AZM_ORIGINAL_TIME_KEY);
 }

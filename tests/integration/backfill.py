@@ -25,6 +25,7 @@ from tap import check, equal
 from writers import Writers, write
 
 DAY, HOUR, MINUTE = 86400 * SECOND, 3600 * SECOND, 60 * SECOND
+LEFT_OUT = r"have (\d+) more entries of that time than libsystemd gives"
 AZURE_PATH = "/dataCollectionRules/dcr-" + "0" * 32 + "/streams/Microsoft-OTLP-Logs/otlp/v1/logs"
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
@@ -168,7 +169,7 @@ def write_boots(directory, rnd):
 
 def clocks_that_jump(out):
     """Everything that was counted is read, also by the one that goes on after another was killed."""
-    for seed in os.environ.get("SEED", "2 7 11").split():
+    for seed in os.environ.get("SEED", "2 7 11 34").split():
         rnd = random.Random(int(seed))
         x = begin(f"{out}/{seed}", batch=3, concurrency=1)
         write_boots(f"{x.out}/journal", rnd)
@@ -178,13 +179,14 @@ def clocks_that_jump(out):
             since = rnd.choice(entries).realtime + rnd.choice((0, 1, -1))
             until = since + rnd.choice((1, SECOND, 30 * SECOND, 600 * SECOND))
             wanted = sum(in_stretch(entries, since, until).values())
-            text = x.call(since, until, "--dry-run")[1]
-            read = re.search(r"^Records +(\d+)$", text, re.M)
-            if wanted != (int(read[1]) if read else 0):
-                different.append((since - NOON, until - NOON, wanted, text))
-        equal(f"seed {seed}: just what is in a stretch would be sent, for each of 12", different, [])
+            _, text, said = x.call(since, until, "--dry-run")
+            read, left_out = re.search(r"^Records +(\d+)$", text, re.M), re.search(LEFT_OUT, said)
+            if wanted != sum(int(m[1]) for m in (read, left_out) if m):
+                different.append((since - NOON, until - NOON, wanted, text, said))
+        equal(f"seed {seed}: just what is in a stretch would be sent, or is told, for each of 12", different, [])
         since, until = NOON, NOON + HOUR
         wanted = in_stretch(entries, since, until)
+        said_before = os.path.getsize(x.log.name)
         for part in (0.2, 0.4, 0.6, 0.8):
             x.begin(since, until)
             wait_for(lambda: len(x.entries()) >= part * len(wanted) or not x.running(), "some records")  # noqa: B023
@@ -192,7 +194,14 @@ def clocks_that_jump(out):
             x.process.wait()
         code, _, said = x.call(since, until)
         equal(f"seed {seed}: killed four times it ends with 0", code, 0, said)
-        check(f"seed {seed}: everything arrives, {len(wanted)} entries", set(x.entries()) == set(wanted), lambda: difference(x.entries(), wanted))  # noqa: B023
+        missing, left_out = set(wanted) - set(x.entries()), re.search(LEFT_OUT, open(x.log.name).read()[said_before:])
+        equal(f"seed {seed}: everything arrives, {len(wanted)} entries, but for what it said", len(missing), int(left_out[1]) if left_out else 0,
+              sorted(missing)[:5])
+        check(f"seed {seed}: nothing but that", not set(x.entries()) - set(wanted))
+        x.configure(directory="")  # --file stands instead
+        for name in sorted(os.listdir(f"{x.out}/journal")) if left_out else ():
+            equal(f"seed {seed}: {name} alone: 0", x.call(since, until, "--file", f"{x.out}/journal/{name}")[0], 0)
+        equal(f"seed {seed}: in the end everything is there", set(x.entries()), set(wanted))
         equal(f"seed {seed}: no gap is reported", x.gaps(), [])
         x.close()
 
@@ -562,7 +571,7 @@ def on_a_terminal(out):
         drawn = [s for s in re.split(r"\r|\n", text) if bar.search(s)]
         check(f"{columns} columns: a bar is drawn", len(drawn) > 1, repr(text[-1000:]))
         widths = {len(s.replace("\x1b[K", "")) for s in drawn}
-        equal(f"{columns} columns: it is as wide as the terminal, but for one column", widths, {columns - 1})
+        equal(f"{columns} columns: it is as wide as the terminal, but for the columns where ^C appears", widths, {columns - 3})
         counts = [int(bar.search(s)[2]) for s in drawn]
         equal(f"{columns} columns: it never goes back", counts, sorted(counts))
         check(f"{columns} columns: at the end only messages are left", re.search(r"\r\x1b\[K(\r\x1b\[K)?azmonlog: 3000 records delivered", text), repr(text[-600:]))
