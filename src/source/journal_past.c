@@ -42,14 +42,15 @@ static int step(sd_journal *j, int (*further)(sd_journal *j), uint64_t *ret_usec
     return r;
 }
 
-/* The journal stands on an entry with this time: does none of the stretch come any more? One that was written since the
- * journal was opened tells that, too: beside a flood nothing else would for an hour. */
-static bool is_over(const struct azm_journal *s, sd_journal *j, uint64_t usec)
+/* The journal stands on an entry with this time: does none of the stretch come any more? `all`: all that is known of
+ * has come. Else only one that was written since the journal was opened tells that, for a clock may have been far
+ * ahead. */
+static bool is_over(const struct azm_journal *s, sd_journal *j, uint64_t usec, bool all)
 {
     uint64_t monotonic_usec;
     sd_id128_t boot;
 
-    return usec >= s->past.until_usec + SLACK_USEC ||
+    return (all && usec >= s->past.until_usec + SLACK_USEC) ||
            (sd_journal_get_monotonic_usec(j, &monotonic_usec, &boot) >= 0 && sd_id128_equal(boot, s->boot) &&
             monotonic_usec >= s->opened_usec);
 }
@@ -71,16 +72,52 @@ static int begin_walk(struct azm_journal *s, uint64_t *ret_usec)
     return r != 0 ? r : sd_journal_seek_head(s->j);
 }
 
+struct lone_count {
+    const struct azm_journal *s;
+    uint64_t entries;
+};
+
+/* What is in a file by itself. One that cannot be read is another's affair. */
+static int count_file(void *userdata, const struct azm_file_news *news)
+{
+    struct lone_count *c = userdata;
+    const char *paths[] = {news->path, NULL};
+    _cleanup_journal_ sd_journal *j = NULL;
+    struct azm_error err;
+    uint64_t usec;
+
+    if (news->state != AZM_FILE_GOOD || sd_journal_open_files(&j, paths, 0) < 0 ||
+        azm_journal_select(j, c->s->config, NULL, &err) < 0 || seek_begin(c->s, j) < 0)
+        return 0;
+    while (step(j, sd_journal_next, &usec) > 0 && !is_over(c->s, j, usec, true))
+        c->entries += azm_journal_in_past(c->s, usec);
+    return 0;
+}
+
+/* How many entries the files have, one by one: where clocks have jumped, three entries in three files may each be the
+ * earlier one of the next, and then libsystemd gives some of them in no order. */
+static uint64_t count_in_files(const struct azm_journal *s)
+{
+    struct azm_journal_files files = {0};
+    struct lone_count c = {.s = s};
+
+    (void)azm_journal_files_scan(&files, s->config, count_file, &c);
+    azm_journal_files_free(&files);
+    return c.entries;
+}
+
 /* Counts the entries, and notes the last one, and the cursor of the one before the first ("": there is none): 0 or
  * -errno. */
 static int count(struct azm_journal *s, char ret_before[static AZM_PLACE_TEXT_MAX])
 {
+    uint64_t in_files = count_in_files(s);
     struct azm_place p, before;
     uint64_t usec;
     int r = begin_walk(s, &usec);
     bool has_before = r > 0 && azm_place_current(s->j, &before) >= 0;
 
-    while (r >= 0 && (r = step(s->j, sd_journal_next, &usec)) > 0 && !is_over(s, s->j, usec)) {
+    while (r >= 0 && (r = step(s->j, sd_journal_next, &usec)) > 0 &&
+           !is_over(s, s->j, usec, s->past.total >= in_files)) {
         if (azm_place_current(s->j, &p) < 0)
             continue;
         if (azm_journal_in_past(s, usec)) {
@@ -91,6 +128,13 @@ static int count(struct azm_journal *s, char ret_before[static AZM_PLACE_TEXT_MA
             before = p;
         }
     }
+    if (r >= 0 && s->past.total < in_files)
+        azm_log(
+            AZM_LOG_WARNING,
+            "the files of the journal have %" PRIu64
+            " more entries of that time than libsystemd gives of them together: copies, or what it leaves out where "
+            "clocks have jumped; --file FILE, with one file after the other, exports everything",
+            in_files - s->past.total);
     *ret_before = '\0';
     if (has_before)
         azm_place_print(&before, ret_before);
@@ -105,7 +149,7 @@ int azm_journal_walk_past(struct azm_journal *s, const char *cursor)
     if (*cursor == '\0')
         return MIN(r, 0);
     while (r >= 0 && sd_journal_test_cursor(s->j, cursor) <= 0)
-        if ((r = step(s->j, sd_journal_next, &usec)) <= 0 || is_over(s, s->j, usec))
+        if ((r = step(s->j, sd_journal_next, &usec)) <= 0 || is_over(s, s->j, usec, false))
             return MIN(r, 0);
     return r < 0 ? r : 1;
 }
@@ -124,45 +168,6 @@ static void tell_beginning(struct azm_journal *s)
             s->selects ? " that is selected" : "", begins);
 }
 
-struct lone_count {
-    const struct azm_journal *s;
-    uint64_t entries;
-};
-
-/* What is in a file by itself. One that cannot be read is another's affair. */
-static int count_file(void *userdata, const struct azm_file_news *news)
-{
-    struct lone_count *c = userdata;
-    const char *paths[] = {news->path, NULL};
-    _cleanup_journal_ sd_journal *j = NULL;
-    struct azm_error err;
-    uint64_t usec;
-
-    if (news->state != AZM_FILE_GOOD || sd_journal_open_files(&j, paths, 0) < 0 ||
-        azm_journal_select(j, c->s->config, NULL, &err) < 0 || seek_begin(c->s, j) < 0)
-        return 0;
-    while (step(j, sd_journal_next, &usec) > 0 && !is_over(c->s, j, usec))
-        c->entries += azm_journal_in_past(c->s, usec);
-    return 0;
-}
-
-/* Where clocks have jumped, three entries in three files may each be the earlier one of the next, and then libsystemd
- * gives some of them in no order: this is said. */
-static void tell_left_out(struct azm_journal *s)
-{
-    struct azm_journal_files files = {0};
-    struct lone_count c = {.s = s};
-
-    if (azm_journal_files_scan(&files, s->config, count_file, &c) >= 0 && c.entries > s->past.total)
-        azm_log(
-            AZM_LOG_WARNING,
-            "the files of the journal have %" PRIu64
-            " more entries of that time than libsystemd gives of them together: copies, or what it leaves out where "
-            "clocks have jumped; --file FILE, with one file after the other, exports everything",
-            c.entries - s->past.total);
-    azm_journal_files_free(&files);
-}
-
 int azm_journal_find_past(struct azm_journal *s)
 {
     char before[AZM_PLACE_TEXT_MAX];
@@ -171,8 +176,6 @@ int azm_journal_find_past(struct azm_journal *s)
     s->past.total = s->past.read = 0;
     tell_beginning(s);
     r = count(s, before);
-    if (r >= 0)
-        tell_left_out(s);
     s->past.done = s->past.total == 0;
     return r < 0 || s->past.done ? r : azm_journal_walk_past(s, before);
 }
@@ -195,7 +198,7 @@ bool azm_journal_note_past(struct azm_journal *s)
     (void)sd_journal_get_realtime_usec(s->j, &usec);
     in = azm_journal_in_past(s, usec);
     s->past.read += in;
-    s->past.done = in ? is_last(s) : is_over(s, s->j, usec);
+    s->past.done = in ? is_last(s) : is_over(s, s->j, usec, s->past.read >= s->past.total);
     return in;
 }
 

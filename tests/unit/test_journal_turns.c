@@ -66,6 +66,20 @@ static void what_is_not_of_the_stretch(void)
     expect(given == 2 * WANTED && turns == 2);
 }
 
+/* Nor does an entry of another time end a stretch, if there is more of it. */
+static void a_clock_that_was_far_ahead(void)
+{
+    unsigned given, turns;
+
+    write_journal((struct entries){.first = 1, .n = WANTED, .boot = '1'});
+    write_journal((struct entries){.first = WANTED + 1, .n = 1, .second = 30 * 86400, .uptime = 10, .boot = '1'});
+    write_journal((struct entries){
+        .first = WANTED + 2, .n = WANTED, .second = 20, .uptime = 20, .boot = '1', .file = "u.journal"});
+    read_all((struct azm_journal_options){.since_usec = BEGIN, .until_usec = BEGIN + 60 * AZM_USEC_PER_SEC}, "", &given,
+             &turns);
+    expect(given == 2 * WANTED);
+}
+
 /* Behind the last one that was counted nothing is read any more, whatever comes there. */
 static void a_stretch_ends_with_its_last_entry(void)
 {
@@ -80,6 +94,7 @@ static void a_stretch_ends_with_its_last_entry(void)
 static const struct journal_test tests[] = {
     {"what_is_excluded", what_is_excluded},
     {"what_is_not_of_the_stretch", what_is_not_of_the_stretch},
+    {"a_clock_that_was_far_ahead", a_clock_that_was_far_ahead},
     {"a_stretch_ends_with_its_last_entry", a_stretch_ends_with_its_last_entry},
 };
 
