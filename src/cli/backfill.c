@@ -30,8 +30,8 @@
 /* Nothing has to be waited for: a batch is sealed when it is full, or with the last record. */
 #define NO_DELAY_USEC (UINT64_C(1) << 50)
 
-#define MARGIN 3 /* columns of the terminal beside the bar: in the last one it might wrap, and "^C" may appear there   \
-                  */
+/* Columns of the terminal beside the bar: in the last one it might wrap, and "^C" may appear there. */
+#define MARGIN 3
 
 #define TERMINAL_USEC (200 * AZM_USEC_PER_MSEC)
 #define LOG_USEC (60 * AZM_USEC_PER_SEC)
