@@ -111,7 +111,7 @@ static int settle(struct azm_journal *s, struct azm_error *err)
         r = azm_journal_set_cursor(s, "", err);
         return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
     }
-    if (r >= 0 && !azm_journal_reads_past(s)) /* there all entries of the first one's time are to be given */
+    if (r >= 0)
         r = rebuild_uid_state(s);
     if (r < 0)
         return azm_journal_error(err, r, "cannot read around the starting point");
@@ -375,6 +375,13 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
     r = settle(s, err);
     if (r < 0 || (azm_journal_reads_past(s) && s->past.done)) /* a stretch without entries has no place to keep */
         return r;
+    if (azm_journal_reads_past(s)) { /* settle has looked around there */
+        r = azm_journal_walk_past(s, s->cursor);
+        if (r == 0)
+            r = sd_journal_seek_head(s->j);
+        if (r < 0)
+            return azm_journal_error(err, r, "cannot go back to the starting point");
+    }
     return save_start(s, err);
 }
 
