@@ -12,8 +12,9 @@
 static void print_help(void)
 {
     printf("Usage: azmonlog backfill --since TIME --until TIME [OPTION...]\n\n"
-           "Exports a stretch of the past, beside the running azmonlog and without moving its\n"
-           "position. What was exported before arrives again with the same log.record.uid.\n"
+           "Exports a stretch of the past, beside the running azmonlog and without moving\n"
+           "its position. What was exported before arrives again with the same\n"
+           "log.record.uid.\n"
            "When it is interrupted, by whatever, the same command goes on with the rest.\n\n"
            "      --since TIME            what was received from this time on: yesterday,\n"
            "                              2026-01-31 12:00, 09:30 (today), -2h\n"
