@@ -342,7 +342,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
 {
     struct azm_journal *s = azm_journal_of(source);
     uint64_t now = azm_monotonic_usec(&azm_system_clock);
-    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC, more, paused = s->paused;
+    bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC, more;
     int r;
 
     if (s->past.done)
@@ -367,7 +367,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    more |= paused || s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
+    more |= s->paused || s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
     return r < 0 ? r : more;
 }
 
