@@ -214,8 +214,10 @@ static struct azm_pipeline_options pipeline_options(struct pump *p, const struct
 
 static int open_quarantines(struct pump *p, struct azm_error *err)
 {
-    const struct azm_quarantine_options o = {
-        .dir_fd = p->o.dir_fd, .max_bytes = p->o.config->quarantine_max_bytes, .clock = &azm_system_clock};
+    const struct azm_quarantine_options o = {.dir_fd = p->o.dir_fd,
+                                             .directory = p->o.config->state_directory,
+                                             .max_bytes = p->o.config->quarantine_max_bytes,
+                                             .clock = &azm_system_clock};
     int r = azm_quarantine_open(&o, &p->quarantine, err);
 
     return r < 0 ? r : azm_quarantine_open(&o, &p->service.quarantine, err);

@@ -8,10 +8,11 @@
 /* Exit codes, documented in azmonlog(1); the numbers above 1 are those of sysexits.h, which systemd names too. */
 enum {
     AZM_EXIT_OK = 0,
-    AZM_EXIT_FAILURE = 1,      /* something broke at run time */
-    AZM_EXIT_NOT_RUNNING = 3,  /* status and flush: no azmonlog is there to be asked */
-    AZM_EXIT_USAGE = 64,       /* wrong options */
-    AZM_EXIT_UNDELIVERED = 75, /* run --once, flush, quarantine resend: not all is acknowledged yet; run it again */
+    AZM_EXIT_FAILURE = 1,     /* something broke at run time */
+    AZM_EXIT_NOT_RUNNING = 3, /* status and flush: no azmonlog is there to be asked */
+    AZM_EXIT_USAGE = 64,      /* wrong options */
+    /* run --once, backfill, flush, quarantine resend: not all is acknowledged yet; run it again */
+    AZM_EXIT_UNDELIVERED = 75,
     AZM_EXIT_NO_PERMISSION = 77,
     AZM_EXIT_CONFIG = 78, /* the configuration is wrong */
 };
@@ -70,6 +71,7 @@ int cli_no_argument(const char *command, const char *argument);
 uint64_t cli_deadline(uint64_t span_usec);
 
 int cmd_run(int argc, char **argv);
+int cmd_backfill(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -59,9 +59,11 @@ static int print_records(struct azm_source *s, struct azm_otlp_encoder *encoder,
         if (r == 0) {
             if (fflush(stdout) < 0)
                 return errno == EPIPE ? 0 : azm_error_set(err, errno, "cannot write: %m");
-            if (!follow)
+            r = s->ops->process(s, err);
+            if (r == 0 && follow)
+                r = wait_for_more(s, err);
+            else if (r == 0)
                 return 0;
-            r = wait_for_more(s, err);
             if (r < 0)
                 return r;
             continue;

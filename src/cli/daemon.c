@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cli/daemon.h"
+#include "cli/engine.h"
 #include "cli/metrics_file.h"
 #include "cli/metrics_server.h"
 #include "core/log.h"
@@ -114,29 +115,6 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
 
 /* --- setting up --- */
 
-/* The server has refused the credentials: perhaps there are others in headers_file= by now. The configuration is read
- * anew, but only for its headers. */
-static void renew_credentials(struct daemon *d)
-{
-    _cleanup_(azm_config_freep) struct azm_config *new = calloc(1, sizeof *new);
-    struct azm_error err;
-
-    if (!new || cli_read_config(new, d->config_path, d->overrides, &err) != 0) {
-        azm_log(AZM_LOG_ERROR, "the credentials cannot be read anew: %s", new ? err.words : "out of memory");
-        return;
-    }
-    if (azm_key_values_equal(&new->headers, &d->config->headers))
-        return;
-    azm_key_values_swap(&new->headers, &d->config->headers);
-    if (azm_service_connect(&d->service, d->config, d->quarantine, &err) < 0) {
-        azm_key_values_swap(&new->headers, &d->config->headers);
-        azm_log(AZM_LOG_ERROR, "%s; the credentials stay as they were", err.words);
-        return;
-    }
-    azm_log(AZM_LOG_NOTICE,
-            "the server refused the credentials; others were read from headers_file= and go from now on");
-}
-
 /* Something changed: the status follows, at most once a second. */
 static void on_change(void *userdata)
 {
@@ -145,28 +123,13 @@ static void on_change(void *userdata)
     uint64_t now;
 
     if (azm_exporter_wants_renewal(d->service.exporter))
-        renew_credentials(d);
+        cli_renew_credentials(&d->service, d->config, d->config_path, d->overrides, d->quarantine);
     azm_service_changed(&d->service);
     if (sd_event_source_get_enabled(d->status_timer, &enabled) < 0 || enabled != SD_EVENT_OFF)
         return;
     sd_event_now(d->event, CLOCK_MONOTONIC, &now);
     sd_event_source_set_time(d->status_timer, now + STATUS_INTERVAL_USEC);
     sd_event_source_set_enabled(d->status_timer, SD_EVENT_ONESHOT);
-}
-
-static struct azm_outbox_options outbox_options(const struct daemon *d, const struct azm_config *c,
-                                                const char *spool_path)
-{
-    return (struct azm_outbox_options){
-        .exporter = d->service.exporter,
-        .clock = &azm_system_clock,
-        .spool_path = spool_path,
-        .spool = c->spool,
-        .spool_after_usec = c->spool_after_usec,
-        .spool_max_bytes = c->spool_max_bytes,
-        .spool_min_free_percent = (unsigned)c->spool_min_free_percent,
-        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
-    };
 }
 
 static int open_quarantine(struct daemon *d, struct azm_error *err)
@@ -188,27 +151,18 @@ static int open_outbox(struct daemon *d, struct azm_error *err)
         path = NULL;
         return azm_error_set(err, ENOMEM, "out of memory");
     }
-    o = outbox_options(d, d->config, path);
+    o = cli_outbox_options(d->config, d->service.exporter, path);
     return azm_outbox_new(&o, &d->service.outbox, err);
 }
 
 static struct azm_pipeline_options pipeline_options(struct daemon *d, const struct azm_config *c, bool once)
 {
-    return (struct azm_pipeline_options){
-        .event = d->event,
-        .source = d->service.source,
-        .outbox = d->service.outbox,
-        .exporter = d->service.exporter,
-        .clock = &azm_system_clock,
-        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
-        .record = azm_otlp_limits_of(c->max_body_bytes, c->max_request_bytes),
-        .concurrency = c->concurrency,
-        .schedule_delay_usec = c->schedule_delay_usec,
-        .shutdown_timeout_usec = c->shutdown_timeout_usec,
-        .once = once,
-        .on_change = on_change,
-        .userdata = d,
-    };
+    struct azm_pipeline_options o = cli_pipeline_options(c, d->event, &d->service);
+
+    o.once = once;
+    o.on_change = on_change;
+    o.userdata = d;
+    return o;
 }
 
 /* --- reloading --- */
@@ -243,7 +197,7 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
 static int apply(struct daemon *d, const struct azm_config *new, struct azm_error *err)
 {
     struct azm_pipeline_options o = pipeline_options(d, new, false);
-    struct azm_outbox_options outbox = outbox_options(d, new, NULL);
+    struct azm_outbox_options outbox = cli_outbox_options(new, d->service.exporter, NULL);
     int r;
 
     r = check_unchanged(d->config, new, err);
@@ -410,7 +364,6 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
 
 static int run(struct daemon *d, bool once)
 {
-    struct azm_exporter_status s;
     struct azm_error err = {0};
     int r;
 
@@ -426,13 +379,7 @@ static int run(struct daemon *d, bool once)
         r = azm_pipeline_result(d->service.pipeline, &err);
     else
         azm_error_set(&err, r, "the event loop has failed: %m");
-    azm_exporter_get_status(d->service.exporter, &s);
-    azm_log(AZM_LOG_INFO, "%" PRIu64 " record%s delivered in %" PRIu64 " request%s%s", s.records,
-            s.records == 1 ? "" : "s", s.requests, s.requests == 1 ? "" : "s",
-            r > 0 ? "; the next start goes on with the rest" : "");
-    if (s.quarantined + s.rejected > 0)
-        azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s refused; azmonlog quarantine list shows what is kept of them",
-                s.quarantined + s.rejected, s.quarantined + s.rejected == 1 ? " was" : "s were");
+    cli_say_delivered(&d->service, r > 0 ? "; the next start goes on with the rest" : "", d->quarantine);
     if (r < 0)
         return cli_fail(r, &err);
     return once && r > 0 ? AZM_EXIT_UNDELIVERED : AZM_EXIT_OK;

@@ -14,6 +14,7 @@ static const struct {
     {"run", "export the journal to an OTLP endpoint", cmd_run},
     {"check", "go the way of a record and say what is in the way", cmd_check},
     {"cat", "print what would be sent, as OTLP/JSON lines", cmd_cat},
+    {"backfill", "export a stretch of the past, beside the running azmonlog", cmd_backfill},
     {"status", "ask the running azmonlog how it is", cmd_status},
     {"flush", "wait until what is logged by now is acknowledged", cmd_flush},
     {"quarantine", "look at refused records, send them again, or purge them", cmd_quarantine},
@@ -32,8 +33,8 @@ static void print_help(FILE *f)
                "  -V, --version  the version\n\n"
                "Exit codes: 0 success, 1 failure, 0 to 3 how it is (status), 3 not running (flush),\n"
                "10 to 19 the step that failed (check), 64 wrong usage,\n"
-               "75 not all delivered yet (run --once, flush, quarantine resend), 77 no permission,\n"
-               "78 wrong configuration.\n\n"
+               "75 not all delivered yet (run --once, backfill, flush, quarantine resend),\n"
+               "77 no permission, 78 wrong configuration.\n\n"
                "Manual: azmonlog(1), azmonlog.conf(5)\n");
 }
 

@@ -182,6 +182,26 @@ static int parse_date(const char *s, uint64_t *ret_usec)
     return 0;
 }
 
+/* "HH:MM[:SS[.fraction]]" of today, local time */
+static int parse_time_of_day(const char *s, uint64_t now_usec, uint64_t *ret_usec)
+{
+    time_t t = (time_t)(now_usec / AZM_USEC_PER_SEC);
+    uint64_t usec = 0;
+    struct tm tm;
+
+    if (!localtime_r(&t, &tm))
+        return -EINVAL;
+    tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    if (!take_time_of_day(&s, &tm, &usec) || *s != '\0' || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
+        return -EINVAL;
+    t = mktime(&tm);
+    if (t < 0)
+        return -EINVAL;
+    *ret_usec = (uint64_t)t * AZM_USEC_PER_SEC + usec;
+    return 0;
+}
+
 static int midnight(uint64_t now_usec, int days_back, uint64_t *ret_usec)
 {
     time_t t = (time_t)(now_usec / AZM_USEC_PER_SEC);
@@ -233,5 +253,7 @@ int azm_parse_time(const char *s, uint64_t now_usec, uint64_t *ret_usec)
         span[n - 4] = '\0';
         return back_from(now_usec, span, ret_usec);
     }
+    if (n > 2 && s[2] == ':')
+        return parse_time_of_day(s, now_usec, ret_usec);
     return parse_date(s, ret_usec);
 }

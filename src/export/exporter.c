@@ -120,6 +120,8 @@ int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter *
         return azm_error_set(err, ENOMEM, "out of memory");
     x->clock = o->clock;
     x->quarantine = o->quarantine;
+    x->rehearse = o->rehearse;
+    x->rehearse_userdata = o->rehearse_userdata;
     x->window = o->http.connections;
     x->log_name = azm_log_name();
     pthread_mutex_init(&x->mutex, NULL);

@@ -37,6 +37,12 @@ struct azm_exporter_options {
         *quarantine; /* must outlive the exporter; NULL: what only the quarantine could take is held */
     uint64_t retry_initial_delay_usec, retry_max_delay_usec;
     uint64_t hold_max_delay_usec;
+
+    /* Only for azm_exporter_new; NULL: none. A rehearsal: everything is done but the sending. Called on the exporter's
+     * thread for each request, which then counts as sent and taken: the records in it, and how many bytes its body has
+     * before compression. */
+    void (*rehearse)(void *userdata, const struct azm_batch *batch, size_t first, size_t n, size_t body_bytes);
+    void *rehearse_userdata;
 };
 
 enum azm_exporter_state {

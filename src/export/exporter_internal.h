@@ -39,6 +39,8 @@ struct azm_exporter {
     pthread_t thread;
     bool started;
     const char *log_name; /* of azm_log_as */
+    void (*rehearse)(void *userdata, const struct azm_batch *batch, size_t first, size_t n, size_t body_bytes);
+    void *rehearse_userdata;
 
     /* The owner's own. */
     size_t window;

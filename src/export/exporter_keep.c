@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/log.h"
@@ -37,10 +38,9 @@ static void tell(struct azm_exporter *x, uint64_t n, const struct azm_quarantine
     x->untold += n;
     if (x->told_usec > 0 && now < x->told_usec + TELL_USEC)
         return;
-    azm_log(AZM_LOG_WARNING,
-            "%" PRIu64 " record%s %s went into quarantine (HTTP %ld%s%s); azmonlog quarantine list shows %s", x->untold,
+    azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s %s went into quarantine (HTTP %ld%s%s); %s shows %s", x->untold,
             x->untold == 1 ? "" : "s", reason_words(note->reason), note->status, *note->code ? " " : "", note->code,
-            x->untold == 1 ? "it" : "them");
+            azm_quarantine_list_command(x->quarantine), x->untold == 1 ? "it" : "them");
     x->told_usec = now;
     x->untold = 0;
 }
@@ -65,6 +65,7 @@ static bool keep_part(struct azm_exporter *x, struct azm_part *p)
 {
     const struct azm_quarantine_note *note = &p->note->note;
     struct azm_error err;
+    char remedy[AZM_REMEDY_MAX];
     uint64_t n = p->n;
     bool partial = note->reason == AZM_QUARANTINE_PARTIAL;
 
@@ -73,9 +74,9 @@ static bool keep_part(struct azm_exporter *x, struct azm_part *p)
         pthread_mutex_lock(&x->mutex);
         x->kept_out = true;
         pthread_mutex_unlock(&x->mutex);
-        azm_exporter_set_failing(
-            x, AZM_EXPORTER_HELD, err.words,
-            "look at azmonlog quarantine list, then use resend or purge; or raise [state] quarantine_max_bytes=", "");
+        snprintf(remedy, sizeof remedy, "look at %s, then use resend or purge; or raise [state] quarantine_max_bytes=",
+                 azm_quarantine_list_command(x->quarantine));
+        azm_exporter_set_failing(x, AZM_EXPORTER_HELD, err.words, remedy, "");
         return false;
     }
     tell(x, n, note);

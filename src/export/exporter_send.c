@@ -85,6 +85,23 @@ static int isolate(struct azm_exporter *x, struct azm_part *p)
     return 0;
 }
 
+static void count_request(struct azm_exporter *x, const struct azm_part *p)
+{
+    pthread_mutex_lock(&x->mutex);
+    x->status.requests++;
+    x->status.bytes += p->body.len;
+    pthread_mutex_unlock(&x->mutex);
+}
+
+static void rehearse(struct azm_exporter *x, struct azm_part *p)
+{
+    x->rehearse(x->rehearse_userdata, p->batch, p->first, p->n,
+                azm_http_request_gzip(p->request) ? x->raw.len : p->body.len);
+    count_request(x, p);
+    azm_exporter_count(x, &x->status.records, p->n);
+    azm_exporter_part_done(x, p);
+}
+
 int azm_exporter_send_part(struct azm_exporter *x, struct azm_part *p)
 {
     int r = prepare(x, p);
@@ -93,6 +110,10 @@ int azm_exporter_send_part(struct azm_exporter *x, struct azm_part *p)
         return azm_part_split(p, true);
     if (r == -EBADMSG)
         return isolate(x, p);
+    if (r == 0 && x->rehearse) {
+        rehearse(x, p);
+        return 0;
+    }
     if (r == 0)
         r = post(x, p);
     if (r < 0)
@@ -104,10 +125,7 @@ int azm_exporter_send_part(struct azm_exporter *x, struct azm_part *p)
     else
         x->in_flight++;
     azm_pace_sent(p->suspect ? &x->route->suspect_pace : &x->route->pace, p->sent_usec);
-    pthread_mutex_lock(&x->mutex);
-    x->status.requests++;
-    x->status.bytes += p->body.len;
-    pthread_mutex_unlock(&x->mutex);
+    count_request(x, p);
     return 0;
 }
 

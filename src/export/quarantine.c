@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,8 +17,11 @@
 
 #define UID_ATTRIBUTE "log.record.uid"
 
+#define LIST_COMMAND "azmonlog quarantine list"
+
 struct azm_quarantine {
     int dir_fd, lock_fd;
+    char *list_command;
     uint64_t max_bytes;
     const struct azm_clock *clock;
     struct { /* what was counted last; an edited file is another inode */
@@ -48,7 +52,13 @@ int azm_quarantine_open(const struct azm_quarantine_options *o, struct azm_quara
     q->lock_fd = -1;
     q->max_bytes = o->max_bytes;
     q->clock = o->clock;
-    r = azm_quarantine_lock_open(q->dir_fd, &q->lock_fd, err);
+    r = asprintf(&q->list_command, LIST_COMMAND "%s%s", o->directory ? " --state-directory " : "",
+                 o->directory ? o->directory : "");
+    if (r < 0) {
+        q->list_command = NULL;
+        r = azm_error_set(err, ENOMEM, "out of memory");
+    } else
+        r = azm_quarantine_lock_open(q->dir_fd, &q->lock_fd, err);
     if (r == 0)
         r = open_locked(q, &fd, &bytes, err);
     if (r < 0) {
@@ -65,8 +75,14 @@ struct azm_quarantine *azm_quarantine_free(struct azm_quarantine *q)
     if (!q)
         return NULL;
     azm_closep(&q->lock_fd);
+    free(q->list_command);
     free(q);
     return NULL;
+}
+
+const char *azm_quarantine_list_command(const struct azm_quarantine *q)
+{
+    return q ? q->list_command : LIST_COMMAND;
 }
 
 /* --- appending --- */

@@ -38,7 +38,8 @@ struct azm_quarantine_note {
 };
 
 struct azm_quarantine_options {
-    int dir_fd; /* of the state directory; stays the caller's */
+    int dir_fd;            /* of the state directory; stays the caller's */
+    const char *directory; /* the same, where azmonlog quarantine has to be told; NULL: it is the configured one */
     uint64_t max_bytes;
     const struct azm_clock *clock; /* must outlive the quarantine */
 };
@@ -49,6 +50,9 @@ struct azm_quarantine;
  * before anything is appended. */
 int azm_quarantine_open(const struct azm_quarantine_options *o, struct azm_quarantine **ret, struct azm_error *err);
 struct azm_quarantine *azm_quarantine_free(struct azm_quarantine *q);
+
+/* For messages: the command that lists it. NULL: of the configured one. */
+const char *azm_quarantine_list_command(const struct azm_quarantine *q);
 
 /* One record on its way into the quarantine, encoded. */
 struct azm_quarantine_record {

@@ -29,7 +29,7 @@ const char *azm_body_content_type(enum azm_profile profile)
     return profile == AZM_PROFILE_APPINSIGHTS ? "application/x-json-stream" : "application/x-protobuf";
 }
 
-static bool is_old(struct azm_text record, uint64_t now_realtime_usec)
+bool azm_body_is_old(struct azm_text record, uint64_t now_realtime_usec)
 {
     uint64_t usec = azm_otlp_time_nsec(record) / AZM_NSEC_PER_USEC;
 
@@ -42,7 +42,7 @@ static bool any_is_old(const struct azm_batch *batch, size_t first, size_t n, ui
         struct azm_text resource, record;
 
         azm_batch_get(batch, i, &resource, &record);
-        if (is_old(record, now_realtime_usec))
+        if (azm_body_is_old(record, now_realtime_usec))
             return true;
     }
     return false;
@@ -61,7 +61,7 @@ static int make_dated(struct azm_body_maker *m, const struct azm_batch *batch, s
         struct azm_text resource, record;
 
         azm_batch_get(batch, i, &resource, &record);
-        if (is_old(record, now_realtime_usec)) {
+        if (azm_body_is_old(record, now_realtime_usec)) {
             azm_buf_clear(&m->record);
             r = azm_otlp_append_original_time(record, &m->record);
             record = azm_buf_text(&m->record);

@@ -21,6 +21,9 @@ void azm_body_maker_free(struct azm_body_maker *m);
 /* The Content-Type of such a body. */
 const char *azm_body_content_type(enum azm_profile profile);
 
+/* Will Azure put another time into the place of this record's? Then its own goes along in azmonlog.original_time. */
+bool azm_body_is_old(struct azm_text record, uint64_t now_realtime_usec);
+
 /* Replaces the content of `out` by the body for records first .. first + n - 1: 0, -ENOMEM, or -EBADMSG if one is no
  * OTLP (which no batch of ours has).
  *

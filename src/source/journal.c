@@ -159,7 +159,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             if (r >= 0)
                 continue;
         }
-        if (r != 0)
+        if (r != 0 || s->paused)
             return r;
         /* drained */
         r = azm_journal_account(s, err);
@@ -168,6 +168,10 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         if (s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again)
             continue;
         s->marked = false;
+        if (azm_journal_reads_past(s)) {
+            s->past.done = true;
+            return 0;
+        }
         r = azm_journal_compare_clocks(s, err);
         if (r < 0)
             return r;
@@ -216,6 +220,8 @@ static int journal_position(struct azm_source *source, struct azm_buf *out, stru
     if (r == 0 && s->only_boot)
         r = azm_buf_printf(out, "only_boot=" SD_ID128_FORMAT_STR "\n", SD_ID128_FORMAT_VAL(s->boot));
     if (r == 0)
+        r = azm_journal_print_past(s, out);
+    if (r == 0)
         r = azm_losses_print(&s->losses, out);
     if (r == 0)
         r = azm_history_print(&s->history, out);
@@ -254,6 +260,12 @@ static int journal_acknowledge(struct azm_source *source, const struct azm_buf *
 
 /* --- waiting --- */
 
+/* Does the position move to the journal's end where nothing selected comes? */
+static bool takes_tail(const struct azm_journal *s)
+{
+    return s->selects && !s->only_boot && !azm_journal_reads_past(s);
+}
+
 /* Is there a folder that may appear? */
 static bool lacks_root(const struct azm_journal *s)
 {
@@ -276,7 +288,7 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
         return azm_journal_error(err, r, "cannot watch it");
     if (s->files.young || lacks_root(s)) /* no event tells about these */
         *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
-    if (s->selects && !s->only_boot && s->tail_wanted) /* nor is there one when a flood that nobody wants has ended */
+    if (takes_tail(s) && s->tail_wanted) /* nor is there one when a flood that nobody wants has ended */
         *ret_timeout_usec = MIN(*ret_timeout_usec, s->tail_usec + AZM_JOURNAL_TAIL_USEC);
     if (s->polled_fd == fd) {
         sd_journal_close(s->retired);
@@ -285,6 +297,10 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
     s->polled_fd = fd;
     *ret_fd = fd;
     *ret_events = events;
+    if (s->past.done) { /* what happens to the journal now is another's affair */
+        *ret_events = 0;
+        *ret_timeout_usec = AZM_USEC_INFINITY;
+    }
     return 0;
 }
 
@@ -329,9 +345,11 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     bool due = now >= s->looked_over_usec + LOOK_INTERVAL_USEC, more;
     int r;
 
+    if (s->past.done)
+        return s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again;
     azm_journal_keep_cursor(s);
     look_at_truncations(s);
-    r = s->selects && !s->only_boot ? azm_journal_take_tail(s, err) : 0;
+    r = takes_tail(s) ? azm_journal_take_tail(s, err) : 0;
     more = r > 0;
     if (r >= 0)
         r = azm_journal_look_at_files(s, err); /* after that: every file up to the tail is known when reading goes on */
@@ -349,7 +367,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    more |= s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
+    more |= s->paused || s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
     return r < 0 ? r : more;
 }
 
@@ -494,6 +512,8 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     s->config = c;
     s->selects = azm_journal_selects(c);
     s->state_dir_fd = o->state_dir_fd;
+    s->past.since_usec = o->since_usec;
+    s->past.until_usec = o->until_usec;
     s->opened_usec = azm_monotonic_usec(&azm_system_clock);
     r = sd_id128_get_boot(&s->boot);
     if (r < 0)

@@ -37,6 +37,8 @@ bool azm_journal_is_complete(const struct azm_journal *s)
 
 int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_error *err)
 {
+    if (!azm_journal_clip_gap(s, g))
+        return 0;
     g->up_to |= g->counted && (azm_journal_filters(s->config) || !azm_journal_is_complete(s));
     g->about |= g->counted && g->reason != AZM_GAP_UNREADABLE && numbers_are_spread(s, g);
     return azm_gaps_add(&s->gaps, &s->losses, g) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
@@ -183,6 +185,8 @@ static int go_back(struct azm_journal *s, struct azm_error *err)
     s->account.uid_state = (struct azm_uid_state){0};
     s->losses.suppressed = s->account.losses.suppressed;
     s->losses.missed_kernel = s->account.losses.missed_kernel;
+    s->past.read = s->account.past_read;
+    s->past.done = false;
     s->unreadable = 0;
     s->read_again = true;
     s->read_again_from = s->account.place;
@@ -340,7 +344,7 @@ int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t 
     free(s->account.cursor);
     free(s->account.places);
     azm_uid_state_free(&s->account.uid_state);
-    s->account = (struct azm_account){.read = read};
+    s->account = (struct azm_account){.read = read, .past_read = s->past.read};
     azm_journal_account_look(s);
     if (!cursor || !azm_place_parse(cursor, &s->account.place))
         return 0;

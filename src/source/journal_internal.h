@@ -13,8 +13,8 @@
 #include "source/source.h"
 
 /* What the files of the journal source share, for nobody else: journal.c (the source), journal_read.c (reading),
- * journal_start.c (where reading begins), journal_gaps.c (what is missing), journal_late.c (files that come up late).
- */
+ * journal_start.c (where reading begins), journal_past.c (where it ends), journal_gaps.c (what is missing),
+ * journal_late.c (files that come up late). */
 
 /* libsystemd unpacks a compressed field as a whole, however long (journald takes 768 MiB), and each open file keeps the
  * memory for its longest one. When large fields have come to so much, a new handle gives it back. */
@@ -34,6 +34,7 @@ struct azm_account {
     /* As they were there, for going back: what depends on the entries that are read. */
     struct azm_uid_state uid_state;
     struct azm_losses losses;
+    uint64_t past_read;
 };
 
 /* Files that came up late, with entries from before the position: they are read by a handle and a reader of their own
@@ -46,6 +47,14 @@ struct azm_late {
     struct azm_entry_reader *reader;
     struct azm_place until; /* here the merged files have been read up to */
     bool bounded;           /* `until` is known */
+};
+
+/* A stretch of the past, if that is all that is wanted. */
+struct azm_past {
+    uint64_t since_usec, until_usec; /* until_usec 0: there is none, and reading follows for ever */
+    uint64_t total, read;            /* entries */
+    struct azm_place last;           /* of them, where they were counted */
+    bool done;                       /* all of them are read */
 };
 
 struct azm_journal {
@@ -64,6 +73,7 @@ struct azm_journal {
     struct azm_place read_again_from; /* the last place from which that was done: it is not done twice */
 
     bool on_unread;            /* the journal stands on an entry that `next` has yet to give */
+    bool paused;               /* `next` gave none because it has passed over so many */
     char *cursor;              /* of the last entry read; "" before the first; NULL: ask the journal */
     size_t unpacked_bytes;     /* of large fields, since the handle was opened: libsystemd keeps them, file by file */
     unsigned truncations;      /* azm_sigbus_count when it was last looked at */
@@ -85,6 +95,7 @@ struct azm_journal {
     struct azm_journal_files files;
     bool closed; /* there is a file that must not be read by this user */
     struct azm_late late;
+    struct azm_past past;
 
     /* The running boot's clock is behind that of an earlier one, so its entries would come before the position for
      * ever. Once the others are read, only this boot is looked at. */
@@ -146,6 +157,33 @@ int azm_journal_compare_clocks(struct azm_journal *s, struct azm_error *err);
 
 /* Makes s->j, a new handle, go on after s->cursor: 0; -EUCLEAN if that is no cursor; -errno. */
 int azm_journal_go_on(struct azm_journal *s, struct azm_error *err);
+
+/* --- journal_past.c --- */
+
+static inline bool azm_journal_reads_past(const struct azm_journal *s)
+{
+    return s->past.until_usec > 0;
+}
+
+/* Was an entry with this time received in the stretch? Always true without one. */
+bool azm_journal_in_past(const struct azm_journal *s, uint64_t realtime_usec);
+
+/* Looks the stretch over and goes onto the entry before its first one: 1; 0 if there is none before, or the stretch is
+ * empty; -errno. */
+int azm_journal_find_past(struct azm_journal *s);
+
+/* Goes onto the entry with this cursor, as reading came there: 1; 0 if it is not met; -errno. */
+int azm_journal_walk_past(struct azm_journal *s, const char *cursor);
+
+/* s->j has come to another entry: is it one to give? */
+bool azm_journal_note_past(struct azm_journal *s);
+
+/* A gap that was found: what of it lies in the stretch. False if nothing does. */
+bool azm_journal_clip_gap(struct azm_journal *s, struct azm_gap *g);
+
+/* Checkpoint lines (past=). print: 0 or -ENOMEM; parse: 1; 0 if the key is another; -EBADMSG. */
+int azm_journal_print_past(const struct azm_journal *s, struct azm_buf *out);
+int azm_journal_parse_past(struct azm_journal *s, const char *key, const char *value);
 
 /* --- journal_gaps.c --- */
 

@@ -49,7 +49,7 @@ static int queue_late(struct look_over *l, const struct azm_file_news *news)
     struct azm_journal *s = l->s;
     sd_id128_t *ids;
 
-    if (azm_journal_is_machines(s->config) && sd_id128_equal(news->head.boot, s->boot)) {
+    if (azm_journal_is_machines(s->config) && !azm_journal_reads_past(s) && sd_id128_equal(news->head.boot, s->boot)) {
         s->limit_to_boot = true;
         return 0; /* seen when that is done */
     }
@@ -222,6 +222,8 @@ int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct 
         r = azm_journal_read_times(late->j, &t);
         if (r >= 0)
             r = azm_journal_read_entry(late->j, late->reader, &t, rec);
+        if (r > 0 && !azm_journal_in_past(s, t.realtime_usec))
+            continue;
         if (r > 0 || r == -ENOMEM)
             return r;
     }

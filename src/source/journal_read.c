@@ -182,13 +182,30 @@ static void note_unreadable(struct azm_journal *s)
     s->last_unreadable = p;
 }
 
+/* As azm_journal_read_entry; `known`: its times, if they are. */
+static int read_current(struct azm_journal *s, const struct azm_entry_times *known, struct azm_record *rec)
+{
+    struct azm_entry_times t = known ? *known : (struct azm_entry_times){0};
+    int r = known ? 0 : azm_journal_read_times(s->j, &t);
+
+    if (r >= 0)
+        r = azm_journal_read_entry(s->j, s->reader, &t, rec);
+    if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
+        s->unpacked_bytes += azm_entry_largest_field(s->reader);
+    return r;
+}
+
 int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
 {
-    for (;;) {
+    for (size_t passed_over = 0; !s->past.done; passed_over++) {
         struct azm_entry_times t = {0};
         bool has_times = false;
-        int r = s->on_unread ? 1 : advance(s, &t, &has_times, err);
+        int r;
 
+        s->paused = passed_over == AZM_SOURCE_RECORDS_PER_TURN;
+        if (s->paused)
+            return 0;
+        r = s->on_unread ? 1 : advance(s, &t, &has_times, err);
         if (r == 0)
             azm_journal_keep_cursor(s);
         if (r <= 0)
@@ -203,11 +220,7 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         free(s->tail);
         s->tail = NULL;
         s->tail_wanted = true;
-        r = has_times ? 0 : azm_journal_read_times(s->j, &t);
-        if (r >= 0)
-            r = azm_journal_read_entry(s->j, s->reader, &t, rec);
-        if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
-            s->unpacked_bytes += azm_entry_largest_field(s->reader);
+        r = azm_journal_note_past(s) ? read_current(s, has_times ? &t : NULL, rec) : 0;
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
         if (r < 0) {
@@ -225,4 +238,5 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         if (r > 0)
             return r;
     }
+    return 0;
 }

@@ -48,6 +48,8 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
                 r = azm_history_parse(&s->history, line, value);
             if (r == 0)
                 r = azm_losses_parse(&s->losses, line, value);
+            if (r == 0 && azm_journal_reads_past(s))
+                r = azm_journal_parse_past(s, line, value);
         }
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory");
@@ -57,6 +59,8 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
     }
     if (!cursor)
         return azm_error_set(err, EUCLEAN, "%s is damaged: it has no cursor= line", AZM_JOURNAL_CHECKPOINT);
+    if (azm_journal_reads_past(s) && s->past.total == 0)
+        return azm_error_set(err, EUCLEAN, "%s is damaged: it has no past= line", AZM_JOURNAL_CHECKPOINT);
     *ret_cursor = cursor;
     cursor = NULL;
     return 1;
@@ -205,6 +209,12 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
             return azm_journal_error(err, r, "cannot go to the oldest entry");
         return azm_journal_account_from(s, NULL, 0, err);
     }
+    if (azm_journal_reads_past(s)) {
+        r = azm_journal_walk_past(s, s->cursor);
+        if (r != 0)
+            return r < 0 ? azm_journal_error(err, r, "cannot go back to the checkpoint")
+                         : azm_journal_account_from(s, s->cursor, 0, err);
+    }
     if (s->selects) {
         r = azm_journal_open_handle(s->config, &own, err);
         if (r < 0)
@@ -241,6 +251,7 @@ static void forget(struct azm_journal *s)
     azm_history_free(&s->history);
     azm_gaps_free(&s->gaps);
     s->losses = (struct azm_losses){0};
+    s->past.total = 0;
     s->only_boot = s->on_unread = false;
     s->selects = azm_journal_selects(s->config);
     sd_journal_close(s->j);
@@ -270,7 +281,8 @@ static int resume(struct azm_journal *s, struct azm_error *err)
             r = azm_journal_go_on(s, err);
     }
     if (r == 0 && cursor) {
-        azm_log(AZM_LOG_INFO, "going on after the checkpoint ([journal] start= counts for the first run only)");
+        if (!azm_journal_reads_past(s))
+            azm_log(AZM_LOG_INFO, "going on after the checkpoint ([journal] start= counts for the first run only)");
         return 1;
     }
     if (r != -EUCLEAN)
@@ -279,8 +291,9 @@ static int resume(struct azm_journal *s, struct azm_error *err)
     forget(s);
     r = azm_checkpoint_set_aside(s->state_dir_fd, AZM_JOURNAL_CHECKPOINT, azm_realtime_usec(&azm_system_clock), aside,
                                  NULL);
-    azm_log(AZM_LOG_ERROR, "the checkpoint %s; it is kept as %s, and reading starts as [journal] start= says",
-            err->words, r < 0 ? "it was" : aside);
+    azm_log(AZM_LOG_ERROR, "the checkpoint %s; it is kept as %s, and reading starts %s", err->words,
+            r < 0 ? "it was" : aside,
+            azm_journal_reads_past(s) ? "at the beginning of the stretch" : "as [journal] start= says");
     return 0;
 }
 
@@ -333,6 +346,16 @@ static int find_start(struct azm_journal *s, size_t last, struct azm_error *err)
     return r < 0 ? r : sd_journal_next(s->j);
 }
 
+/* Goes onto the entry before that: 1; 0 if there is none; -errno. */
+static int stand_before_start(struct azm_journal *s, size_t last, struct azm_error *err)
+{
+    int r = find_start(s, last, err);
+
+    if (r == 0) /* nothing of what is there */
+        r = sd_journal_seek_tail(s->j);
+    return r < 0 ? r : sd_journal_previous(s->j);
+}
+
 /* Starts as configured: the journal is made to stand on the entry before the first one. */
 static int start(struct azm_journal *s, size_t last, struct azm_error *err)
 {
@@ -341,17 +364,25 @@ static int start(struct azm_journal *s, size_t last, struct azm_error *err)
     r = azm_journal_open_merged(s, err);
     if (r < 0)
         return r;
-    r = find_start(s, last, err);
-    if (r == 0) /* nothing of what is there */
-        r = sd_journal_seek_tail(s->j);
-    if (r >= 0)
-        r = sd_journal_previous(s->j);
+    if (azm_journal_reads_past(s))
+        r = azm_journal_find_past(s);
+    else
+        r = stand_before_start(s, last, err);
     if (r == 0)
         r = sd_journal_seek_head(s->j);
     if (r < 0)
         return azm_journal_error(err, r, "cannot go to the starting point");
     r = settle(s, err);
-    return r < 0 ? r : save_start(s, err);
+    if (r < 0 || (azm_journal_reads_past(s) && s->past.done)) /* a stretch without entries has no place to keep */
+        return r;
+    if (azm_journal_reads_past(s)) { /* settle has looked around there */
+        r = azm_journal_walk_past(s, s->cursor);
+        if (r == 0)
+            r = sd_journal_seek_head(s->j);
+        if (r < 0)
+            return azm_journal_error(err, r, "cannot go back to the starting point");
+    }
+    return save_start(s, err);
 }
 
 /* libsystemd orders entries of two boots by the clock, where their seqnum ids differ. If the clock of the running boot
@@ -363,8 +394,8 @@ int azm_journal_compare_clocks(struct azm_journal *s, struct azm_error *err)
     uint64_t first;
     int r;
 
-    if (!azm_journal_is_machines(s->config) || s->only_boot || !s->cursor || !azm_place_parse(s->cursor, &position) ||
-        sd_id128_equal(position.boot, s->boot))
+    if (!azm_journal_is_machines(s->config) || azm_journal_reads_past(s) || s->only_boot || !s->cursor ||
+        !azm_place_parse(s->cursor, &position) || sd_id128_equal(position.boot, s->boot))
         return 0;
     r = azm_journal_open_handle(s->config, &j, err);
     if (r >= 0)

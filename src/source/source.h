@@ -26,7 +26,8 @@ struct azm_source_status {
 };
 
 struct azm_source_ops {
-    /* The next record: 1; 0 if there is none now; -errno. `rec` borrows from the source until the next call. */
+    /* The next record: 1; 0 if there is none now, or if it takes long to come to one and others are to have their turn
+     * (then `process` gives 1); -errno. `rec` borrows from the source until the next call. */
     int (*next)(struct azm_source *s, struct azm_record *rec, struct azm_error *err);
 
     /* Replaces the content of `out` by the position after the last record that `next` gave, or by an earlier one, after

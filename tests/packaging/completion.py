@@ -20,6 +20,7 @@ CHOICES = {
     "--priority": "any emerg alert crit err warning notice info debug",
     "--start": "boot now oldest today yesterday",
     "--since": "now today yesterday",
+    "--until": "now today yesterday",
     "--reason": "refused suspect too_large partial",
 }
 FOLDER_OPTIONS = ["--directory", "--state-directory"]
@@ -225,10 +226,10 @@ def the_verbs(out):
 
 def every_choice_is_one(out):
     """What is offered is not refused: run says so of the configuration before it looks for the destination."""
-    for option, key in (("--priority", None), ("--start", None), ("--since", None), ("--reason", None)):
+    for option, key in (("--priority", None), ("--start", None), ("--since", None), ("--until", None), ("--reason", None)):
         for word in CHOICES[option].split():
             command = next(c for c in COMMANDS if option in tables.options(c))
-            rest = ["list"] if command == "quarantine" else []
+            rest = {"quarantine": ["list"], "backfill": ["--since", "@0"]}.get(command, [])
             done = subprocess.run([tables.AZMONLOG, command, *rest, option, word, "--config", f"{out}/none"],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS, check=False)
             check(f"azmonlog {command} {option} {word}", done.returncode == 78 and f"{out}/none" in done.stderr, done.stderr)

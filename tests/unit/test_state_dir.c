@@ -217,8 +217,75 @@ START_TEST(of_another_user)
 }
 END_TEST
 
+static int open_below(int *ret_dir, int *ret_lock, struct azm_error *err)
+{
+    *ret_dir = *ret_lock = -1;
+    *err = (struct azm_error){""};
+    return azm_state_dir_open_below(temp_path("state"), "group", "name", ret_dir, ret_lock, err);
+}
+
+START_TEST(one_below_another_has_its_own_lock)
+{
+    _cleanup_close_ int dir = -1, lock = -1, above = -1, above_lock = -1;
+    int another, its_lock;
+    struct azm_error err;
+    struct stat st;
+
+    ck_assert_msg(open_below(&dir, &lock, &err) == 0, "%s", err.words); /* makes all three */
+    ck_assert_int_eq(stat(temp_path("state/group/name/lock"), &st), 0);
+    ck_assert_int_eq(stat(temp_path("state/lock"), &st), -1);
+    ck_assert_int_eq(open_state("state", &above, &above_lock, &err), 0);
+    ck_assert_int_eq(open_below(&another, &its_lock, &err), -EBUSY);
+    ck_assert_msg(strstr(err.words, "/state/group/name ") != NULL, "%s", err.words);
+    close(lock);
+    ck_assert_int_eq(open_below(&another, &lock, &err), 0);
+    close(another);
+}
+END_TEST
+
+/* Whoever may write into the upper one must not lead root anywhere by a link. */
+START_TEST(one_below_another_follows_no_link)
+{
+    struct azm_error err;
+    int dir, lock;
+
+    ck_assert_int_eq(mkdir(temp_path("state"), 0750), 0);
+    ck_assert_int_eq(mkdir(temp_path("elsewhere"), 0750), 0);
+    ck_assert_int_eq(symlink(temp_path("elsewhere"), temp_path("state/group")), 0);
+    ck_assert_int_eq(open_below(&dir, &lock, &err), -ENOTDIR);
+    ck_assert_int_eq(unlink(temp_path("state/group")), 0);
+    ck_assert_int_eq(mkdir(temp_path("state/group"), 0750), 0);
+    ck_assert_int_eq(symlink(temp_path("elsewhere"), temp_path("state/group/name")), 0);
+    ck_assert_int_eq(open_below(&dir, &lock, &err), -ENOTDIR);
+    ck_assert_msg(strstr(err.words, "/state/group/name") != NULL, "%s", err.words);
+}
+END_TEST
+
+START_TEST(one_below_another_belongs_to_its_owner)
+{
+    _cleanup_close_ int dir = -1, lock = -1;
+    static const char *const made[] = {"state/group", "state/group/name", "state/group/name/lock"};
+    struct azm_error err;
+    struct stat st;
+
+    if (geteuid() != 0)
+        return; /* only root can give a directory away; tests/integration/security.sh needs root and says so */
+    ck_assert_int_eq(mkdir(temp_path("state"), 0750), 0);
+    ck_assert_int_eq(chown(temp_path("state"), 1500, 1501), 0);
+    ck_assert_msg(open_below(&dir, &lock, &err) == 0, "%s", err.words);
+    for (size_t i = 0; i < ELEMENTSOF(made); i++) {
+        ck_assert_int_eq(stat(temp_path(made[i]), &st), 0);
+        ck_assert_uint_eq(st.st_uid, 1500);
+        ck_assert_uint_eq(st.st_gid, 1501);
+    }
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
+    add_test_in_dir(s, "one_below_another_has_its_own_lock", one_below_another_has_its_own_lock);
+    add_test_in_dir(s, "one_below_another_follows_no_link", one_below_another_follows_no_link);
+    add_test_in_dir(s, "one_below_another_belongs_to_its_owner", one_below_another_belongs_to_its_owner);
     add_test_in_dir(s, "it_is_created", it_is_created);
     add_test_in_dir(s, "the_lock_lasts_until_it_is_closed", the_lock_lasts_until_it_is_closed);
     add_test_in_dir(s, "another_process_has_it_until_it_is_killed", another_process_has_it_until_it_is_killed);

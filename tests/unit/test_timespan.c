@@ -169,6 +169,11 @@ START_TEST(times_relative_to_now)
         {BERLIN, "today", UINT64_C(1710457200) * S}, /* 2024-03-15T00:00+01:00 */
         {BERLIN, "yesterday", UINT64_C(1710370800) * S},
         {KATHMANDU, "today", UINT64_C(1710440100) * S},
+        {"UTC0", "00:00", UINT64_C(1710460800) * S},
+        {"UTC0", "09:30", UINT64_C(1710460800) * S + 9 * H + 30 * MIN_},
+        {"UTC0", "23:59:59.5", UINT64_C(1710460800) * S + 24 * H - S / 2}, /* also what is still to come */
+        {BERLIN, "09:30:01", UINT64_C(1710457200) * S + 9 * H + 30 * MIN_ + S},
+        {KATHMANDU, "00:00", UINT64_C(1710440100) * S},
     };
 
     assert_good_times(table, ELEMENTSOF(table));
@@ -283,6 +288,15 @@ START_TEST(bad_times)
         "2024-01-01T12:00+02:00x",
         "2024-01-01x",
         "2024-01-01 now",
+        "24:00",
+        "12:60",
+        "12:00:60",
+        "12:0",
+        "12:",
+        "1:00",
+        "12:00Z",
+        "12:00:00.",
+        "12:00 x",
     };
 
     set_zone("UTC0");
