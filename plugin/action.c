@@ -60,7 +60,7 @@ static int check_destination(const struct azm_config *c, struct azm_error *err)
 {
     _cleanup_(azm_destination_free) struct azm_destination d = {0};
     struct azm_credential *credential;
-    int r = azm_destination_init(&d, c, err);
+    int r = azm_destination_init(&d, c, AZM_LOGS, err);
 
     if (r < 0 || !d.has_credential)
         return r;

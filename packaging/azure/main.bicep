@@ -25,6 +25,9 @@ param applicationInsightsId string = ''
 @description('Create a workspace-based Application Insights resource, if applicationInsightsId is empty.')
 param createApplicationInsights bool = false
 
+@description('Resource id of an Azure Monitor workspace that the metrics of azmonlog shall go to. Empty: the rule takes none.')
+param monitorWorkspaceId string = ''
+
 @description('Object ids (not client ids) of the identities that may send: managed identities or service principals.')
 param senderPrincipalIds array = []
 
@@ -40,10 +43,12 @@ param tags object = {}
 
 // The name of the stream inside the rule; the URL has another one, which must not stand here.
 var stream = 'Microsoft-OTel-Logs'
+var metricsStream = 'Custom-Metrics-Otel'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 var destinationWorkspaceId = empty(workspaceId) ? workspace.id : workspaceId
 var createsInsights = createApplicationInsights && empty(applicationInsightsId)
 var linked = createApplicationInsights || !empty(applicationInsightsId)
+var metered = !empty(monitorWorkspaceId)
 var insightsId = createsInsights ? insights.id : applicationInsightsId
 // ['', 'subscriptions', SUBSCRIPTION, 'resourceGroups', GROUP, ..., NAME]; a resource group's id begins in the same way
 var insightsPath = split(linked ? insightsId : resourceGroup().id, '/')
@@ -135,6 +140,49 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
         }
       ]
     }
+  } : {}, metered ? {
+    directDataSources: {
+      otelMetrics: [
+        union({
+          name: 'azmonlogMetrics'
+          streams: [
+            metricsStream
+          ]
+          enrichWithResourceAttributes: [
+            '*'
+          ]
+        }, linked ? {
+          enrichWithReference: 'applicationInsights'
+        } : {})
+      ]
+    }
+    destinations: {
+      monitoringAccounts: [
+        {
+          name: 'monitorWorkspace'
+          accountResourceId: monitorWorkspaceId
+        }
+      ]
+    }
+    // an array takes the place of the one above
+    dataFlows: [
+      {
+        streams: [
+          stream
+        ]
+        destinations: [
+          'workspace'
+        ]
+      }
+      {
+        streams: [
+          metricsStream
+        ]
+        destinations: [
+          'monitorWorkspace'
+        ]
+      }
+    ]
   } : {})
 }
 
@@ -167,6 +215,12 @@ output configuration array = [
 
 @description('The same as one URL, for endpoint= or any other OTLP/HTTP client.')
 output logsUrl string = '${endpoint.properties.logsIngestion.endpoint}/datacollectionRules/${rule.properties.immutableId}/streams/Microsoft-OTLP-Logs/otlp/v1/logs'
+
+@description('The same for metrics; empty without monitorWorkspaceId.')
+output metricsConfiguration array = metered ? [
+  '[metrics]'
+  'dce=${endpoint.properties.metricsIngestion.endpoint}'
+] : []
 
 @description('The scope for the role of further senders.')
 output ruleId string = rule.id

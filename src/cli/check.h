@@ -21,6 +21,7 @@ enum check_id {
     CHECK_TOKEN,
     CHECK_PERMISSION,
     CHECK_SEND,
+    CHECK_METRICS,
     CHECK_RSYSLOG, /* told behind CHECK_POSITION, and never a failure */
 };
 
@@ -58,3 +59,6 @@ bool check_identity(struct check *c, const struct azm_destination *d);
  * `ret_query` is the query that finds it, to be freed; NULL if there is none. */
 void check_send(struct check *c, const struct azm_destination *d, const struct azm_config *config, bool send,
                 char **ret_query);
+
+/* check_send.c: whether metrics are let in where they are sent to. Nothing, if they are not sent. */
+void check_metrics(struct check *c, const struct azm_config *config);

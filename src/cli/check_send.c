@@ -93,8 +93,8 @@ static void fail(struct check *c, enum check_id id, const struct cli_answer *a)
 
 /* A request without records is let in by whoever would let in others. What stands in the way of one with records, such
  * as a missing role, is looked at before. */
-static bool check_permission(struct check *c, const struct azm_destination *d, struct cli_sender *sender,
-                             const struct azm_config *config)
+static bool check_permission(struct check *c, enum check_id id, const struct azm_destination *d,
+                             struct cli_sender *sender, const struct azm_config *config)
 {
     const struct azm_batch_limits limits = {.records = 1, .bytes = config->max_request_bytes};
     struct cli_answer a;
@@ -103,19 +103,20 @@ static bool check_permission(struct check *c, const struct azm_destination *d, s
     int r;
 
     if (azm_batch_new(&limits, &none) < 0) {
-        check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, "out of memory", NULL);
+        check_failed(c, id, AZM_USEC_INFINITY, "out of memory", NULL);
         return false;
     }
     check_begin(c);
     r = cli_send(sender, none, 0, 0, &a, &err);
     azm_batch_free(none);
     if (r < 0)
-        check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, err.words, NULL);
+        check_failed(c, id, AZM_USEC_INFINITY, err.words, NULL);
     else if (a.outcome == CLI_STOPPED || a.page)
-        fail(c, CHECK_PERMISSION, &a);
+        fail(c, id, &a);
     else {
-        check_ok(c, CHECK_PERMISSION, AZM_USEC_INFINITY,
-                 "the destination lets us in (HTTP %ld is a right answer to a request without records)%s", a.status,
+        check_ok(c, id, AZM_USEC_INFINITY, "%s lets us in (HTTP %ld is a right answer to a request without %s)%s",
+                 d->signal == AZM_METRICS ? d->name : "the destination", a.status,
+                 d->signal == AZM_METRICS ? "metrics" : "records",
                  d->ikey ? "; the instrumentation key is tried by --send only" : "");
         return true;
     }
@@ -156,10 +157,29 @@ void check_send(struct check *c, const struct azm_destination *d, const struct a
         check_failed(c, CHECK_PERMISSION, AZM_USEC_INFINITY, err.words, NULL);
         return;
     }
-    permitted = check_permission(c, d, sender, config);
+    permitted = check_permission(c, CHECK_PERMISSION, d, sender, config);
     if (send && permitted)
         check_record(c, d, sender, config, ret_query);
     else if (send)
         check_skipped(c, CHECK_SEND, "the destination does not let us in");
     cli_sender_free(sender);
+}
+
+void check_metrics(struct check *c, const struct azm_config *config)
+{
+    _cleanup_(azm_destination_free) struct azm_destination d = {0};
+    struct cli_sender *sender;
+    struct azm_error err;
+
+    if (!azm_config_sends_metrics(config))
+        return;
+    check_begin(c);
+    if (azm_destination_init(&d, config, AZM_METRICS, &err) < 0)
+        check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words, NULL);
+    else if (cli_sender_new(&d, &sender, &err) < 0)
+        check_failed(c, CHECK_METRICS, AZM_USEC_INFINITY, err.words, NULL);
+    else {
+        check_permission(c, CHECK_METRICS, &d, sender, config);
+        cli_sender_free(sender);
+    }
 }

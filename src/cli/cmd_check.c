@@ -26,6 +26,7 @@ static const struct {
     [CHECK_TOKEN] = {"token", 17},
     [CHECK_PERMISSION] = {"permission", 18},
     [CHECK_SEND] = {"send", 19},
+    [CHECK_METRICS] = {"metrics", 20},
     [CHECK_RSYSLOG] = {"rsyslog", 0},
 };
 
@@ -114,7 +115,7 @@ static bool check_configuration(struct check *c, struct azm_config *config, cons
         ok = false;
     }
     if (ok)
-        ok = azm_destination_init(d, config, &err) >= 0;
+        ok = azm_destination_init(d, config, AZM_LOGS, &err) >= 0;
     if (ok)
         check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "records go to %s (%s)", d->name, config->destination_from);
     else
@@ -167,6 +168,7 @@ static int check(const char *path, const struct cli_overrides *overrides, bool j
     if (check_configuration(&c, &config, path, overrides, &d)) {
         check_journal(&c, &config);
         check_destination(&c, &d, &config, send, &query);
+        check_metrics(&c, &config);
     }
     print_end(&c, query);
     json_decref(c.steps);
@@ -177,9 +179,10 @@ static void print_help(void)
 {
     printf("Usage: azmonlog check [OPTION...]\n\n"
            "Goes the way of a record step by step and says what is in the way: configuration,\n"
-           "journal, position, DNS, proxy, TCP, TLS, credential, token, permission. Without\n"
-           "--send nothing is sent but a request without records. It sees what the calling\n"
-           "user sees; for the service: sudo -u azmonlog azmonlog check\n\n"
+           "journal, position, DNS, proxy, TCP, TLS, credential, token, permission; and the\n"
+           "same to where metrics are sent, in one step. Without --send nothing is sent but\n"
+           "requests without records. It sees what the calling user sees; for the service:\n"
+           "sudo -u azmonlog azmonlog check\n\n"
            "      --send                  also send one test record, and print the query\n"
            "                              that finds it\n"
            "      --json                  one line of JSON\n"

@@ -10,6 +10,7 @@
 #include "cli/daemon.h"
 #include "cli/engine.h"
 #include "cli/metrics_file.h"
+#include "cli/metrics_push.h"
 #include "cli/metrics_server.h"
 #include "core/log.h"
 #include "pipeline/service.h"
@@ -30,6 +31,7 @@ struct daemon {
     struct azm_control *control;
     struct azm_metrics_server *metrics_server;
     struct azm_metrics_file *metrics_file;
+    struct azm_metrics_push *metrics_push;
     sd_event *event;
     sd_event_source *status_timer, *watchdog_timer;
     uint64_t watchdog_usec; /* 0: none */
@@ -38,6 +40,7 @@ struct daemon {
 /* From the top down. */
 static void daemon_free(struct daemon *d)
 {
+    azm_metrics_push_end(d->metrics_push); /* while there are all parts to measure */
     azm_metrics_server_free(d->metrics_server);
     azm_metrics_file_free(d->metrics_file);
     azm_pipeline_free(d->service.pipeline); /* answers flushes that wait */
@@ -193,18 +196,38 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
     return key ? azm_error_set(err, EINVAL, "%s cannot change while azmonlog runs; restart it", key) : 0;
 }
 
+/* NULL if metrics are not sent. */
+static int new_metrics_push(struct daemon *d, const struct azm_config *c, struct azm_metrics_push **ret,
+                            struct azm_error *err)
+{
+    *ret = NULL;
+    return azm_config_sends_metrics(c) ? azm_metrics_push_new(d->event, c, &d->service, ret, err) : 0;
+}
+
+static void set_metrics_push(struct daemon *d, struct azm_metrics_push *push)
+{
+    azm_metrics_push_free(d->metrics_push);
+    d->metrics_push = push;
+    d->service.metrics_exporter = push ? azm_metrics_push_exporter(push) : NULL;
+}
+
 /* Makes every part go by the new configuration, or none. */
 static int apply(struct daemon *d, const struct azm_config *new, struct azm_error *err)
 {
     struct azm_pipeline_options o = pipeline_options(d, new, false);
     struct azm_outbox_options outbox = cli_outbox_options(new, d->service.exporter, NULL);
+    struct azm_metrics_push *push = NULL;
     int r;
 
     r = check_unchanged(d->config, new, err);
     if (r >= 0)
+        r = new_metrics_push(d, new, &push, err);
+    if (r >= 0)
         r = azm_service_connect(&d->service, new, d->quarantine, err);
-    if (r < 0)
+    if (r < 0) {
+        azm_metrics_push_free(push);
         return r;
+    }
     r = azm_pipeline_configure(d->service.pipeline, &o);
     if (r < 0)
         azm_error_set(err, r, "out of memory");
@@ -214,8 +237,10 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
         o = pipeline_options(d, d->config, false);
         azm_pipeline_configure(d->service.pipeline, &o);
         azm_service_connect(&d->service, d->config, d->quarantine, NULL);
+        azm_metrics_push_free(push);
         return r;
     }
+    set_metrics_push(d, push);
     azm_outbox_configure(d->service.outbox, &outbox);
     return 0;
 }
@@ -311,8 +336,12 @@ static int open_control(struct daemon *d, struct azm_error *err)
 /* The same is true of metrics. */
 static int open_metrics(struct daemon *d, struct azm_error *err)
 {
-    int r = 0;
+    struct azm_metrics_push *push;
+    int r = new_metrics_push(d, d->config, &push, err);
 
+    if (r < 0)
+        return r;
+    set_metrics_push(d, push);
     if (*d->config->metrics_textfile)
         r = azm_metrics_file_new(d->event, d->config->metrics_textfile, &d->service, &d->metrics_file, err);
     if (r < 0 || !*d->config->metrics_listen)

@@ -168,7 +168,7 @@ static int prepare(struct resend *r, const struct azm_config *c, struct azm_erro
     r->members = calloc(r->lines.n + 1, sizeof(struct azm_quarantine_line *));
     if (!r->members || azm_batch_new(&r->limits, &r->batch) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
-    k = azm_destination_init(&r->destination, c, err);
+    k = azm_destination_init(&r->destination, c, AZM_LOGS, err);
     if (k < 0)
         return k;
     return cli_sender_new(&r->destination, &r->sender, err);

@@ -103,7 +103,7 @@ static void describe(const struct cli_sender *s, const struct azm_answer *a, con
                      size_t records, struct cli_answer *ret)
 {
     *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status, .page = azm_delivery_is_page(a)};
-    azm_remedy_print_for(v->remedy, s->destination->http.url, s->tokens, ret->remedy);
+    azm_remedy_print_for(v->remedy, s->destination->signal, s->destination->http.url, s->tokens, ret->remedy);
     snprintf(ret->reason, sizeof ret->reason, "%s", v->reason);
     snprintf(ret->client_request_id, sizeof ret->client_request_id, "%s", azm_http_request_id(s->request));
     snprintf(ret->code, sizeof ret->code, "%s", v->code);

@@ -375,6 +375,29 @@ static void print_quarantine(struct page *p, const json_t *status)
     row(p, "Quarantine", COLOUR_DOUBTFUL);
 }
 
+static void print_metrics(struct page *p, const json_t *status)
+{
+    const json_t *metrics = json_object_get(status, "metrics");
+    const char *error = azm_json_string(metrics, "error"), *remedy = azm_json_string(metrics, "remedy"),
+               *taken = azm_json_string(metrics, "taken"), *since = azm_json_string(metrics, "since");
+
+    if (azm_json_string(metrics, "destination"))
+        azm_buf_printf(&p->line, "to %s", azm_json_string(metrics, "destination"));
+    if (taken) {
+        azm_put_string(&p->line, "; last taken ");
+        azm_put_time(&p->line, taken, p->now_usec);
+    }
+    if (error) {
+        azm_put_string(&p->line, "; NOT TAKEN");
+        if (since) {
+            azm_put_string(&p->line, " since ");
+            azm_put_time(&p->line, since, p->now_usec);
+        }
+        azm_buf_printf(&p->line, ": %s%s%s", error, remedy ? "; " : "", remedy ? remedy : "");
+    }
+    row(p, "Metrics", error ? COLOUR_DOUBTFUL : "");
+}
+
 static void print_config(struct page *p, const json_t *status)
 {
     const json_t *config = json_object_get(status, "config");
@@ -424,6 +447,7 @@ static void print_one(struct page *p, const json_t *status)
     print_services(p, status);
     print_losses(p, status);
     print_quarantine(p, status);
+    print_metrics(p, status);
     print_config(p, status);
     print_process(p, status);
 }

@@ -71,7 +71,7 @@ bool azm_is_host_name(const char *s)
     return is_label(label, strlen(label)) && strlen(s) <= 253;
 }
 
-char *azm_azure_logs_url(const char *dce, const char *dcr, const char *suffix)
+static char *make_url(const char *dce, const char *dcr, const char *host, const char *suffix, const char *stream)
 {
     bool is_url = strstr(dce, "://");
     size_t len = strlen(dce), n = strlen(suffix);
@@ -80,10 +80,20 @@ char *azm_azure_logs_url(const char *dce, const char *dcr, const char *suffix)
 
     while (is_url && len > 0 && dce[len - 1] == '/')
         len--;
-    return asprintf(&url, "%s%.*s%s%s/dataCollectionRules/%s/streams/Microsoft-OTLP-Logs/otlp/v1/logs",
-                    is_url ? "" : "https://", (int)len, dce, complete ? "" : ".", complete ? "" : suffix, dcr) < 0
+    return asprintf(&url, "%s%.*s%s%s%s/dataCollectionRules/%s/streams/%s", is_url ? "" : "https://", (int)len, dce,
+                    complete ? "" : ".", complete ? "" : host, complete ? "" : suffix, dcr, stream) < 0
                ? NULL
                : url;
+}
+
+char *azm_azure_logs_url(const char *dce, const char *dcr, const char *suffix)
+{
+    return make_url(dce, dcr, "", suffix, "Microsoft-OTLP-Logs/otlp/v1/logs");
+}
+
+char *azm_azure_metrics_url(const char *dce, const char *dcr, const char *suffix)
+{
+    return make_url(dce, dcr, AZM_METRICS_HOST, suffix, "Custom-Metrics-Otel/otlp/v1/metrics");
 }
 
 static bool is_loopback(const char *host)

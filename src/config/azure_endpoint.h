@@ -7,6 +7,9 @@
 
 /* Azure's hosts, URLs and ids. Source: facts/azure.md 1.2, 1.7. */
 
+/* A data collection endpoint takes metrics at a host of its own, whose suffix is this in front of the other's. */
+#define AZM_METRICS_HOST "metrics."
+
 struct azm_cloud_names {
     const char *authority;          /* "https://login.microsoftonline.com" */
     const char *audience;           /* "https://monitor.azure.com" */
@@ -24,9 +27,10 @@ bool azm_is_azure_endpoint(const char *url);
 /* The rule's immutable id in such a URL, or "" if it is none; at most 40 bytes with the NUL. */
 void azm_azure_endpoint_dcr(const char *url, char ret[static 40]);
 
-/* The URL of a data collection endpoint (a URL, a host name, or one without `suffix`) and a rule; the caller frees it.
- * NULL when memory is out. */
+/* The URLs of a data collection endpoint (a URL, a host name, or one without `suffix`) and a rule, for logs and for
+ * metrics; the caller frees them. NULL when memory is out. */
 char *azm_azure_logs_url(const char *dce, const char *dcr, const char *suffix);
+char *azm_azure_metrics_url(const char *dce, const char *dcr, const char *suffix);
 
 /* dcr- and 32 lower-case hexadecimal digits. */
 bool azm_is_dcr_id(const char *s);

@@ -143,6 +143,19 @@ static const struct key {
      "where this host may ask for metrics, /healthz and /readyz over HTTP: 127.0.0.1:9469"},
     {"metrics", "textfile", azm_parse_textfile, FIELD(metrics_textfile), "", 0, 0,
      "a file of metrics for node_exporter: /var/lib/prometheus/node-exporter/azmonlog.prom"},
+    {"metrics", "endpoint", azm_parse_metrics_endpoint, FIELD(metrics_endpoint), "", 0, 0,
+     "the URL of an OTLP/HTTP receiver that metrics are sent to, such as http://127.0.0.1:4318/v1/metrics"},
+    {"metrics", "dce", azm_parse_metrics_dce, FIELD(metrics_dce), "", 0, 0,
+     "or, for Azure Monitor, where a data collection endpoint takes metrics: "
+     "https://NAME-ID.REGION-1.metrics.ingest.monitor.azure.com"},
+    {"metrics", "dcr", azm_parse_dcr, FIELD(metrics_dcr), "", 0, 0,
+     "and the immutable id of a data collection rule, if it is not that of [destination]"},
+    {"metrics", "header", azm_parse_header, FIELD(metrics_headers), NULL, 0, 0,
+     "a header for every request with metrics, Name: value; several lines for several headers"},
+    {"metrics", "headers_file", azm_parse_headers_file, FIELD(metrics_headers), NULL, 0, 0,
+     "a file of such headers that may be secret, one a line; not readable by everybody"},
+    {"metrics", "interval", azm_parse_duration, FIELD(metrics_interval_usec), "1min", AZM_USEC_PER_SEC, 24 * HOUR,
+     "how often they are sent"},
 };
 
 static const struct key *find_key(const char *section, const char *key)
@@ -287,6 +300,9 @@ void azm_config_free(struct azm_config *c)
         &c->journal_namespace,
         &c->metrics_listen,
         &c->metrics_textfile,
+        &c->metrics_endpoint,
+        &c->metrics_dce,
+        &c->metrics_dcr,
     };
 
     for (size_t i = 0; i < ELEMENTSOF(strings); i++)
@@ -312,8 +328,12 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
 
 int azm_config_forget_destination(struct azm_config *c)
 {
-    char **all[] = {&c->endpoint, &c->dce, &c->dcr, &c->connection_string};
+    char **all[] = {&c->endpoint, &c->dce, &c->dcr, &c->connection_string}, *empty_dcr = c->metrics_dcr;
 
+    if (*c->metrics_dce && !*c->metrics_dcr) { /* metrics stay where they are */
+        c->metrics_dcr = c->dcr;
+        c->dcr = empty_dcr;
+    }
     for (size_t i = 0; i < ELEMENTSOF(all); i++) {
         char *empty = strdup("");
 
@@ -328,6 +348,11 @@ int azm_config_forget_destination(struct azm_config *c)
 bool azm_config_has_destination(const struct azm_config *c)
 {
     return *c->endpoint || *c->dce || *c->connection_string;
+}
+
+bool azm_config_sends_metrics(const struct azm_config *c)
+{
+    return *c->metrics_endpoint || *c->metrics_dce;
 }
 
 /* A host of one cloud, and the rest of the configuration for another one. */
@@ -364,10 +389,38 @@ static int check_destination(const struct azm_config *c, struct azm_error *err)
     return check_cloud(c, err);
 }
 
+/* Azure shows the host for logs first, wherever it shows one. */
+static bool is_logs_host(const struct azm_config *c)
+{
+    const char *suffix = *c->ingest_suffix ? c->ingest_suffix : azm_cloud_names(c->cloud)->ingest_suffix;
+    const char *found = strcasestr(c->metrics_dce, suffix);
+    size_t before = found ? (size_t)(found - c->metrics_dce) : 0, n = strlen(AZM_METRICS_HOST);
+
+    return found && (before < n || strncasecmp(found - n, AZM_METRICS_HOST, n) != 0);
+}
+
+static int check_metrics(const struct azm_config *c, struct azm_error *err)
+{
+    if (*c->metrics_endpoint && *c->metrics_dce)
+        return azm_error_set(err, EINVAL, "[metrics] endpoint= and dce= each say where metrics go; use one of them");
+    if (*c->metrics_dcr && !*c->metrics_dce)
+        return azm_error_set(err, EINVAL, "[metrics] dcr= needs dce=, the metrics ingestion endpoint");
+    if (*c->metrics_dce && !*c->metrics_dcr && !*c->dcr)
+        return azm_error_set(err, EINVAL, "[metrics] dce= needs dcr=, the immutable id of the data collection rule");
+    if (is_logs_host(c))
+        return azm_error_set(
+            err, EINVAL,
+            "[metrics] dce= is where the endpoint takes logs; az monitor data-collection endpoint show "
+            "--query metricsIngestion.endpoint prints where it takes metrics");
+    return 0;
+}
+
 int azm_config_check(const struct azm_config *c, struct azm_error *err)
 {
     int r = check_destination(c, err);
 
+    if (r >= 0)
+        r = check_metrics(c, err);
     if (r < 0)
         return r;
     if ((*c->journal_directory != '\0') + (*c->journal_namespace != '\0') + (c->journal_files.n > 0) +

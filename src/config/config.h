@@ -130,6 +130,10 @@ struct azm_config {
     uint64_t heartbeat_usec; /* between two heartbeats; 0: none are sent */
     char *metrics_listen;    /* address and port; "": nowhere */
     char *metrics_textfile;  /* a path; "": none */
+    /* Where metrics are sent to, and how often; as [destination] has it, of which they share the identity. */
+    char *metrics_endpoint, *metrics_dce, *metrics_dcr; /* dcr "": that of the destination */
+    struct azm_key_values metrics_headers;
+    uint64_t metrics_interval_usec;
 };
 
 /* Fills in the defaults: 0 or -ENOMEM. */
@@ -164,6 +168,9 @@ bool azm_config_names_destination(const char *section, const char *key);
 
 /* Does it say where records go to? */
 bool azm_config_has_destination(const struct azm_config *c);
+
+/* Does it say where metrics are sent to? */
+bool azm_config_sends_metrics(const struct azm_config *c);
 
 /* A key that azm_config_set knows, for those who offer or describe it in another form. */
 struct azm_config_key {

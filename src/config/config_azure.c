@@ -67,7 +67,8 @@ int azm_parse_base_url(struct azm_config *c, void *field, const struct azm_assig
 }
 
 /* A host name may stand for a URL. */
-int azm_parse_dce(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+static int parse_dce(struct azm_config *c, void *field, const struct azm_assignment *a, const char *signal,
+                     const char *host, struct azm_error *err)
 {
     if (strstr(a->value, "://"))
         return azm_parse_base_url(c, field, a, err);
@@ -75,10 +76,20 @@ int azm_parse_dce(struct azm_config *c, void *field, const struct azm_assignment
         return -EINVAL;
     if (*a->value && !azm_is_host_name(a->value))
         return azm_error_set(err, EINVAL,
-                             "'%s' is not the logs ingestion endpoint of a data collection endpoint "
-                             "(https://NAME-ID.REGION-1.ingest.monitor.azure.com)",
-                             a->value);
+                             "'%s' is not the %s ingestion endpoint of a data collection endpoint "
+                             "(https://NAME-ID.REGION-1.%singest.monitor.azure.com)",
+                             a->value, signal, host);
     return azm_parse_string(c, field, a, err);
+}
+
+int azm_parse_dce(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    return parse_dce(c, field, a, "logs", "", err);
+}
+
+int azm_parse_metrics_dce(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    return parse_dce(c, field, a, "metrics", AZM_METRICS_HOST, err);
 }
 
 int azm_parse_dcr(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -77,7 +77,8 @@ int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignmen
     return azm_parse_path(c, field, &there, err);
 }
 
-int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+static int parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, const char *signal,
+                          struct azm_error *err)
 {
     char *scheme = NULL, *path = NULL;
     int shown = (int)strcspn(a->value, "?#"), r; /* the query may hold a secret */
@@ -98,14 +99,24 @@ int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assig
         r = azm_error_set(err, EINVAL, "'%.*s' is not an http or https URL (scheme, host, port up to 65535, path)",
                           shown, a->value);
     else if (strcmp(path, "/") == 0 && a->value[strlen(a->value) - 1] != '/')
-        r = azm_error_set(err, EINVAL, "'%.*s' has no path; OTLP/HTTP logs are usually taken at %.*s/v1/logs", shown,
-                          a->value, shown, a->value);
+        r = azm_error_set(err, EINVAL, "'%.*s' has no path; OTLP/HTTP %s are usually taken at %.*s/v1/%s", shown,
+                          a->value, signal, shown, a->value, signal);
     else
         r = azm_parse_string(c, field, a, err);
     curl_free(scheme);
     curl_free(path);
     curl_url_cleanup(u);
     return r;
+}
+
+int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    return parse_endpoint(c, field, a, "logs", err);
+}
+
+int azm_parse_metrics_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    return parse_endpoint(c, field, a, "metrics", err);
 }
 
 int azm_parse_duration(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
@@ -504,7 +515,7 @@ int azm_parse_headers_file(struct azm_config *c, void *field, const struct azm_a
     ssize_t n;
     int r;
 
-    c->headers_from_file = true;
+    c->headers_from_file |= field == &c->headers;
     r = azm_credential_path(a->value, path, err);
     if (r < 0)
         return r;

@@ -61,7 +61,10 @@ int64_t azm_answer_rejected(const struct azm_answer *a)
     } else if (has_type(a, "application/json")) {
         _cleanup_(free_json) json_t *j = load_json(a);
 
-        rejected = to_number(json_object_get(json_object_get(j, "partialSuccess"), "rejectedLogRecords"));
+        const json_t *partial = json_object_get(j, "partialSuccess"),
+                     *records = json_object_get(partial, "rejectedLogRecords");
+
+        rejected = to_number(records ? records : json_object_get(partial, "rejectedDataPoints"));
     }
     return rejected;
 }

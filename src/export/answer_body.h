@@ -6,7 +6,8 @@
 /* What stands in an answer's body and headers, read leniently: a body that is not what it should be says nothing. */
 
 /* The number of records that a success says are rejected: ExportLogsServiceResponse.partial_success, as protobuf or as
- * JSON, by its content type. 0 or less if none. */
+ * JSON, by its content type; or of data points (ExportMetricsServiceResponse, which has the same fields). 0 or less if
+ * none. */
 int64_t azm_answer_rejected(const struct azm_answer *a);
 
 /* Writes status and message of each of the items->n records that the answer of Application Insights names

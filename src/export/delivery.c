@@ -30,10 +30,10 @@ static const struct status_rule {
     enum azm_meaning meaning;
     const char *remedy;
 } status_rules[] = {
-    {307, 308, ALL, NULL, AZM_REDIRECTED, "the server redirects: set [destination] endpoint= to the final URL (https)"},
-    {300, 399, ALL, NULL, AZM_MISCONFIGURED, "the server redirects: set [destination] endpoint= to the final URL"},
+    {307, 308, ALL, NULL, AZM_REDIRECTED, "the server redirects: set <section> endpoint= to the final URL (https)"},
+    {300, 399, ALL, NULL, AZM_MISCONFIGURED, "the server redirects: set <section> endpoint= to the final URL"},
     {400, 400, AZURE, "InvalidStream", AZM_MISCONFIGURED,
-     "the stream is wrong: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs; dce= and dcr= build it"},
+     "the stream is wrong: endpoint= must end in /streams/<stream>; dce= and dcr= build it"},
     {400, 400, CLOUD, "MissingContentLengthHeader", AZM_MISCONFIGURED,
      "a proxy between here and Azure takes the Content-Length away; check the proxy (https_proxy)"},
     {400, 400, INSIGHTS, NULL, AZM_REFUSED,
@@ -41,13 +41,13 @@ static const struct status_rule {
      "monitor app-insights component show --query '[].connectionString' prints the string; what only one record is "
      "refused for goes into quarantine as soon as others are taken"},
     {400, 400, ALL, NULL, AZM_REFUSED,
-     "if the server takes nothing at all, check [destination] endpoint= and the proxy; what only it refuses goes into "
+     "if the server takes nothing at all, check <section> endpoint= and the proxy; what only it refuses goes into "
      "quarantine as soon as it takes something else"},
     {401, 401, CLOUD, NULL, AZM_UNAUTHORIZED,
      "the endpoint does not accept the token: are cloud= and audience= in [destination] those of the endpoint, and is "
      "this machine's clock right (timedatectl)? azmonlog check shows whose token it is"},
     {401, 401, OTLP, NULL, AZM_UNAUTHORIZED,
-     "the server wants credentials: set them with header= or headers_file= in [destination]"},
+     "the server wants credentials: set them with header= or headers_file= in <section>"},
     {402, 402, CLOUD, NULL, AZM_MISCONFIGURED, "the quota is used up: raise the daily cap of the workspace, or wait"},
     {403, 403, AZURE, NULL, AZM_MISCONFIGURED,
      "the identity lacks its role on the data collection rule; this gives it, and may take 30 minutes: az role "
@@ -64,18 +64,18 @@ static const struct status_rule {
     {404, 404, AZURE, NULL, AZM_MISCONFIGURED,
      "no such endpoint or rule; these show which there are, for dce= and dcr=: az monitor data-collection endpoint "
      "list "
-     "--query '[].logsIngestion.endpoint'; az monitor data-collection rule list --query '[].immutableId'"},
+     "--query '[].<ingestion>.endpoint'; az monitor data-collection rule list --query '[].immutableId'"},
     {404, 404, INSIGHTS, NULL, AZM_MISCONFIGURED,
      "this endpoint does not know the resource; this prints the connection string that does: az monitor app-insights "
      "component show --query '[].connectionString'"},
     {404, 405, ALL, NULL, AZM_MISCONFIGURED,
-     "there is no OTLP receiver at this URL: check host and path of [destination] endpoint="},
+     "there is no OTLP receiver at this URL: check host and path of <section> endpoint="},
     {407, 407, ALL, NULL, AZM_MISCONFIGURED,
      "the proxy wants credentials: check the proxy in the environment (https_proxy)"},
     {408, 408, ALL, NULL, AZM_FAILED, NULL},
     {413, 413, ALL, NULL, AZM_TOO_LARGE, "the server takes only smaller requests: lower [batch] max_request_bytes"},
     {415, 415, AZURE, NULL, AZM_MISCONFIGURED,
-     "the endpoint takes OTLP only as protobuf: endpoint= must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs, and "
+     "the endpoint takes OTLP only as protobuf: endpoint= must end in /streams/<stream>, and "
      "no "
      "proxy may change the Content-Type (try curl -v https://HOST/ through it)"},
     {415, 415, INSIGHTS, NULL, AZM_MISCONFIGURED,
@@ -92,7 +92,7 @@ static const struct status_rule {
     {400, 599, ALL, NULL, AZM_MISCONFIGURED,
      "the server refuses the request: check endpoint=, and look into the server's own log"},
     {LONG_MIN, LONG_MAX, ALL, NULL, AZM_MISCONFIGURED,
-     "the server's answer is not HTTP as expected: check [destination] endpoint="},
+     "the server's answer is not HTTP as expected: check <section> endpoint="},
 };
 
 /* What it means that no whole answer came; everything else is AZM_FAILED. */
@@ -104,15 +104,15 @@ static const struct transfer_rule {
     {CURLE_SSL_CACERT_BADFILE, AZM_MISCONFIGURED, "check tls_ca_file= in [destination]"},
     {CURLE_SSL_CERTPROBLEM, AZM_MISCONFIGURED, "check tls_cert_file= and tls_key_file= in [destination]"},
     {CURLE_PEER_FAILED_VERIFICATION, AZM_UNREACHABLE,
-     "the name in [destination] has to be the certificate's, this machine's clock right (timedatectl), the issuer "
+     "the name in <section> has to be the certificate's, this machine's clock right (timedatectl), the issuer "
      "known (package ca-certificates, or tls_ca_file=), and no proxy may inspect TLS"},
     {CURLE_SSL_CONNECT_ERROR, AZM_UNREACHABLE,
      "check that this is an https server with TLS 1.2 or newer, and whether it wants a certificate (tls_cert_file=)"},
     {CURLE_COULDNT_RESOLVE_HOST, AZM_UNREACHABLE,
-     "check the host name in [destination], and the resolver (getent hosts HOST)"},
+     "check the host name in <section>, and the resolver (getent hosts HOST)"},
     {CURLE_COULDNT_RESOLVE_PROXY, AZM_UNREACHABLE, "check the proxy in the environment (https_proxy)"},
     {CURLE_COULDNT_CONNECT, AZM_UNREACHABLE,
-     "check that the server runs, that [destination] names it, and that a firewall or proxy (https_proxy) lets this "
+     "check that the server runs, that <section> names it, and that a firewall or proxy (https_proxy) lets this "
      "host reach it; azmonlog check tells more"},
     {CURLE_GOT_NOTHING, AZM_FAILED, "if it goes on: is this an https server, and endpoint= says http?"},
 };
@@ -242,11 +242,11 @@ static void understand_success(const struct azm_answer *a, const struct azm_atte
     v->meaning = AZM_MISCONFIGURED;
     if (a->body_cut) {
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with an endless answer", a->status);
-        v->remedy = "this is no OTLP receiver: check [destination] endpoint=";
+        v->remedy = "this is no OTLP receiver: check <section> endpoint=";
     } else if (azm_delivery_is_page(a)) {
         /* a captive portal or login page, which stores nothing */
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
-        v->remedy = "this is no OTLP receiver: check [destination] endpoint= and the proxy";
+        v->remedy = "this is no OTLP receiver: check <section> endpoint= and the proxy";
     } else if (t->profile == AZM_PROFILE_APPINSIGHTS && a->status == 206) {
         understand_items(a, records, v);
     } else if (rejected > 0) {
@@ -290,9 +290,8 @@ static void understand_status(const struct azm_answer *a, const struct azm_attem
                     "data-collection rule list --query \"[?immutableId=='<rule>'].dataCollectionEndpointId\" -o tsv";
     if (azm_delivery_is_page(a) && (v->meaning == AZM_REFUSED || (t->profile != AZM_PROFILE_OTLP && a->status < 407))) {
         snprintf(v->reason, sizeof v->reason, "HTTP %ld with a web page", a->status);
-        v->remedy =
-            "a proxy or web server answers instead of a receiver: check [destination] endpoint= and the proxy, and "
-            "whether it wants a certificate (tls_cert_file=); azmonlog check --send shows the page's title";
+        v->remedy = "a proxy or web server answers instead of a receiver: check <section> endpoint= and the proxy, and "
+                    "whether it wants a certificate (tls_cert_file=); azmonlog check --send shows the page's title";
     } else if (*v->code)
         snprintf(v->reason, sizeof v->reason, "HTTP %ld (%s)", a->status, v->code);
     else
@@ -354,7 +353,7 @@ static enum azm_decision decide_redirected(const struct azm_answer *a, const str
     if (strncasecmp(a->redirect_url, "https://", 8) != 0)
         return AZM_HOLD;
     if (t->redirects >= AZM_REDIRECTS_MAX) {
-        v->remedy = "the server redirects again and again: check [destination] endpoint=";
+        v->remedy = "the server redirects again and again: check <section> endpoint=";
         return AZM_HOLD;
     }
     v->keep_credentials = azm_answer_same_origin(t->origin, a->redirect_url) ||

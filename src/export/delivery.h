@@ -23,6 +23,9 @@ struct azm_answer {
     bool body_cut; /* there was more */
 };
 
+/* What is sent (OpenTelemetry's term). */
+enum azm_signal { AZM_LOGS, AZM_METRICS };
+
 /* Which rules the destination goes by. */
 enum azm_profile {
     AZM_PROFILE_OTLP,        /* any OTLP/HTTP receiver */

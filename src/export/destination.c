@@ -18,12 +18,12 @@ static char *make_name(const char *url)
     return s;
 }
 
-static char **make_headers(const struct azm_config *c)
+static char **make_headers(const struct azm_key_values *configured)
 {
-    char **headers = calloc(c->headers.n + 1, sizeof *headers);
+    char **headers = calloc(configured->n + 1, sizeof *headers);
 
-    for (size_t i = 0; headers && i < c->headers.n; i++)
-        if (asprintf(&headers[i], "%s: %s", c->headers.items[i].key, c->headers.items[i].value) < 0) {
+    for (size_t i = 0; headers && i < configured->n; i++)
+        if (asprintf(&headers[i], "%s: %s", configured->items[i].key, configured->items[i].value) < 0) {
             while (i > 0)
                 free(headers[--i]);
             free(headers);
@@ -35,6 +35,12 @@ static char **make_headers(const struct azm_config *c)
 static const char *or_cloud(const char *configured, const char *of_cloud)
 {
     return *configured ? configured : of_cloud;
+}
+
+/* Those of [destination] stay away from where metrics go, and the other way round: they may be secrets. */
+static const struct azm_key_values *own_headers(const struct azm_destination *d, const struct azm_config *c)
+{
+    return d->signal == AZM_METRICS ? &c->metrics_headers : &c->headers;
 }
 
 /* --- where --- */
@@ -56,21 +62,28 @@ static int set_application_insights(struct azm_destination *d, const struct azm_
     return 0;
 }
 
-static int set_place(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
+static int set_place_of_logs(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
 {
-    int r = 0;
-
-    d->trusted_suffix = or_cloud(c->ingest_suffix, azm_cloud_names(c->cloud)->ingest_suffix);
     if (*c->connection_string)
-        r = set_application_insights(d, c, err);
-    else {
-        d->url = *c->endpoint ? strdup(c->endpoint) : azm_azure_logs_url(c->dce, c->dcr, d->trusted_suffix);
+        return set_application_insights(d, c, err);
+    d->url = *c->endpoint ? strdup(c->endpoint) : azm_azure_logs_url(c->dce, c->dcr, d->trusted_suffix);
+    return 0;
+}
+
+static void set_place_of_metrics(struct azm_destination *d, const struct azm_config *c)
+{
+    d->url = *c->metrics_endpoint
+                 ? strdup(c->metrics_endpoint)
+                 : azm_azure_metrics_url(c->metrics_dce, or_cloud(c->metrics_dcr, c->dcr), d->trusted_suffix);
+}
+
+/* The rest, when the URL is known. */
+static int set_http(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
+{
+    if (!d->ikey)
         d->profile = d->url && azm_is_azure_endpoint(d->url) ? AZM_PROFILE_AZURE : AZM_PROFILE_OTLP;
-    }
-    if (r < 0)
-        return r;
     d->name = d->url ? make_name(d->url) : NULL;
-    d->headers = make_headers(c);
+    d->headers = make_headers(own_headers(d, c));
     if (!d->url || !d->name || !d->headers)
         return azm_error_set(err, ENOMEM, "out of memory");
     d->http = (struct azm_http_options){
@@ -88,21 +101,27 @@ static int set_place(struct azm_destination *d, const struct azm_config *c, stru
 
 /* --- who --- */
 
-static bool has_authorization(const struct azm_config *c)
+static bool has_authorization(const struct azm_destination *d, const struct azm_config *c)
 {
-    for (size_t i = 0; i < c->headers.n; i++)
-        if (strcasecmp(c->headers.items[i].key, "Authorization") == 0)
+    const struct azm_key_values *headers = own_headers(d, c);
+
+    for (size_t i = 0; i < headers->n; i++)
+        if (strcasecmp(headers->items[i].key, "Authorization") == 0)
             return true;
     return false;
 }
 
+/* auth= is about the destination of logs: where metrics go to somebody else, no token goes along. */
 static enum azm_auth resolve_auth(const struct azm_destination *d, const struct azm_config *c)
 {
+    bool is_azure = d->profile == AZM_PROFILE_AZURE;
+
+    if (d->signal == AZM_METRICS && (!is_azure || has_authorization(d, c)))
+        return AZM_AUTH_NONE;
     if (c->auth != AZM_AUTH_AUTO)
         return c->auth;
-    return d->profile == AZM_PROFILE_AZURE && strncasecmp(d->url, "https://", 8) == 0 && !has_authorization(c)
-               ? AZM_AUTH_DEFAULT
-               : AZM_AUTH_NONE;
+    return is_azure && strncasecmp(d->url, "https://", 8) == 0 && !has_authorization(d, c) ? AZM_AUTH_DEFAULT
+                                                                                           : AZM_AUTH_NONE;
 }
 
 static const char *or_empty(const char *s)
@@ -118,13 +137,12 @@ static int set_identity(struct azm_destination *d, const struct azm_config *c, s
 
     if (auth == AZM_AUTH_NONE)
         return 0;
-    if (has_authorization(c))
+    if (has_authorization(d, c))
         return azm_error_set(err, EINVAL,
                              "[destination] auth= and a header Authorization contradict each other; take one away");
     if (!azm_url_is_private(d->url))
-        return azm_error_set(err, EINVAL,
-                             "[destination] a token must not travel over plain http to %s; use https, or auth=none",
-                             d->name);
+        return azm_error_set(err, EINVAL, "%s a token must not travel over plain http to %s; use https, or auth=none",
+                             d->signal == AZM_METRICS ? "[metrics]" : "[destination]", d->name);
     *o = (struct azm_credential_options){
         .auth = auth,
         .authority = or_cloud(c->authority, cloud->authority),
@@ -156,12 +174,19 @@ static int set_identity(struct azm_destination *d, const struct azm_config *c, s
     return 0;
 }
 
-int azm_destination_init(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
+int azm_destination_init(struct azm_destination *d, const struct azm_config *c, enum azm_signal signal,
+                         struct azm_error *err)
 {
-    int r;
+    int r = 0;
 
-    *d = (struct azm_destination){0};
-    r = set_place(d, c, err);
+    *d = (struct azm_destination){.signal = signal};
+    d->trusted_suffix = or_cloud(c->ingest_suffix, azm_cloud_names(c->cloud)->ingest_suffix);
+    if (signal == AZM_METRICS)
+        set_place_of_metrics(d, c);
+    else
+        r = set_place_of_logs(d, c, err);
+    if (r >= 0)
+        r = set_http(d, c, err);
     if (r >= 0)
         r = set_identity(d, c, err);
     if (r < 0)

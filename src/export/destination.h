@@ -5,8 +5,10 @@
 #include "config/config.h"
 #include "export/exporter.h"
 
-/* The destination of a configuration, for those who send: where, in which form, and who this is. */
+/* The destination of a configuration, for those who send: where, in which form, and who this is. That of metrics has
+ * URL and headers of its own and shares the rest with that of logs, also the token, if it is Azure's, too. */
 struct azm_destination {
+    enum azm_signal signal;
     char *name;                  /* how messages name it: without secrets */
     char *url, *ikey, *audience; /* ikey: NULL if it is not Application Insights by a connection string */
     enum azm_profile profile;
@@ -19,7 +21,8 @@ struct azm_destination {
 };
 
 /* 0, -ENOMEM, or -EINVAL if the configuration does not make sense. The configuration must outlive it. */
-int azm_destination_init(struct azm_destination *d, const struct azm_config *c, struct azm_error *err);
+int azm_destination_init(struct azm_destination *d, const struct azm_config *c, enum azm_signal signal,
+                         struct azm_error *err);
 void azm_destination_free(struct azm_destination *d);
 
 /* A thread that keeps a token for it, or NULL if it needs none: 0 or -errno. */

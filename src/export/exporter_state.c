@@ -58,7 +58,7 @@ void azm_exporter_set_failing(struct azm_exporter *x, enum azm_exporter_state st
     char printed[AZM_REMEDY_MAX];
     bool changed = false;
 
-    azm_remedy_print_for(remedy, x->route->origin, x->route->tokens, printed);
+    azm_remedy_print_for(remedy, AZM_LOGS, x->route->origin, x->route->tokens, printed);
     pthread_mutex_lock(&x->mutex);
     if (!x->next_route) {
         changed = x->status.state != state;

@@ -8,9 +8,16 @@
 
 void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, char ret[static AZM_REMEDY_MAX])
 {
+    bool metrics = facts->signal == AZM_METRICS;
     const struct {
         const char *place, *fact;
-    } places[] = {{"<principal>", facts->principal}, {"<rule>", facts->rule}};
+    } places[] = {
+        {"<principal>", facts->principal},
+        {"<rule>", facts->rule},
+        {"<section>", metrics ? "[metrics]" : "[destination]"},
+        {"<stream>", metrics ? "Custom-Metrics-Otel/otlp/v1/metrics" : "Microsoft-OTLP-Logs/otlp/v1/logs"},
+        {"<ingestion>", metrics ? "metricsIngestion" : "logsIngestion"},
+    };
     size_t n = 0;
 
     while (remedy && *remedy && n < AZM_REMEDY_MAX - 1) {
@@ -29,7 +36,7 @@ void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, 
     ret[n] = '\0';
 }
 
-void azm_remedy_print_for(const char *remedy, const char *url, struct azm_tokens *tokens,
+void azm_remedy_print_for(const char *remedy, enum azm_signal signal, const char *url, struct azm_tokens *tokens,
                           char ret[static AZM_REMEDY_MAX])
 {
     struct azm_tokens_status status = {0};
@@ -38,5 +45,6 @@ void azm_remedy_print_for(const char *remedy, const char *url, struct azm_tokens
     if (tokens)
         azm_tokens_get_status(tokens, &status);
     azm_azure_endpoint_dcr(url, rule);
-    azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = status.object_id, .rule = rule}, ret);
+    azm_remedy_print(remedy, &(struct azm_remedy_facts){.principal = status.object_id, .rule = rule, .signal = signal},
+                     ret);
 }

@@ -5,6 +5,7 @@
 
 #include "auth/token.h"
 #include "export/exporter.h"
+#include "export/metrics_exporter.h"
 #include "pipeline/health.h"
 #include "pipeline/outbox.h"
 #include "pipeline/volume.h"
@@ -44,6 +45,9 @@ struct azm_figures {
     bool quarantine_known;
     struct azm_error quarantine_error;
     struct azm_quarantine_status quarantine;
+
+    bool sends_metrics;
+    struct azm_metrics_exporter_status metrics;
 
     bool spool_is_source;
     struct azm_outbox_status outbox;

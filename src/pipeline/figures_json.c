@@ -195,11 +195,24 @@ static json_t *spool(const struct azm_outbox_status *s)
                      count(s->lost_rows));
 }
 
+/* What came of the metrics that are sent; null if they are not. */
+static json_t *metrics(const struct azm_figures *f)
+{
+    const struct azm_metrics_exporter_status *s = &f->metrics;
+
+    if (!f->sends_metrics)
+        return json_null();
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "destination", s->destination, "taken",
+                     time_or_null(s->taken_realtime_usec), "requests", count(s->requests), "failures",
+                     count(s->failures), "rejected", count(s->rejected), "error", text_or_null(s->reason), "remedy",
+                     text_or_null(s->remedy), "since", time_or_null(s->failing_since_realtime_usec));
+}
+
 json_t *azm_figures_json(const struct azm_figures *f)
 {
     return json_pack("{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, "
                      "s:o, s:o, s:o, s:o,"
-                     " s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
+                     " s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
                      "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state",
                      azm_figures_state(f), "started", time_or_null(f->started_usec), "destination", f->destination,
                      "journal", f->source.name, "journal_error", text_or_null(f->source_error), "acknowledged",
@@ -209,5 +222,6 @@ json_t *azm_figures_json(const struct azm_figures *f)
                      count(f->exporter.failures), "error", error(f), "answers", answers(&f->answers), "latency",
                      latency(f), "services", services(f), "token", token(f), "losses", losses(&f->source.losses),
                      "quarantine", quarantine(f), "throttling", throttling(&f->exporter), "spool", spool(&f->outbox),
-                     "config", "reloads", count(f->reloads), "last_reload_error", f->reload_error);
+                     "metrics", metrics(f), "config", "reloads", count(f->reloads), "last_reload_error",
+                     f->reload_error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <string.h>
 
 #include "pipeline/metrics.h"
 
@@ -56,60 +57,68 @@ enum {
 #define GAUGE AZM_METRIC_GAUGE
 
 static const struct azm_metric metrics[] = {
-    [BUILD_INFO] = {"azmonlog_build_info", "", GAUGE, "The version that runs; always 1."},
-    [START_TIME] = {"azmonlog_start_time_seconds", "seconds", GAUGE, "When the process was started."},
-    [CONDITION] = {"azmonlog_condition", "", GAUGE, "1 for what it is now: well, behind, throttled or held."},
-    [CONDITION_SINCE] = {"azmonlog_condition_since_timestamp_seconds", "seconds", GAUGE, "Since when it is that."},
-    [READ] = {"azmonlog_records_read", "", COUNTER, "Records that were read from the journal."},
-    [DELIVERED] = {"azmonlog_records_delivered", "", COUNTER, "Records that the destination has acknowledged."},
-    [QUARANTINED] = {"azmonlog_records_quarantined", "", COUNTER, "Records that went into the quarantine."},
-    [REJECTED] = {"azmonlog_records_rejected", "", COUNTER, "Records that a partial success has rejected."},
-    [TRUNCATED] = {"azmonlog_records_truncated", "", COUNTER, "Records that were delivered truncated."},
-    [REQUESTS] = {"azmonlog_requests", "", COUNTER, "Requests that were sent, failed ones, too."},
-    [REQUESTS_FAILED] = {"azmonlog_requests_failed", "", COUNTER, "Requests that failed."},
-    [REQUESTS_THROTTLED] = {"azmonlog_requests_throttled", "", COUNTER, "Requests that were answered with 429."},
-    [REQUEST_DURATION] = {"azmonlog_request_duration_seconds", "seconds", AZM_METRIC_HISTOGRAM,
-                          "From a request to its answer."},
-    [SENT_BYTES] = {"azmonlog_sent_bytes", "bytes", COUNTER, "Bytes of bodies of requests, as they went out."},
-    [BATCHES_IN_FLIGHT] = {"azmonlog_batches_in_flight", "", GAUGE, "Batches that were sent, and not acknowledged."},
-    [REQUESTS_ALLOWED] = {"azmonlog_requests_allowed", "", GAUGE, "Requests allowed at once now."},
-    [REQUESTS_ALLOWED_MAX] = {"azmonlog_requests_allowed_max", "", GAUGE, "The same, when all is well."},
-    [BATCH_DELAY] = {"azmonlog_batch_delay_seconds", "seconds", GAUGE,
+    [BUILD_INFO] = {"azmonlog.build_info", "", GAUGE, "The version that runs; always 1."},
+    [START_TIME] = {"azmonlog.start_time", "s", GAUGE, "When the process was started."},
+    [CONDITION] = {"azmonlog.condition", "", GAUGE, "1 for what it is now: well, behind, throttled or held."},
+    [CONDITION_SINCE] = {"azmonlog.condition_since_timestamp", "s", GAUGE, "Since when it is that."},
+    [READ] = {"azmonlog.records.read", "{record}", COUNTER, "Records that were read from the journal."},
+    [DELIVERED] = {"azmonlog.records.delivered", "{record}", COUNTER, "Records that the destination has acknowledged."},
+    [QUARANTINED] = {"azmonlog.records.quarantined", "{record}", COUNTER, "Records that went into the quarantine."},
+    [REJECTED] = {"azmonlog.records.rejected", "{record}", COUNTER, "Records that a partial success has rejected."},
+    [TRUNCATED] = {"azmonlog.records.truncated", "{record}", COUNTER, "Records that were delivered truncated."},
+    [REQUESTS] = {"azmonlog.requests", "{request}", COUNTER, "Requests that were sent, failed ones, too."},
+    [REQUESTS_FAILED] = {"azmonlog.requests_failed", "{request}", COUNTER, "Requests that failed."},
+    [REQUESTS_THROTTLED] = {"azmonlog.requests_throttled", "{request}", COUNTER,
+                            "Requests that were answered with 429."},
+    [REQUEST_DURATION] = {"azmonlog.request.duration", "s", AZM_METRIC_HISTOGRAM, "From a request to its answer."},
+    [SENT_BYTES] = {"azmonlog.sent", "By", COUNTER, "Bytes of bodies of requests, as they went out."},
+    [BATCHES_IN_FLIGHT] = {"azmonlog.batches_in_flight", "{batch}", GAUGE,
+                           "Batches that were sent, and not acknowledged."},
+    [REQUESTS_ALLOWED] = {"azmonlog.requests_allowed", "{request}", GAUGE, "Requests allowed at once now."},
+    [REQUESTS_ALLOWED_MAX] = {"azmonlog.requests_allowed_max", "{request}", GAUGE, "The same, when all is well."},
+    [BATCH_DELAY] = {"azmonlog.batch_delay", "s", GAUGE,
                      "How long batches wait for more records because of 429; 0: as configured."},
-    [BEHIND_SECONDS] = {"azmonlog_behind_seconds", "seconds", GAUGE,
+    [BEHIND_SECONDS] = {"azmonlog.behind", "s", GAUGE,
                         "Age of the first record that was read and is not acknowledged by the destination."},
-    [BEHIND_RECORDS] = {"azmonlog_behind_records", "", GAUGE,
+    [BEHIND_RECORDS] = {"azmonlog.behind_records", "{record}", GAUGE,
                         "Records that the destination has not acknowledged, in the journal and in the spool; at most."},
-    [LAG_SECONDS] = {"azmonlog_lag_seconds", "seconds", GAUGE, "Age of the first entry behind the saved position."},
-    [LAG_RECORDS] = {"azmonlog_lag_records", "", GAUGE, "Entries of the journal behind the saved position; at most."},
-    [ACKNOWLEDGED] = {"azmonlog_acknowledged_timestamp_seconds", "seconds", GAUGE,
+    [LAG_SECONDS] = {"azmonlog.lag", "s", GAUGE, "Age of the first entry behind the saved position."},
+    [LAG_RECORDS] = {"azmonlog.lag_records", "{record}", GAUGE,
+                     "Entries of the journal behind the saved position; at most."},
+    [ACKNOWLEDGED] = {"azmonlog.acknowledged_timestamp", "s", GAUGE,
                       "When the entry at the saved position was received by journald."},
-    [GAPS] = {"azmonlog_journal_gaps", "", COUNTER, "Gaps in the journal, since the first start."},
-    [GAP_ENTRIES] = {"azmonlog_journal_gap_entries", "", COUNTER, "Entries in gaps whose size is known."},
-    [SUPPRESSED] = {"azmonlog_journal_suppressed_messages", "", COUNTER, "Messages over journald's rate limit."},
-    [MISSED_KERNEL] = {"azmonlog_journal_missed_kernel_messages", "", COUNTER,
-                       "Messages of the kernel that journald missed."},
-    [UNREADABLE] = {"azmonlog_journal_unreadable_entries", "", COUNTER, "Entries that could not be read."},
-    [DAMAGED_FILES] = {"azmonlog_journal_damaged_files", "", COUNTER, "Damaged files of the journal."},
-    [QUARANTINE_RECORDS] = {"azmonlog_quarantine_records", "", GAUGE, "Records in the quarantine."},
-    [QUARANTINE_BYTES] = {"azmonlog_quarantine_bytes", "bytes", GAUGE, "Size of the quarantine."},
-    [QUARANTINE_MAX_BYTES] = {"azmonlog_quarantine_max_bytes", "bytes", GAUGE, "How large it may become."},
-    [SPOOL_ACTIVE] = {"azmonlog_spool_active", "", GAUGE, "1 while records go through the spool."},
-    [SPOOL_FULL] = {"azmonlog_spool_full", "", GAUGE, "1 while nothing more goes into it."},
-    [SPOOL_BATCHES] = {"azmonlog_spool_batches", "", GAUGE, "Batches in the spool."},
-    [SPOOL_RECORDS] = {"azmonlog_spool_records", "", GAUGE, "Records in the spool."},
-    [SPOOL_BYTES] = {"azmonlog_spool_bytes", "bytes", GAUGE, "Size of the spool on the disk, about."},
-    [SPOOL_MAX_BYTES] = {"azmonlog_spool_max_bytes", "bytes", GAUGE, "How large it may become."},
-    [SPOOL_LOST] = {"azmonlog_spool_lost_batches", "", COUNTER, "Batches of the spool that could not be read."},
-    [TOKEN_EXPIRY] = {"azmonlog_token_expiry_timestamp_seconds", "seconds", GAUGE, "When the token expires."},
-    [TOKENS_ACQUIRED] = {"azmonlog_tokens_acquired", "", COUNTER, "Tokens that were acquired."},
-    [TOKEN_FAILED] = {"azmonlog_token_failed", "", GAUGE, "1 if the last attempt to get a token failed."},
-    [RELOADS] = {"azmonlog_config_reloads", "", COUNTER, "How often the configuration was read anew."},
-    [RELOAD_FAILED] = {"azmonlog_config_reload_failed", "", GAUGE, "1 if the last attempt to do so failed."},
-    [SERVICE_RECORDS] = {"azmonlog_service_records", "", COUNTER,
-                         "Records by service, of those that log most; since the service is among them."},
-    [SERVICE_BYTES] = {"azmonlog_service_bytes", "bytes", COUNTER,
-                       "The same: bytes of the encoded records, before compression."},
+    [GAPS] = {"azmonlog.journal.gaps", "{gap}", COUNTER, "Gaps in the journal, since the first start.",
+              .start_unknown = true},
+    [GAP_ENTRIES] = {"azmonlog.journal.gap_entries", "{entry}", COUNTER, "Entries in gaps whose size is known.",
+                     .start_unknown = true},
+    [SUPPRESSED] = {"azmonlog.journal.suppressed_messages", "{message}", COUNTER,
+                    "Messages over journald's rate limit.", .start_unknown = true},
+    [MISSED_KERNEL] = {"azmonlog.journal.missed_kernel_messages", "{message}", COUNTER,
+                       "Messages of the kernel that journald missed.", .start_unknown = true},
+    [UNREADABLE] = {"azmonlog.journal.unreadable_entries", "{entry}", COUNTER, "Entries that could not be read.",
+                    .start_unknown = true},
+    [DAMAGED_FILES] = {"azmonlog.journal.damaged_files", "{file}", COUNTER, "Damaged files of the journal.",
+                       .start_unknown = true},
+    [QUARANTINE_RECORDS] = {"azmonlog.quarantine.records", "{record}", GAUGE, "Records in the quarantine."},
+    [QUARANTINE_BYTES] = {"azmonlog.quarantine.bytes", "By", GAUGE, "Size of the quarantine."},
+    [QUARANTINE_MAX_BYTES] = {"azmonlog.quarantine.max_bytes", "By", GAUGE, "How large it may become."},
+    [SPOOL_ACTIVE] = {"azmonlog.spool.active", "", GAUGE, "1 while records go through the spool."},
+    [SPOOL_FULL] = {"azmonlog.spool.full", "", GAUGE, "1 while nothing more goes into it."},
+    [SPOOL_BATCHES] = {"azmonlog.spool.batches", "{batch}", GAUGE, "Batches in the spool."},
+    [SPOOL_RECORDS] = {"azmonlog.spool.records", "{record}", GAUGE, "Records in the spool."},
+    [SPOOL_BYTES] = {"azmonlog.spool.bytes", "By", GAUGE, "Size of the spool on the disk, about."},
+    [SPOOL_MAX_BYTES] = {"azmonlog.spool.max_bytes", "By", GAUGE, "How large it may become."},
+    [SPOOL_LOST] = {"azmonlog.spool.lost_batches", "{batch}", COUNTER, "Batches of the spool that could not be read."},
+    [TOKEN_EXPIRY] = {"azmonlog.token.expiry_timestamp", "s", GAUGE, "When the token expires."},
+    [TOKENS_ACQUIRED] = {"azmonlog.tokens_acquired", "{token}", COUNTER, "Tokens that were acquired."},
+    [TOKEN_FAILED] = {"azmonlog.token.failed", "", GAUGE, "1 if the last attempt to get a token failed."},
+    [RELOADS] = {"azmonlog.config.reloads", "{reload}", COUNTER, "How often the configuration was read anew."},
+    [RELOAD_FAILED] = {"azmonlog.config.reload_failed", "", GAUGE, "1 if the last attempt to do so failed."},
+    [SERVICE_RECORDS] = {"azmonlog.service.records", "{record}", COUNTER,
+                         "Records by service, of those that log most; since the service is among them.",
+                         .start_unknown = true},
+    [SERVICE_BYTES] = {"azmonlog.service.bytes", "By", COUNTER,
+                       "The same: bytes of the encoded records, before compression.", .start_unknown = true},
 };
 
 /* --- figures -> points --- */
@@ -244,6 +253,35 @@ void azm_metrics_collect(const struct azm_figures *f, struct azm_metrics *ret)
 
 /* --- points -> text --- */
 
+#define NAME_MAX_BYTES 64
+
+/* "": none that Prometheus has a word for; a unit in braces is a note. */
+static const char *unit_word(const struct azm_metric *m)
+{
+    static const struct {
+        const char *unit, *word;
+    } words[] = {{"s", "seconds"}, {"By", "bytes"}};
+
+    for (size_t i = 0; i < ELEMENTSOF(words); i++)
+        if (strcmp(m->unit, words[i].unit) == 0)
+            return words[i].word;
+    return "";
+}
+
+/* As OpenTelemetry's specification has it ("Prometheus and OpenMetrics Compatibility"), but for the suffix that goes
+ * by the kind: a Collector makes the same name of what it gets by OTLP. */
+static void make_name(const struct azm_metric *m, char ret[static NAME_MAX_BYTES])
+{
+    const char *unit = unit_word(m);
+    size_t n = (size_t)snprintf(ret, NAME_MAX_BYTES, "%s", m->name), len = strlen(unit);
+
+    for (char *c = ret; *c; c++)
+        if (*c == '.')
+            *c = '_';
+    if (len > 0 && (n < len || strcmp(ret + n - len, unit) != 0))
+        snprintf(ret + n, NAME_MAX_BYTES - n, "_%s", unit);
+}
+
 /* Whole numbers exactly, up to 2^53; times to the microsecond. */
 static int print_value(struct azm_buf *out, double value)
 {
@@ -262,29 +300,28 @@ static int print_label(struct azm_buf *out, const struct azm_metric_point *p)
     return r < 0 ? r : azm_buf_append(out, "\"}", 2);
 }
 
-static int print_histogram(struct azm_buf *out, const struct azm_metric_point *p)
+static int print_histogram(struct azm_buf *out, const char *name, const struct azm_latency *l)
 {
-    const struct azm_latency *l = p->histogram;
     uint64_t count = 0;
     int r = 0;
 
     for (size_t i = 0; i < AZM_LATENCY_BUCKETS - 1 && r >= 0; i++) {
         count += l->buckets[i];
-        r = azm_buf_printf(out, "%s_bucket{le=\"%g\"}", p->metric->name,
+        r = azm_buf_printf(out, "%s_bucket{le=\"%g\"}", name,
                            (double)azm_latency_limits_usec[i] / (double)AZM_USEC_PER_SEC);
         if (r >= 0)
             r = print_value(out, (double)count);
     }
     if (r >= 0)
-        r = azm_buf_printf(out, "%s_bucket{le=\"+Inf\"}", p->metric->name);
+        r = azm_buf_printf(out, "%s_bucket{le=\"+Inf\"}", name);
     if (r >= 0)
         r = print_value(out, (double)l->answers);
     if (r >= 0)
-        r = azm_buf_printf(out, "%s_sum", p->metric->name);
+        r = azm_buf_printf(out, "%s_sum", name);
     if (r >= 0)
         r = print_value(out, (double)l->sum_usec / (double)AZM_USEC_PER_SEC);
     if (r >= 0)
-        r = azm_buf_printf(out, "%s_count", p->metric->name);
+        r = azm_buf_printf(out, "%s_count", name);
     return r < 0 ? r : print_value(out, (double)l->answers);
 }
 
@@ -294,19 +331,24 @@ static int print_metric(struct azm_buf *out, const struct azm_metric *m, bool op
     static const char *const kinds[] = {
         [AZM_METRIC_COUNTER] = "counter", [AZM_METRIC_GAUGE] = "gauge", [AZM_METRIC_HISTOGRAM] = "histogram"};
     const char *suffix = m->kind == AZM_METRIC_COUNTER && !openmetrics ? "_total" : "";
-    int r = azm_buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", m->name, suffix, m->help, m->name, suffix,
-                           kinds[m->kind]);
+    const char *unit = unit_word(m);
+    char name[NAME_MAX_BYTES];
+    int r;
 
-    return r >= 0 && openmetrics && *m->unit ? azm_buf_printf(out, "# UNIT %s %s\n", m->name, m->unit) : r;
+    make_name(m, name);
+    r = azm_buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, m->help, name, suffix, kinds[m->kind]);
+    return r >= 0 && openmetrics && *unit ? azm_buf_printf(out, "# UNIT %s %s\n", name, unit) : r;
 }
 
 static int print_point(struct azm_buf *out, const struct azm_metric_point *p)
 {
+    char name[NAME_MAX_BYTES];
     int r;
 
+    make_name(p->metric, name);
     if (p->histogram)
-        return print_histogram(out, p);
-    r = azm_buf_printf(out, "%s%s", p->metric->name, p->metric->kind == AZM_METRIC_COUNTER ? "_total" : "");
+        return print_histogram(out, name, p->histogram);
+    r = azm_buf_printf(out, "%s%s", name, p->metric->kind == AZM_METRIC_COUNTER ? "_total" : "");
     if (r >= 0 && p->label)
         r = print_label(out, p);
     return r < 0 ? r : print_value(out, p->value);

@@ -98,7 +98,7 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
     _cleanup_(azm_buf_free) struct azm_buf resource = {0};
     struct azm_exporter_options o;
     struct azm_tokens *tokens;
-    int r = azm_destination_init(&destination, c, err);
+    int r = azm_destination_init(&destination, c, AZM_LOGS, err);
 
     if (r >= 0 && azm_own_resource(c, &resource) < 0)
         r = azm_error_set(err, ENOMEM, "out of memory");
@@ -271,6 +271,9 @@ void azm_service_measure(struct azm_service *v, struct azm_figures *f)
         azm_tokens_get_status(v->tokens, &f->tokens);
     }
     f->quarantine_known = azm_quarantine_get_status(v->quarantine, &f->quarantine, &f->quarantine_error) >= 0;
+    f->sends_metrics = v->metrics_exporter != NULL;
+    if (f->sends_metrics)
+        azm_metrics_exporter_get_status(v->metrics_exporter, &f->metrics);
     measure_rates(v, f, &seconds);
     measure_volumes(v, f, seconds);
 }

@@ -19,9 +19,10 @@ struct azm_service {
     struct azm_exporter *exporter;
     struct azm_outbox *outbox;
     struct azm_pipeline *pipeline;
-    struct azm_spool_shared *spool; /* which is the source; NULL: it is none */
-    bool journald;                  /* the source is a journal that a journald writes; */
-    const char *journal_namespace;  /* which one, "": the default one */
+    struct azm_spool_shared *spool;                /* which is the source; NULL: it is none */
+    struct azm_metrics_exporter *metrics_exporter; /* NULL: metrics are not sent */
+    bool journald;                                 /* the source is a journal that a journald writes; */
+    const char *journal_namespace;                 /* which one, "": the default one */
 
     bool once; /* it ends when all is delivered, and sends no heartbeats */
 

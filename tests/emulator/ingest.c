@@ -3,6 +3,7 @@
 
 #include "gunzip.h"
 #include "ingest.h"
+#include "points.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -15,13 +16,22 @@ static const char azure_root[] = "/datacollectionRules/";
 
 enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialect)
 {
-    static const char stream[] = "/streams/Microsoft-OTLP-Logs/otlp/v1/logs";
-    static const char before_stream[] = "/streams/", behind_stream[] = "/otlp/v1/logs";
+    static const struct {
+        enum emu_target target;
+        const char *plain, *stream, *behind_stream;
+    } signals[] = {
+        {EMU_TARGET_LOGS, "/v1/logs", "Microsoft-OTLP-Logs", "/otlp/v1/logs"},
+        {EMU_TARGET_METRICS, "/v1/metrics", "Custom-Metrics-Otel", "/otlp/v1/metrics"},
+    };
+    enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+    static const char before_stream[] = "/streams/";
     const size_t root_length = sizeof(azure_root) - 1, before_length = sizeof(before_stream) - 1;
+    size_t s = 0;
 
     *ret_dialect = EMU_PLAIN;
-    if (strcmp(path, "/v1/logs") == 0)
-        return EMU_TARGET_LOGS;
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (strcmp(path, signals[i].plain) == 0)
+            return signals[i].target;
     if (strcmp(path, "/v2.1/track") == 0) {
         *ret_dialect = EMU_TRACK;
         return EMU_TARGET_LOGS;
@@ -32,12 +42,19 @@ enum emu_target emu_ingest_target(const char *path, enum emu_dialect *ret_dialec
 
     const char *id = path + root_length;
     const char *rest = strchrnul(id, '/');
-    if (strncmp(rest, before_stream, before_length) != 0 ||
-        strcmp(strchrnul(rest + before_length, '/'), behind_stream) != 0)
+    if (strncmp(rest, before_stream, before_length) != 0)
+        return EMU_TARGET_UNKNOWN;
+    const char *stream = rest + before_length, *behind = strchrnul(stream, '/');
+    while (s < SIGNALS && strcmp(behind, signals[s].behind_stream) != 0)
+        s++;
+    if (s == SIGNALS)
         return EMU_TARGET_UNKNOWN;
     if (rest - id != 36 || strncmp(id, "dcr-", 4) != 0 || strspn(id + 4, "0123456789abcdef") != 32)
         return EMU_TARGET_BAD_RULE;
-    return strcmp(rest, stream) == 0 ? EMU_TARGET_LOGS : EMU_TARGET_BAD_STREAM;
+    const size_t length = strlen(signals[s].stream);
+    return (size_t)(behind - stream) == length && memcmp(stream, signals[s].stream, length) == 0
+               ? signals[s].target
+               : EMU_TARGET_BAD_STREAM;
 }
 
 /* The checks below are run in order until one returns something else than 0: 1 = refused, the answer is written;
@@ -58,7 +75,8 @@ static int check_target(struct context *context)
 {
     const struct emu_request *request = context->request;
 
-    switch (emu_ingest_target(request->path, &context->dialect)) {
+    context->verdict->target = emu_ingest_target(request->path, &context->dialect);
+    switch (context->verdict->target) {
     case EMU_TARGET_UNKNOWN:
         return refuse(context, 404, "ResourceNotFound", "No such path: %s", request->path);
     case EMU_TARGET_BAD_RULE:
@@ -67,8 +85,11 @@ static int check_target(struct context *context)
                       request->path);
     case EMU_TARGET_BAD_STREAM:
         return refuse(context, 400, "InvalidStream",
-                      "The stream must be Microsoft-OTLP-Logs, in exactly this spelling: %s", request->path);
+                      "The stream must be Microsoft-OTLP-Logs, and Custom-Metrics-Otel for metrics, in exactly this"
+                      " spelling: %s",
+                      request->path);
     case EMU_TARGET_LOGS:
+    case EMU_TARGET_METRICS:
         break;
     }
     if (strcmp(request->method, "POST") == 0)
@@ -172,18 +193,22 @@ static int unpack_gzip(struct context *context)
 static int unpack_protobuf(struct context *context)
 {
     struct emu_verdict *verdict = context->verdict;
+    const bool metrics = verdict->target == EMU_TARGET_METRICS;
     char where[EMU_PROBLEM_BYTES];
 
-    int r = emu_wire_check(&otlp__export_logs_service_request__descriptor, verdict->plain, verdict->plain_bytes, where);
+    int r = emu_wire_check(metrics ? &otlp__export_metrics_service_request__descriptor
+                                   : &otlp__export_logs_service_request__descriptor,
+                           verdict->plain, verdict->plain_bytes, where);
     if (r == -EILSEQ)
         return refuse(context, 400, "InvalidUtf8", "The string %s is not valid UTF-8", where);
     if (r == -ELOOP)
         return refuse(context, 400, "InvalidProtobuf", "The message is nested too deeply at %s", where);
     if (r == 0)
-        r = emu_message_unpack(verdict->plain, verdict->plain_bytes, &verdict->message);
+        r = metrics ? emu_message_unpack_metrics(verdict->plain, verdict->plain_bytes, &verdict->metrics)
+                    : emu_message_unpack(verdict->plain, verdict->plain_bytes, &verdict->message);
     if (r < 0)
-        return refuse(context, 400, "InvalidProtobuf", "The body is not an ExportLogsServiceRequest%s%s",
-                      where[0] ? ": damaged at " : "", where);
+        return refuse(context, 400, "InvalidProtobuf", "The body is not an Export%sServiceRequest%s%s",
+                      metrics ? "Metrics" : "Logs", where[0] ? ": damaged at " : "", where);
     return 0;
 }
 
@@ -204,8 +229,22 @@ static int check_record(struct context *context, const Otlp__LogRecord *record, 
 static int check_presence(struct context *context)
 {
     if (context->verdict->records == 0 && context->dialect == EMU_AZURE)
-        return refuse(context, 400, "EmptyRequest", "The request has no log record");
+        return refuse(context, 400, "EmptyRequest", "The request has no %s",
+                      context->verdict->target == EMU_TARGET_METRICS ? "data point" : "log record");
     return 0;
+}
+
+static int judge_points(struct context *context)
+{
+    struct emu_verdict *verdict = context->verdict;
+    char problem[EMU_PROBLEM_BYTES];
+
+    verdict->resources = verdict->metrics->n_resource_metrics;
+    verdict->records = emu_points_count(verdict->metrics);
+    int r = emu_points_render(verdict->metrics, context->number, &verdict->lines, problem);
+    if (r == -EINVAL)
+        return refuse(context, 400, "InvalidMetrics", "Refused: %s", problem);
+    return r < 0 ? r : check_presence(context);
 }
 
 static int check_records(struct context *context)
@@ -304,6 +343,8 @@ int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_dept
     static const check fully[] = {check_headers, check_encoding, unpack_gzip, unpack_protobuf,
                                   check_records, render,         success,     NULL};
     static const check count_only[] = {check_headers, check_encoding, unpack_gzip, count_records, success, NULL};
+    static const check points[] = {check_headers, check_encoding, unpack_gzip, unpack_protobuf,
+                                   judge_points,  success,        NULL};
     static const check items[] = {check_encoding, unpack_gzip, judge_items, NULL};
     struct context context = {
         .request = request,
@@ -315,7 +356,10 @@ int emu_ingest(const struct emu_request *request, uint64_t number, enum emu_dept
 
     int r = run(&context, before);
     if (r == 0)
-        r = run(&context, context.dialect == EMU_TRACK ? items : depth == EMU_COUNT_ONLY ? count_only : fully);
+        r = run(&context, verdict->target == EMU_TARGET_METRICS ? points
+                          : context.dialect == EMU_TRACK        ? items
+                          : depth == EMU_COUNT_ONLY             ? count_only
+                                                                : fully);
     return r < 0 ? r : 0;
 }
 
@@ -326,6 +370,8 @@ void emu_verdict_free(struct emu_verdict *verdict)
     emu_track_free(&verdict->track);
     if (verdict->message)
         emu_message_free(verdict->message);
+    if (verdict->metrics)
+        emu_message_free_metrics(verdict->metrics);
     emu_buf_free(&verdict->unpacked);
     *verdict = (struct emu_verdict){0};
 }

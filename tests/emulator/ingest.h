@@ -18,12 +18,14 @@
 enum emu_target {
     EMU_TARGET_UNKNOWN,    /* no such path: 404 */
     EMU_TARGET_LOGS,       /* a log endpoint */
+    EMU_TARGET_METRICS,    /* a metrics endpoint */
     EMU_TARGET_BAD_RULE,   /* Azure's path, but the id is none: 404 */
     EMU_TARGET_BAD_STREAM, /* Azure's path with another stream: 400 InvalidStream */
 };
 
 /* Tells which endpoint a path names. Azure's has the form
  *   /datacollectionRules/dcr-<32 lowercase hex>/streams/Microsoft-OTLP-Logs/otlp/v1/logs
+ *   /datacollectionRules/dcr-<32 lowercase hex>/streams/Custom-Metrics-Otel/otlp/v1/metrics
  * where only the first segment was seen in several spellings. The dialect is Azure's for whatever is below
  * that first segment, so that a client with a wrong path gets errors in the form it expects. Application Insights'
  * is /v2.1/track. */
@@ -53,16 +55,18 @@ struct emu_admission {
 
 /* Zero-initialise it; free it with emu_verdict_free. */
 struct emu_verdict {
+    enum emu_target target;
     bool accepted;            /* the answer is a success and the lines are to be stored */
     struct emu_answer answer; /* what to say if nothing else happens */
     struct emu_buf unpacked;  /* the decompressed body, if gzip was used */
     const char *plain;        /* the decompressed body, in `unpacked` or in the request; NULL = never got there */
     size_t plain_bytes;
-    Otlp__ExportLogsServiceRequest *message; /* NULL unless it could be unpacked */
-    struct emu_track track;                  /* the items, of a request to Application Insights */
-    struct emu_lines lines;                  /* one per record that may be stored, if accepted and fully looked at */
-    size_t records;
-    size_t storable; /* how many of them, if accepted */
+    Otlp__ExportLogsServiceRequest *message;    /* NULL unless it could be unpacked */
+    Otlp__ExportMetricsServiceRequest *metrics; /* the same, at a metrics endpoint */
+    struct emu_track track;                     /* the items, of a request to Application Insights */
+    struct emu_lines lines;                     /* one per record that may be stored, if accepted and fully looked at */
+    size_t records;                             /* or data points */
+    size_t storable;                            /* how many of them, if accepted */
     size_t resources;
 };
 

@@ -58,8 +58,6 @@ static json_t *double_to_json(double number)
     return json_real(number);
 }
 
-static int attributes_to_json(Otlp__KeyValue **list, size_t count, json_t **ret, char *problem);
-
 /* The two kinds of nested values can fail for their keys as well as for memory. Hence the errno style from here on;
  * and a message without a value is null. */
 static int value_to_json(const Otlp__AnyValue *value, json_t **ret, char *problem)
@@ -83,7 +81,7 @@ static int value_to_json(const Otlp__AnyValue *value, json_t **ret, char *proble
         json = base64_to_json(&value->bytes_value);
         break;
     case OTLP__ANY_VALUE__VALUE_KVLIST_VALUE:
-        return attributes_to_json(value->kvlist_value->values, value->kvlist_value->n_values, ret, problem);
+        return emu_json_attributes(value->kvlist_value->values, value->kvlist_value->n_values, ret, problem);
     case OTLP__ANY_VALUE__VALUE_ARRAY_VALUE:
         json = json_array();
         for (size_t i = 0; json && i < value->array_value->n_values; i++) {
@@ -106,7 +104,7 @@ static int value_to_json(const Otlp__AnyValue *value, json_t **ret, char *proble
     return json ? 0 : -ENOMEM;
 }
 
-static int attributes_to_json(Otlp__KeyValue **list, size_t count, json_t **ret, char *problem)
+int emu_json_attributes(Otlp__KeyValue **list, size_t count, json_t **ret, char problem[static EMU_PROBLEM_BYTES])
 {
     _cleanup_(emu_json_decref) json_t *object = json_object();
     if (!object)
@@ -158,7 +156,7 @@ static void set(json_t *line, const char *key, bool present, json_t *value, bool
         *failed = true;
 }
 
-static json_t *time_to_json(uint64_t nanoseconds)
+json_t *emu_json_time(uint64_t nanoseconds)
 {
     char text[24];
     snprintf(text, sizeof(text), "%" PRIu64, nanoseconds); /* a string: doubles cannot hold it */
@@ -197,15 +195,15 @@ static int record_to_json(const Otlp__LogRecord *record, const struct origin *or
 
     int r = value_to_json(record->body, &body, problem);
     if (r >= 0)
-        r = attributes_to_json(record->attributes, record->n_attributes, &attributes, problem);
+        r = emu_json_attributes(record->attributes, record->n_attributes, &attributes, problem);
     if (r < 0)
         return r;
 
     set(line, "request", true, json_integer((json_int_t)origin->number), &failed);
     set(line, "uid", true, uid ? json_stringn(uid, uid_length) : json_null(), &failed);
-    set(line, "time_unix_nano", record->time_unix_nano != 0, time_to_json(record->time_unix_nano), &failed);
+    set(line, "time_unix_nano", record->time_unix_nano != 0, emu_json_time(record->time_unix_nano), &failed);
     set(line, "observed_time_unix_nano", record->observed_time_unix_nano != 0,
-        time_to_json(record->observed_time_unix_nano), &failed);
+        emu_json_time(record->observed_time_unix_nano), &failed);
     set(line, "severity_number", record->severity_number != 0, json_integer(record->severity_number), &failed);
     set_text(line, "severity_text", record->severity_text, &failed);
     set_text(line, "event_name", record->event_name, &failed);
@@ -255,8 +253,8 @@ static int render_resource(const Otlp__ResourceLogs *group, uint64_t number, str
 {
     const Otlp__Resource *resource = group->resource;
     _cleanup_(emu_json_decref) json_t *resource_json = NULL;
-    int r = attributes_to_json(resource ? resource->attributes : NULL, resource ? resource->n_attributes : 0,
-                               &resource_json, problem);
+    int r = emu_json_attributes(resource ? resource->attributes : NULL, resource ? resource->n_attributes : 0,
+                                &resource_json, problem);
 
     for (size_t s = 0; r >= 0 && s < group->n_scope_logs; s++) {
         const Otlp__ScopeLogs *scope = group->scope_logs[s];

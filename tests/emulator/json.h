@@ -35,6 +35,12 @@ struct emu_lines {
 int emu_json_render(const Otlp__ExportLogsServiceRequest *message, uint64_t number, struct emu_lines *lines,
                     char problem[static EMU_PROBLEM_BYTES]);
 
+/* A list of attributes as an object: 0, -ENOMEM, -EINVAL, as emu_json_render. */
+int emu_json_attributes(Otlp__KeyValue **list, size_t count, json_t **ret, char problem[static EMU_PROBLEM_BYTES]);
+
+/* A time in nanoseconds, as text: a double cannot hold it. */
+json_t *emu_json_time(uint64_t nanoseconds);
+
 /* Takes out the lines for which keep[] says false. */
 void emu_lines_keep(struct emu_lines *lines, const bool *keep);
 

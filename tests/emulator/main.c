@@ -139,7 +139,7 @@ static int emulator_start(struct emulator *emulator, const struct emu_options *o
     if (r >= 0)
         r = read_tls(options, &tls);
     if (r >= 0)
-        r = emu_store_open(options->store, options->requests, &emulator->store);
+        r = emu_store_open(options->store, options->requests, options->metrics, &emulator->store);
     if (r < 0)
         return r;
     emu_limit_set(emulator->limit, options->rate);

@@ -49,6 +49,21 @@ void emu_message_free(Otlp__ExportLogsServiceRequest *message)
     otlp__export_logs_service_request__free_unpacked(message, &sized_blocks);
 }
 
+int emu_message_unpack_metrics(const void *bytes, size_t length, Otlp__ExportMetricsServiceRequest **ret)
+{
+    Otlp__ExportMetricsServiceRequest *message =
+        otlp__export_metrics_service_request__unpack(&sized_blocks, length, bytes);
+    if (!message)
+        return -EBADMSG;
+    *ret = message;
+    return 0;
+}
+
+void emu_message_free_metrics(Otlp__ExportMetricsServiceRequest *message)
+{
+    otlp__export_metrics_service_request__free_unpacked(message, &sized_blocks);
+}
+
 size_t emu_message_string_length(const char *string)
 {
     /* An absent string points to protobuf-c's own constant, which is not in a block. */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "proto/otlp_logs.pb-c.h"
+#include "proto/otlp_metrics.pb-c.h"
 
 #include <stddef.h>
 
@@ -11,6 +12,10 @@
 int emu_message_unpack(const void *bytes, size_t length, Otlp__ExportLogsServiceRequest **ret);
 
 void emu_message_free(Otlp__ExportLogsServiceRequest *message);
+
+/* The same for metrics. */
+int emu_message_unpack_metrics(const void *bytes, size_t length, Otlp__ExportMetricsServiceRequest **ret);
+void emu_message_free_metrics(Otlp__ExportMetricsServiceRequest *message);
 
 /* The length of a string field of such a message. protobuf-c hands strings out NUL-terminated and without a length,
  * but U+0000 is an ordinary character in a proto3 string and log messages do contain it. The message therefore lives

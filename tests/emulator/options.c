@@ -17,6 +17,7 @@ static const char usage_text[] =
     "  --port N          listen on this port; 0 = any free one (default 4318)\n"
     "  --port-file FILE  write the port to FILE once the emulator listens; removed at the end\n"
     "  --store FILE      append each accepted record to FILE as a line of JSON\n"
+    "  --metrics FILE    append each accepted data point to FILE as a line of JSON\n"
     "  --requests FILE   append each request to FILE as a line of JSON\n"
     "  --script FILE     the fault script: which requests fail, and how\n"
     "  --limit-requests N/DURATION\n"
@@ -91,6 +92,7 @@ static const struct {
     {"port", take_port, offsetof(struct emu_options, port)},
     {"port-file", take_text, offsetof(struct emu_options, port_file)},
     {"store", take_text, offsetof(struct emu_options, store)},
+    {"metrics", take_text, offsetof(struct emu_options, metrics)},
     {"requests", take_text, offsetof(struct emu_options, requests)},
     {"script", take_text, offsetof(struct emu_options, script)},
     {"limit-requests", take_rate, offsetof(struct emu_options, rate)},

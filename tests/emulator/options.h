@@ -16,6 +16,7 @@ struct emu_options {
     const char *port_file;
     const char *store;
     const char *requests;
+    const char *metrics;
     const char *script;
     const char *tls_cert;
     const char *tls_key;

@@ -37,6 +37,27 @@ def request(*records, service="web"):
     scope = data(1, data(1, "azmonlog")) + b"".join(data(2, r) for r in records)
     return data(1, data(1, resource) + data(2, scope))
 
+def point(value=None, time=1753000060000000000, start=1753000000000000000, more=b""):
+    """Of a counter or gauge; `value`: encoded."""
+    return fixed64(2, start) + (fixed64(3, time) if time else b"") + (value if value is not None else fixed64(6, 7)) + more
+
+def counter(*points, name="azmonlog.records.read", temporality=2):
+    return (data(1, name) + data(2, "what it is") + data(3, "{record}") +
+            data(7, b"".join(data(1, p) for p in points) + number(2, temporality) + number(3, 1)))
+
+def gauge(*points, name="azmonlog.behind"):
+    return data(1, name) + data(3, "s") + data(5, b"".join(data(1, p) for p in points))
+
+def histogram(counts, bounds, count=None, more=b""):
+    packed = lambda form, values: b"".join(struct.pack(form, v) for v in values)
+    return data(1, "azmonlog.request.duration") + data(3, "s") + data(9, data(1,
+        fixed64(2, 1753000000000000000) + fixed64(3, 1753000060000000000) + fixed64(4, sum(counts) if count is None else count) +
+        double(5, 1.5) + data(6, packed("<Q", counts)) + data(7, packed("<d", bounds)) + more) + number(2, 2))
+
+def metrics(*list, service="web"):
+    resource = data(1, key_value("service.name", string(service)))
+    return data(1, data(1, resource) + data(2, data(1, data(1, "azmonlog") + data(2, "1.0")) + b"".join(data(2, m) for m in list)))
+
 def nested(depth):
     value = string("x")
     for _ in range(depth):
@@ -91,6 +112,25 @@ def make(folder):
         data(6, key_value("map", kvlist(k=string("v")))) +
         data(6, key_value("bytes", data(7, b"\0\1\2\3"))) + data(6, key_value("nothing", b"")))))
 
+def make_metrics(folder):
+    def put(name, *list):
+        open(folder + "/metrics-" + name, "wb").write(metrics(*list))
+    attribute = data(7, key_value("service", string("\u20ac")))
+    put("all", counter(point(more=attribute), point(fixed64(6, 8))), gauge(point(double(4, 0.5))), histogram([1, 0, 2], [0.1, 1.0]))
+    put("none")
+    put("no-value", counter(point(b"")))
+    put("no-time", gauge(point(time=0)))
+    put("backwards", counter(point(time=1)))
+    put("no-name", counter(point(), name=""))
+    put("no-data", data(1, "x"))
+    put("no-temporality", counter(point(), temporality=0))
+    put("nan", gauge(point(double(4, float("nan")))))
+    put("twice", counter(point(more=attribute + attribute)))
+    put("buckets", histogram([1, 2], [0.1, 1.0]))
+    put("bounds", histogram([1, 0, 2], [1.0, 0.1]))
+    put("count", histogram([1, 0, 2], [0.1, 1.0], count=4))
+    put("bad-name", counter(point(), name=b"\xff"))
+
 def hammer(port, path, threads, requests):
     """Posts from parallel keep-alive connections; every tenth uid is a duplicate."""
     bad = []
@@ -113,5 +153,6 @@ def hammer(port, path, threads, requests):
 if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(sys.argv[2])
+        make_metrics(sys.argv[2])
     else:
         hammer(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

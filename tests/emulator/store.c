@@ -22,6 +22,7 @@
 struct request_counters {
     uint64_t requests, accepted, refused, throttled, faults;
     uint64_t not_kept; /* records that were counted only */
+    uint64_t points;
     uint64_t wire_bytes, bytes;
     uint64_t in_flight, max_in_flight;
 };
@@ -30,6 +31,7 @@ struct emu_store {
     pthread_mutex_t lock; /* for everything below */
     struct emu_line_file records;
     struct emu_line_file requests;
+    struct emu_line_file metrics;
     uint64_t *line_starts; /* the offset of each line in the file of records */
     size_t line_count;
     size_t lines_allocated;
@@ -117,14 +119,14 @@ static int count_old_lines(struct emu_store *store, const struct emu_buf *text, 
     return 0;
 }
 
-int emu_store_open(const char *store_path, const char *requests_path, struct emu_store **ret)
+int emu_store_open(const char *store_path, const char *requests_path, const char *metrics_path, struct emu_store **ret)
 {
     _cleanup_(emu_buf_free) struct emu_buf text = {0};
     struct emu_store *store = calloc(1, sizeof(*store));
     if (!store)
         return -ENOMEM;
     pthread_mutex_init(&store->lock, NULL); /* cannot fail with default attributes */
-    store->records.fd = store->requests.fd = -1;
+    store->records.fd = store->requests.fd = store->metrics.fd = -1;
     store->by_service = json_object();
     store->by_path = json_object();
 
@@ -133,6 +135,8 @@ int emu_store_open(const char *store_path, const char *requests_path, struct emu
         r = count_old_lines(store, &text, store_path);
     if (r >= 0 && requests_path)
         r = emu_line_file_open(&store->requests, requests_path, NULL);
+    if (r >= 0 && metrics_path)
+        r = emu_line_file_open(&store->metrics, metrics_path, NULL);
     if (r < 0) {
         emu_store_close(store);
         return r;
@@ -177,6 +181,18 @@ int emu_store_append(struct emu_store *store, const struct emu_lines *lines, siz
         if (count_line(store, start + (i ? lines->items[i - 1].end : 0), &lines->items[i]) < 0)
             fprintf(stderr, "azmonlog-emulator: out of memory, the counters are wrong from here on\n");
     return 0;
+}
+
+int emu_store_append_points(struct emu_store *store, const struct emu_lines *lines, size_t count)
+{
+    if (count == 0)
+        return 0;
+
+    hold(store);
+    int r = emu_line_file_append(&store->metrics, lines->text.data, lines->items[count - 1].end);
+    if (r >= 0)
+        store->counters.points += count;
+    return r;
 }
 
 void emu_store_count(struct emu_store *store, size_t count)
@@ -271,7 +287,7 @@ json_t *emu_store_stats(struct emu_store *store)
     const struct request_counters *counters = &store->counters;
     json_t *by_service = json_deep_copy(store->by_service); /* they go on changing while the copies are printed */
     json_t *by_path = json_deep_copy(store->by_path);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "requests",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "requests",
                      (json_int_t)counters->requests, "accepted_requests", (json_int_t)counters->accepted,
                      "refused_requests", (json_int_t)counters->refused, "throttled_requests",
                      (json_int_t)counters->throttled, "faults", (json_int_t)counters->faults, "records",
@@ -279,7 +295,8 @@ json_t *emu_store_stats(struct emu_store *store)
                      (json_int_t)store->uids.count, "records_without_uid", (json_int_t)store->without_uid, "duplicates",
                      (json_int_t)store->duplicates, "by_service", by_service, "by_path", by_path, "bytes_wire",
                      (json_int_t)counters->wire_bytes, "bytes", (json_int_t)counters->bytes, "in_flight",
-                     (json_int_t)counters->in_flight, "max_in_flight", (json_int_t)counters->max_in_flight);
+                     (json_int_t)counters->in_flight, "max_in_flight", (json_int_t)counters->max_in_flight, "points",
+                     (json_int_t)counters->points);
 }
 
 int emu_store_read_from(struct emu_store *store, uint64_t from, int *ret_fd, uint64_t *ret_offset, uint64_t *ret_length)
@@ -301,6 +318,8 @@ int emu_store_reset(struct emu_store *store)
     int r = emu_line_file_clear(&store->records);
     if (r >= 0)
         r = emu_line_file_clear(&store->requests);
+    if (r >= 0)
+        r = emu_line_file_clear(&store->metrics);
     if (r < 0)
         return r;
     uint64_t in_flight = store->counters.in_flight;
@@ -320,6 +339,7 @@ void emu_store_close(struct emu_store *store)
         return;
     emu_line_file_close(&store->records);
     emu_line_file_close(&store->requests);
+    emu_line_file_close(&store->metrics);
     free(store->line_starts);
     emu_uid_set_clear(&store->uids);
     json_decref(store->by_service);

@@ -14,8 +14,9 @@ struct emu_store;
 
 /* Opens the store. `store_path` NULL = a temporary file without a name; otherwise new lines are appended to what the
  * file has, and its lines count as records (the rest of a line that a killed emulator left behind is cut off: it was
- * never acknowledged). `requests_path` NULL = no log of requests. 0 or -errno, and then an error has been printed. */
-int emu_store_open(const char *store_path, const char *requests_path, struct emu_store **ret);
+ * never acknowledged). `requests_path` NULL = no log of requests, `metrics_path` NULL = data points are counted only. 0
+ * or -errno, and then an error has been printed. */
+int emu_store_open(const char *store_path, const char *requests_path, const char *metrics_path, struct emu_store **ret);
 
 /* A request to a log endpoint begins: it is in flight from here to emu_store_account or emu_store_forget. */
 void emu_store_begin(struct emu_store *store);
@@ -29,6 +30,9 @@ uint64_t emu_store_next_number(struct emu_store *store);
 /* Appends the first `count` lines in one piece: they are with the operating system when it returns 0. Otherwise
  * -errno, an error has been printed, and nothing of them is in the store. */
 int emu_store_append(struct emu_store *store, const struct emu_lines *lines, size_t count);
+
+/* The same for data points, which have a file of their own. */
+int emu_store_append_points(struct emu_store *store, const struct emu_lines *lines, size_t count);
 
 /* Counts records that are not kept: `records` grows, and nothing else. */
 void emu_store_count(struct emu_store *store, size_t count);
@@ -75,7 +79,7 @@ json_t *emu_store_stats(struct emu_store *store);
 int emu_store_read_from(struct emu_store *store, uint64_t from, int *ret_fd, uint64_t *ret_offset,
                         uint64_t *ret_length);
 
-/* Empties both files and sets the counters to zero; what is in flight stays in flight. 0 or -errno. */
+/* Empties the files and sets the counters to zero; what is in flight stays in flight. 0 or -errno. */
 int emu_store_reset(struct emu_store *store);
 
 /* NULL is allowed. */

@@ -70,7 +70,9 @@ static int store(struct treatment *treatment, size_t count)
         return 0;
 
     int r = 0;
-    if (treatment->delivery.service->fast)
+    if (verdict->target == EMU_TARGET_METRICS)
+        r = emu_store_append_points(treatment->delivery.service->store, &verdict->lines, count);
+    else if (treatment->delivery.service->fast)
         emu_store_count(treatment->delivery.service->store, count);
     else
         r = emu_store_append(treatment->delivery.service->store, &verdict->lines, count);
@@ -149,7 +151,7 @@ static enum MHD_Result answer_rejected_records(struct treatment *treatment)
     struct emu_verdict *verdict = &treatment->verdict;
     struct emu_wire_counts counts;
 
-    if (!verdict->accepted || treatment->delivery.dialect == EMU_TRACK)
+    if (!verdict->accepted || verdict->target == EMU_TARGET_METRICS || treatment->delivery.dialect == EMU_TRACK)
         return answer_normally(treatment);
     _cleanup_(free_sieve) struct sieve sieve = {.text = &rule->reject, .keep = calloc(verdict->records + 1, 1)};
     if (!sieve.keep)

@@ -11,6 +11,7 @@ import threading
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
 
 store = open(sys.argv[2], "a")
 writing = threading.Lock()
@@ -23,13 +24,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        metrics = self.path == "/v1/metrics"
+        request, response = (ExportMetricsServiceRequest, ExportMetricsServiceResponse) if metrics else (
+            ExportLogsServiceRequest, ExportLogsServiceResponse)
         try:
-            text, code = json.dumps(MessageToDict(ExportLogsServiceRequest.FromString(body))), 200
+            text, code = json.dumps(MessageToDict(request.FromString(body))), 200
         except Exception as e:
             text, code = json.dumps({"error": str(e)}), 400
         with writing:
             print(text, file=store, flush=True)
-        answer = ExportLogsServiceResponse().SerializeToString()
+        answer = response().SerializeToString()
         self.send_response(code)
         self.send_header("Content-Type", "application/x-protobuf")
         self.send_header("Content-Length", str(len(answer)))

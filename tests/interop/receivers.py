@@ -41,8 +41,8 @@ class Receiver:
         wait_for(lambda: os.path.exists(f"{self.out}/port") or self.process.poll() is not None, "the receiver")
         return int(open(f"{self.out}/port").read())
 
-    def url(self):
-        return f"http://127.0.0.1:{self.port()}/v1/logs"
+    def url(self, signal="logs"):
+        return f"http://127.0.0.1:{self.port()}/v1/{signal}"
 
     def requests(self):
         with open(self.store, errors="surrogateescape") as f:
@@ -76,7 +76,7 @@ class Collector(Receiver):
     """Sends what it has decoded on, as OTLP/JSON, to a server of ours. `receivers`: YAML; `exporter`: its name in that version."""
     identifier = staticmethod(bytes.fromhex)
 
-    def __init__(self, out, receiver, settings, program=os.environ["collector"], exporter="otlp_http", extensions=""):
+    def __init__(self, out, receiver, settings, program=os.environ["collector"], exporter="otlp_http", extensions="", signals=("logs",)):
         os.makedirs(out, exist_ok=True)
         store, writing = f"{out}/requests", threading.Lock()
 
@@ -107,7 +107,7 @@ exporters:
 service:
   extensions: [{extensions.split(":")[0]}]
   telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{logs: {{receivers: [{receiver}], exporters: [{exporter}]}}}}
+  pipelines: {{{', '.join(f"{s}: {{receivers: [{receiver}], exporters: [{exporter}]}}" for s in signals)}}}
 """)
         super().__init__(out, program, "--config", f"{out}/collector.yaml")
 
@@ -125,7 +125,7 @@ class CollectorOtlp(Collector):
             self.free = s.getsockname()[1]
         auth = ", auth: {authenticator: bearertokenauth}" if token else ""
         super().__init__(out, "otlp", f'{{protocols: {{http: {{endpoint: "127.0.0.1:{self.free}"{auth}}}}}}}',
-                         extensions=f'bearertokenauth: {{token: "{token}"}}' if token else "")
+                         extensions=f'bearertokenauth: {{token: "{token}"}}' if token else "", signals=("logs", "metrics"))
         wait_for(self.listens, "the Collector")
 
     def listens(self):
@@ -274,6 +274,99 @@ def collector_json(out):
         receiver.end()
 
 
+def points(requests):
+    """What the last request with metrics says: (name, attributes) -> its metric and point."""
+    found = {}
+    for group in [r for r in requests if "resourceMetrics" in r][-1]["resourceMetrics"]:
+        for scope in group["scopeMetrics"]:
+            for m in scope["metrics"]:
+                for p in m[kind_of(m)]["dataPoints"]:
+                    key = m["name"], tuple((a["key"], a["value"]["stringValue"]) for a in p.get("attributes", []))
+                    assert key not in found, key
+                    found[key] = m, p
+    return found
+
+
+def kind_of(metric):
+    return next(k for k in ("gauge", "sum", "histogram") if k in metric)
+
+
+def escape(label):
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def number(point):
+    """JSON leaves out what is zero, and writes 64 bits as text."""
+    return float(point.get("asInt", point.get("asDouble", 0)))
+
+
+def send_metrics(out, kind, what):
+    """The metrics of azmonlog, beside what it says of them to Prometheus."""
+    os.mkdir(f"{out}/metrics")
+    receiver = kind(f"{out}/metrics")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = azmonlog(f"{out}/metrics", receiver, "standard")
+    with open(f"{out}/metrics/azmonlog.conf", "a") as f:
+        f.write(f"[metrics]\nendpoint={receiver.url('metrics')}\ninterval=1s\nlisten=127.0.0.1:{port}\n")
+
+    def scrape():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as r:
+            lines = r.read().decode().split("\n")[:-1]
+        kinds = dict(line.split()[2:4] for line in lines if line.startswith("# TYPE"))
+        return kinds, dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+    def delivered():
+        return any("resourceMetrics" in r for r in receiver.requests()) and number(
+            points(receiver.requests()).get(("azmonlog.records.delivered", ()), (None, {}))[1]) == len(entries)
+
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=open(f"{out}/metrics/azmonlog.log", "ab"))
+    try:
+        wait_for(delivered, "the metrics to say that all is delivered")
+        time.sleep(1.1)  # figures are at most a second old over HTTP
+        kinds, values = scrape()
+        got, wrong = points(receiver.requests()), []
+        names = set()
+        for (name, attributes), (m, p) in got.items():
+            prometheus = name.replace(".", "_")
+            unit = {"s": "_seconds", "By": "_bytes"}.get(m.get("unit"), "")
+            prometheus += "" if prometheus.endswith(unit) else unit
+            prometheus += "_total" if "sum" in m else ""
+            names.add(prometheus)
+            kind_wanted = {"sum": "counter"}.get(kind_of(m), kind_of(m))
+            data = m[kind_of(m)]
+            if kinds.get(prometheus) != kind_wanted:
+                wrong.append(f"{name}: {kind_wanted}, and {kinds.get(prometheus)} for Prometheus")
+            if "gauge" not in m and str(data.get("aggregationTemporality")) not in ("2", "AGGREGATION_TEMPORALITY_CUMULATIVE"):
+                wrong.append(f"{name}: {data}")
+            if "sum" in m and data.get("isMonotonic") is not True:
+                wrong.append(f"{name}: not monotonic")
+            if "sum" in m:
+                labels = "".join(f'{k}="{escape(v)}"' for k, v in attributes)
+                value = values.get(prometheus + (f"{{{labels}}}" if labels else ""))
+                if value is None or float(value) != number(p):
+                    wrong.append(f"{name} {attributes}: {number(p)}, and {value} for Prometheus")
+            if "histogram" in m and (int(p["count"]) != int(values[f"{prometheus}_count"]) or
+                                     sum(map(int, p["bucketCounts"])) != int(p["count"]) or
+                                     len(p["bucketCounts"]) != len(p["explicitBounds"]) + 1):
+                wrong.append(f"{name}: {p}")
+        tap.equal(f"{what}: each metric that Prometheus gets", names, set(kinds))
+        if tap.check(f"{what}: with the same kind, value and name", not wrong, "\n".join(wrong)):
+            tap.note(f"proved: {what}: {len(names)} metrics of azmonlog decoded, each counter as Prometheus has it")
+    finally:
+        process.terminate()
+        tap.equal(f"{what}: azmonlog ends in order", process.wait(PATIENCE), 0)
+        receiver.end()
+
+
+def metrics(out):
+    """The metrics of azmonlog, by OTLP."""
+    for name, kind, what in (("official", Official, "opentelemetry-proto (PyPI)"), ("collector", CollectorOtlp, "OpenTelemetry Collector")):
+        os.mkdir(f"{out}/{name}")
+        send_metrics(f"{out}/{name}", kind, f"{what}, metrics")
+
+
 def bearer(out):
     """A token that the Collector checks."""
     receiver = CollectorOtlp(out, TOKEN)
@@ -308,4 +401,4 @@ def bearer(out):
         receiver.end()
 
 
-tap.run(the_journal, official, elastic, collector, collector_json, bearer)
+tap.run(the_journal, official, elastic, collector, collector_json, metrics, bearer)

@@ -24,6 +24,7 @@ DOCUMENTS = [f"{FOLDER}/README.md", "docs/azure-setup.md"]
 SUBSCRIPTION, OTHER = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 WORKSPACE = f"/subscriptions/{OTHER}/resourceGroups/law/providers/Microsoft.OperationalInsights/workspaces/existing"
 INSIGHTS = f"/subscriptions/{OTHER}/resourceGroups/apps/providers/Microsoft.Insights/components/shop"
+METRICS = f"/subscriptions/{OTHER}/resourceGroups/apps/providers/Microsoft.Monitor/accounts/existing"
 SENDERS = ["33333333-3333-3333-3333-333333333333", "44444444-4444-4444-4444-444444444444"]
 PUBLISHER = "/providers/Microsoft.Authorization/roleDefinitions/3913510d-42f4-4e42-8a64-420c390055eb"
 API_VERSIONS = {
@@ -41,6 +42,8 @@ SCENARIOS = {
     "new insights, a workspace": {"createApplicationInsights": True, "workspaceId": WORKSPACE},
     "insights": {"applicationInsightsId": INSIGHTS, "senderPrincipalIds": SENDERS, "namePrefix": "logs"},
     "insights and new insights": {"applicationInsightsId": INSIGHTS, "createApplicationInsights": True},
+    "metrics": {"monitorWorkspaceId": METRICS},
+    "metrics, insights": {"monitorWorkspaceId": METRICS, "applicationInsightsId": INSIGHTS, "senderPrincipalIds": SENDERS},
     "private": {"publicNetworkAccess": "Disabled", "tags": {"owner": "ops"}, "retentionInDays": 90},
 }
 
@@ -114,6 +117,13 @@ def facts(p, made):
         rule_wanted["directDataSources"]["otelLogs"][0] |= {"enrichWithReference": "applicationInsights",
                                                            "replaceResourceIdWithReference": True}
         rule_wanted["references"] = {"applicationInsights": [{"name": "applicationInsights", "resourceId": insights}]}
+    metrics = p.get("monitorWorkspaceId")
+    if metrics:
+        rule_wanted["directDataSources"]["otelMetrics"] = [
+            {"name": "azmonlogMetrics", "streams": ["Custom-Metrics-Otel"], "enrichWithResourceAttributes": ["*"]} |
+            ({"enrichWithReference": "applicationInsights"} if linked else {})]
+        rule_wanted["destinations"]["monitoringAccounts"] = [{"name": "monitorWorkspace", "accountResourceId": metrics}]
+        rule_wanted["dataFlows"].append({"streams": ["Custom-Metrics-Otel"], "destinations": ["monitorWorkspace"]})
     want("rule", rule["properties"], rule_wanted)
 
     scopes = {rule["id"]: of("Microsoft.Authorization/roleAssignments", resources)}
@@ -135,6 +145,8 @@ def facts(p, made):
     dcr = place.properties(rule["id"])["immutableId"]
     want("configuration", outputs["configuration"], ["[destination]", f"dce={dce}", f"dcr={dcr}"])
     want("logsUrl", outputs["logsUrl"], f"{dce}/datacollectionRules/{dcr}/streams/Microsoft-OTLP-Logs/otlp/v1/logs")
+    metrics_dce = place.properties(endpoint["id"])["metricsIngestion"]["endpoint"]
+    want("metricsConfiguration", outputs["metricsConfiguration"], ["[metrics]", f"dce={metrics_dce}"] if metrics else [])
     want("ruleId", outputs["ruleId"], rule["id"])
     want("endpointId", outputs["endpointId"], endpoint["id"])
     want("workspaceId", outputs["workspaceId"], workspace)
@@ -208,6 +220,11 @@ MUTATIONS = [
     ("main.json", '"enrichWithResourceAttributes"', '"enrichWithAttributes"'),
     ("main.json", "if(variables('linked'), variables('ruleWhenLinked'), createObject())", "variables('ruleWhenLinked')"),
     ("main.json", "if(variables('linked'), variables('sourceWhenLinked'), createObject())", "variables('sourceWhenLinked')"),
+    ("main.json", '"metricsStream": "Custom-Metrics-Otel"', '"metricsStream": "microsoft-otelmetrics"'),
+    ("main.json", "if(variables('metered'), variables('ruleWhenMetered'), createObject())", "variables('ruleWhenMetered')"),
+    ("main.json", "variables('metricsSourceWhenLinked'), createObject()", "createObject(), createObject()"),
+    ("main.json", '"accountResourceId"', '"workspaceResourceId"'),
+    ("main.json", ").metricsIngestion.endpoint", ").logsIngestion.endpoint"),
     ("main.json", '"replaceResourceIdWithReference": true', '"replaceResourceIdWithReference": false'),
     ("main.json", '"name": "applicationInsights"', '"name": "insights"'),
     ("main.json", '''\
@@ -238,6 +255,9 @@ MUTATIONS = [
     ("main.json", '"publicNetworkAccess": "[parameters(\'publicNetworkAccess\')]"', '"publicNetworkAccess": "Enabled"'),
     ("main.json", "Tags for what is created.", "Tags."),
     ("main.bicep", "'Microsoft-OTel-Logs'", "'Microsoft-OTLP-Logs'"),
+    ("main.bicep", "otelMetrics: [", "otelMetric: ["),
+    ("main.bicep", "          metricsStream\n        ]\n        destinations", "          stream\n        ]\n        destinations"),
+    ("main.bicep", "metricsIngestion", "logsIngestion"),
     ("main.bicep", "dataCollectionRules@2024-03-11", "dataCollectionRules@2023-03-11"),
     ("main.bicep", "  'Disabled'\n", ""),
     ("main.bicep", "param retentionInDays int = 30", "param retentionInDays int = 31"),

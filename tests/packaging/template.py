@@ -37,7 +37,8 @@ class Place:
         """What Azure adds to a resource."""
         kind, name = resource_id.split("/")[-2:]
         if kind == "dataCollectionEndpoints":
-            return {"logsIngestion": {"endpoint": f"https://{name}-ab12.{self.location}-1.ingest.monitor.azure.com"}}
+            return {"logsIngestion": {"endpoint": f"https://{name}-ab12.{self.location}-1.ingest.monitor.azure.com"},
+                    "metricsIngestion": {"endpoint": f"https://{name}-ab12.{self.location}-1.metrics.ingest.monitor.azure.com"}}
         if kind == "dataCollectionRules":
             return {"immutableId": "dcr-" + uuid.uuid5(uuid.NAMESPACE_URL, resource_id).hex}
         if kind == "components":

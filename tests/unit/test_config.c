@@ -54,6 +54,8 @@ static const struct {
     {"state", "quarantine_max_bytes", "", NUMBER(quarantine_max_bytes), 64 * 1024 * 1024},
     {"metrics", "heartbeat", "", NUMBER(heartbeat_usec), 0},
     {"metrics", "heartbeat", "5min", NUMBER(heartbeat_usec), 300 * S},
+    {"metrics", "interval", "", NUMBER(metrics_interval_usec), 60 * S},
+    {"metrics", "interval", "15s", NUMBER(metrics_interval_usec), 15 * S},
     {"state", "quarantine_max_bytes", "1M", NUMBER(quarantine_max_bytes), 1024 * 1024},
     {"state", "quarantine_max_bytes", "1g", NUMBER(quarantine_max_bytes), 1024 * 1024 * 1024},
     {"export", "compression", "", NUMBER(gzip), true},
@@ -288,6 +290,14 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"state", "quarantine_max_bytes", "1000", "not between"},
         {"state", "quarantine_max_bytes", "2G", "not between"},
         {"metrics", "heartbeat", "2d", "not between"},
+        {"metrics", "interval", "0", "not between"},
+        {"metrics", "endpoint", "http://h:4318", "OTLP/HTTP metrics are usually taken at http://h:4318/v1/metrics"},
+        {"metrics", "endpoint", "http://u:p@h/v1/metrics", "a URL with a user name"},
+        {"metrics", "dce", "h/x",
+         "not the metrics ingestion endpoint of a data collection endpoint "
+         "(https://NAME-ID.REGION-1.metrics.ingest.monitor.azure.com)"},
+        {"metrics", "dcr", "x", "not the immutable id"},
+        {"metrics", "header", "Host: x", "set by azmonlog itself"},
         {"metrics", "textfile", "azmonlog.prom", "not an absolute path"},
         {"metrics", "textfile", "/run/azmonlog.txt", "does not end in .prom"},
 #if HAVE_MICROHTTPD

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "config/azure_env.h"
 #include "core/clock.h"
+#include "export/destination.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
 
@@ -16,6 +17,7 @@
 #define WHERE "/etc/x.conf:7"
 #define DCR "dcr-0123456789abcdef0123456789abcdef"
 #define DCE "https://d-1.westeurope-1.ingest.monitor.azure.com"
+#define METRICS_DCE "https://d-1.westeurope-1.metrics.ingest.monitor.azure.com"
 #define GUID "0123abcd-4567-89ef-0123-456789abcdef"
 #define CONNECTION "InstrumentationKey=" GUID
 #define CONFIG(c) _cleanup_(azm_config_free) struct azm_config c
@@ -280,6 +282,98 @@ START_TEST(one_destination)
         ck_assert_int_eq(azm_config_forget_destination(&c), 0);
         ck_assert(!azm_config_has_destination(&c));
         ck_assert_int_eq(azm_config_check(&c, &err), 0);
+    }
+}
+END_TEST
+
+START_TEST(one_place_for_metrics)
+{
+    static const struct {
+        const char *endpoint, *dce, *dcr, *logs_dcr;
+        bool sends;
+        const char *words; /* in the error; NULL: passes */
+    } table[] = {
+        {"", "", "", DCR, false, NULL},
+        {"http://h/v1/metrics", "", "", "", true, NULL},
+        {"", METRICS_DCE, DCR, "", true, NULL},
+        {"", METRICS_DCE, "", DCR, true, NULL}, /* that of logs */
+        {"", "d-1.westeurope-1", DCR, "", true, NULL},
+        {"", "http://127.0.0.1:4318", DCR, "", true, NULL},
+        {"", METRICS_DCE, "", "", true, "dce= needs dcr="},
+        {"", "", DCR, "", false, "dcr= needs dce="},
+        {"http://h/v1/metrics", METRICS_DCE, DCR, "", true, "use one of them"},
+        {"", DCE, DCR, "", true, "is where the endpoint takes logs"},
+        {"", "D-1.westeurope-1.INGEST.monitor.azure.com", DCR, "", true, "--query metricsIngestion.endpoint"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        struct azm_error err = {""};
+        CONFIG(c);
+        int r;
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        assert_set(&c, "destination", "dce", *table[i].logs_dcr ? DCE : "");
+        assert_set(&c, "destination", "dcr", table[i].logs_dcr);
+        assert_set(&c, "metrics", "endpoint", table[i].endpoint);
+        assert_set(&c, "metrics", "dce", table[i].dce);
+        assert_set(&c, "metrics", "dcr", table[i].dcr);
+        r = azm_config_check(&c, &err);
+        ck_assert_msg(r == (table[i].words ? -EINVAL : 0), "row %zu: %s", i, err.words);
+        ck_assert_msg(!table[i].words || strstr(err.words, table[i].words), "row %zu: %s", i, err.words);
+        ck_assert(azm_config_sends_metrics(&c) == table[i].sends);
+        /* logs go elsewhere: metrics stay where they were */
+        ck_assert_int_eq(azm_config_forget_destination(&c), 0);
+        ck_assert_int_eq(azm_config_check(&c, &err), r);
+        ck_assert(azm_config_sends_metrics(&c) == table[i].sends);
+    }
+}
+END_TEST
+
+/* What would be a secret of logs does not go where metrics go, nor the other way round. */
+START_TEST(where_metrics_go_and_as_whom)
+{
+#define METRICS_PATH "/dataCollectionRules/" DCR "/streams/Custom-Metrics-Otel/otlp/v1/metrics"
+    static const struct {
+        const char *auth, *header, *endpoint, *dce;
+        const char *url;
+        bool token, fails;
+    } table[] = {
+        {"auto", "", "", METRICS_DCE, METRICS_DCE METRICS_PATH, true, false},
+        {"auto", "", "", "d-1.westeurope-1", METRICS_DCE METRICS_PATH, true, false},
+        {"none", "", "", METRICS_DCE, METRICS_DCE METRICS_PATH, false, false},
+        {"auto", "Authorization: x", "", METRICS_DCE, METRICS_DCE METRICS_PATH, false, false},
+        {"imds", "Authorization: x", "", METRICS_DCE, METRICS_DCE METRICS_PATH, false, false},
+        {"auto", "", "https://c.example/v1/metrics", "", "https://c.example/v1/metrics", false, false},
+        {"imds", "", "https://c.example/v1/metrics", "", "https://c.example/v1/metrics", false, false},
+        {"imds", "", "http://c.example/v1/metrics", "", "http://c.example/v1/metrics", false, false},
+        {"imds", "", "http://c.example" METRICS_PATH, "", NULL, false, true}, /* a token over plain http */
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+        _cleanup_(azm_destination_free) struct azm_destination d = {0};
+        struct azm_error err = {""};
+        CONFIG(c);
+
+        ck_assert_int_eq(azm_config_init(&c), 0);
+        assert_set(&c, "destination", "dce", DCE);
+        assert_set(&c, "destination", "dcr", DCR);
+        assert_set(&c, "destination", "header", "X-Logs: s3cret");
+        assert_set(&c, "destination", "auth", table[i].auth);
+        assert_set(&c, "metrics", "endpoint", table[i].endpoint);
+        assert_set(&c, "metrics", "dce", table[i].dce);
+        if (*table[i].header)
+            assert_set(&c, "metrics", "header", table[i].header);
+        ck_assert_int_eq(azm_destination_init(&d, &c, AZM_METRICS, &err), table[i].fails ? -EINVAL : 0);
+        if (table[i].fails)
+            continue;
+        ck_assert_str_eq(d.url, table[i].url);
+        ck_assert_msg(d.has_credential == table[i].token, "row %zu", i);
+        ck_assert_str_eq(d.headers[0] ? d.headers[0] : "", table[i].header);
+        ck_assert(!d.headers[0] || !d.headers[1]);
+        azm_destination_free(&d);
+        ck_assert_int_eq(azm_destination_init(&d, &c, AZM_LOGS, &err), 0);
+        ck_assert_str_eq(d.headers[0], "X-Logs: s3cret");
+        ck_assert_ptr_null(d.headers[1]);
     }
 }
 END_TEST
@@ -569,6 +663,8 @@ static void add_tests(Suite *s)
     add_test(s, "good_choices_and_numbers", good_choices_and_numbers);
     add_test(s, "bad_values", bad_values);
     add_test(s, "one_destination", one_destination);
+    add_test(s, "one_place_for_metrics", one_place_for_metrics);
+    add_test(s, "where_metrics_go_and_as_whom", where_metrics_go_and_as_whom);
     add_test(s, "keys_of_a_destination", keys_of_a_destination);
     add_test_in_dir(s, "the_last_source_says_where", the_last_source_says_where);
     add_test(s, "variables", variables);

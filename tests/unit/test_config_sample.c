@@ -37,6 +37,9 @@ static const size_t strings[] = {
     FIELD(control),
     FIELD(metrics_listen),
     FIELD(metrics_textfile),
+    FIELD(metrics_endpoint),
+    FIELD(metrics_dce),
+    FIELD(metrics_dcr),
 };
 
 /* Strings apart, a member that is not the same, or not in the list above, makes the bytes differ. */

@@ -52,6 +52,7 @@ static const struct row table[] = {
     {"more than there are",     0, 200, PROTOBUF, BODY("\x0A\x02\x08\x63"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 10 of 10 records rejected", false},
     {"as JSON",                 0, 200, "application/json", BODY("{\"partialSuccess\":{\"rejectedLogRecords\":\"2\"}}"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 2 of 10 records rejected", false},
     {"as JSON, a number",       0, 200, "application/json", BODY("{\"partialSuccess\":{\"rejectedLogRecords\":2}}"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 2 of 10 records rejected", false},
+    {"as JSON, of metrics",     0, 200, "application/json", BODY("{\"partialSuccess\":{\"rejectedDataPoints\":\"2\"}}"), false, "", AZM_ACKNOWLEDGE_PARTIAL, "HTTP 200, but 2 of 10 records rejected", false},
     {"as JSON, none",           0, 200, "application/json", BODY("{\"partialSuccess\":{}}"), false, "", AZM_ACKNOWLEDGE, NULL, false},
     {"JSON of a wrong type",    0, 200, "application/json", BODY("{\"partialSuccess\":[1]}"), false, "", AZM_ACKNOWLEDGE, NULL, false},
     {"JSON cut short",          0, 200, "application/json", BODY("{\"partialSuccess\":{\"rej"), false, "", AZM_ACKNOWLEDGE, NULL, false},

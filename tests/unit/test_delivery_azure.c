@@ -44,10 +44,10 @@ START_TEST(statuses_and_what_to_do)
         /* nothing is there */
         {404, A, 1, 1, AZM_HOLD, "--query '[].immutableId'"},
         {404, I, 0, 0, AZM_HOLD, "--query '[].connectionString'"},
-        {404, O, 0, 0, AZM_HOLD, "check host and path of [destination] endpoint="},
-        {405, A, 0, 0, AZM_HOLD, "check host and path of [destination] endpoint="},
+        {404, O, 0, 0, AZM_HOLD, "check host and path of <section> endpoint="},
+        {405, A, 0, 0, AZM_HOLD, "check host and path of <section> endpoint="},
         /* types */
-        {415, A, 0, 0, AZM_HOLD, "must end in /streams/Microsoft-OTLP-Logs/otlp/v1/logs"},
+        {415, A, 0, 0, AZM_HOLD, "must end in /streams/<stream>"},
         {415, I, 0, 0, AZM_HOLD, "connection_string="},
         {415, O, 0, 0, AZM_HOLD, "does not take OTLP as protobuf"},
         {413, I, 0, 0, AZM_HOLD, "max_request_bytes"},
@@ -169,6 +169,9 @@ START_TEST(every_remedy_fits)
                 ck_assert_msg(strlen(printed) < AZM_REMEDY_MAX - 1, "%ld: %s", status, printed);
                 ck_assert_ptr_null(strstr(printed, "<principal>"));
                 ck_assert_ptr_null(strstr(printed, "<rule>"));
+                ck_assert_ptr_null(strstr(printed, "<section>"));
+                ck_assert_ptr_null(strstr(printed, "<stream>"));
+                ck_assert_ptr_null(strstr(printed, "<ingestion>"));
                 ck_assert_ptr_null(strchr(printed, '\n'));
             }
 }

@@ -78,14 +78,30 @@ START_TEST(rules_of_destinations)
     for (size_t i = 0; i < ELEMENTSOF(table); i++) {
         char printed[AZM_REMEDY_MAX];
 
-        azm_remedy_print_for("<principal> of <rule>", table[i].url, NULL, printed);
+        azm_remedy_print_for("<principal> of <rule>", AZM_LOGS, table[i].url, NULL, printed);
         ck_assert_str_eq(printed, table[i].printed);
     }
 }
 END_TEST
 
+/* Each signal has its section, its stream, and where an endpoint takes it. */
+START_TEST(words_of_signals)
+{
+    static const char remedy[] = "<section> endpoint= /streams/<stream> '[].<ingestion>.endpoint'";
+    char printed[AZM_REMEDY_MAX];
+
+    azm_remedy_print_for(remedy, AZM_LOGS, "", NULL, printed);
+    ck_assert_str_eq(printed, "[destination] endpoint= /streams/Microsoft-OTLP-Logs/otlp/v1/logs "
+                              "'[].logsIngestion.endpoint'");
+    azm_remedy_print_for(remedy, AZM_METRICS, "", NULL, printed);
+    ck_assert_str_eq(printed, "[metrics] endpoint= /streams/Custom-Metrics-Otel/otlp/v1/metrics "
+                              "'[].metricsIngestion.endpoint'");
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
+    add_test(s, "words_of_signals", words_of_signals);
     add_test(s, "facts_stand_in_their_places", facts_stand_in_their_places);
     add_test(s, "long_remedies_are_cut", long_remedies_are_cut);
     add_test(s, "rules_of_destinations", rules_of_destinations);
