@@ -419,7 +419,7 @@ static int loop(struct job *j, struct azm_error *err)
 static int run(struct job *j)
 {
     struct azm_error err = {0};
-    int r = azm_destination_init(&j->destination, j->b->config, &err);
+    int r = azm_destination_init(&j->destination, j->b->config, AZM_LOGS, &err);
 
     j->rehearsal.profile = j->destination.profile;
     if (r >= 0 && !j->b->dry_run)
