@@ -72,6 +72,8 @@ def gunicorn(out):
     if missing("gunicorn", "gunicorn"):
         return
 
+    answered = []
+
     def get(order):
         c = http.client.HTTPConnection("shop", timeout=PATIENCE)
         c.sock = socket.socket(socket.AF_UNIX)
@@ -79,11 +81,14 @@ def gunicorn(out):
         with contextlib.closing(c):
             c.request("GET", f"/{order}")
             c.getresponse().read()
+        answered.append(order)
 
     with recipe(out) as r:
         r.program = r.start("gunicorn", "--config", "gunicorn_web.py", "--bind", "unix:/run/shop-gunicorn.sock", "gunicorn_web:application",
                             at=PYTHON, env=TRACES)
         with Clients(get):
+            # A worker logs a request behind its answer: of four, one that has answered twice has logged the first.
+            wait_for(lambda: len(answered) > 4, "answers")
             r.kill_workers(r.program.pid)
             r.kill_program()
         r.judge("shop-gunicorn", traces="spans")
