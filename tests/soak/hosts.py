@@ -59,7 +59,7 @@ class Disk:
     def close(self):
         """What is on it stays to be looked at, in a folder beside it."""
         if self.own:
-            shutil.copytree(self.path, f"{self.path}.kept", ignore=shutil.ignore_patterns("hog"))
+            shutil.copytree(self.path, f"{self.path}.kept", ignore=shutil.ignore_patterns("hog", "control"))  # a file of nothing, a socket
             subprocess.run(["umount", "--lazy", self.path], check=False)
 
 
