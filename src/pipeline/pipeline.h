@@ -60,7 +60,7 @@ int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_opt
 
 /* Sends a record of azmonlog's own along with the others, or alone when there are none. It is none of the source's: it
  * is not counted as read, and it neither has a position nor moves one. It is given up when the pipeline ends before it
- * is acknowledged. Only while none waits; both are copied. */
+ * is acknowledged. One that is in no batch yet is replaced. Both are copied. */
 void azm_pipeline_give_notice(struct azm_pipeline *p, struct azm_text resource, const struct azm_record *rec);
 
 /* Was one given that is not acknowledged? */

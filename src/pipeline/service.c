@@ -33,14 +33,14 @@ static void set_heartbeat(struct azm_service *v, uint64_t interval_usec)
 }
 
 /* Sends one, or as soon as the one before is acknowledged: while nothing is, there never is more than one that waits.
- */
+ * The last one does not wait for another. */
 static void beat(struct azm_service *v)
 {
     struct azm_heartbeat heartbeat;
     struct azm_figures f;
     struct azm_record record;
 
-    v->heartbeat_due = azm_pipeline_notice_waits(v->pipeline);
+    v->heartbeat_due = !v->stopping && azm_pipeline_notice_waits(v->pipeline);
     if (v->heartbeat_due)
         return;
     azm_service_measure(v, &f);

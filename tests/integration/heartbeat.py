@@ -92,6 +92,22 @@ def what_it_says(out):
         s.close()
 
 
+def the_last_one(out):
+    """It does not wait for one that is still in a batch, or on its way."""
+    s = Beating(out, more="[batch]\nschedule_delay=1h\nmax_export_batch_size=1000\n")
+    try:
+        s.x.hold()
+        s.x.start()
+        wait_for(lambda: s.x.running() and (s.status() or {}).get("read", {}).get("records") == 20, "it has read")
+        time.sleep(2 * INTERVAL)  # a heartbeat is due
+        s.x.release()
+        equal("the end", s.x.end(), 0)
+        states = [without_uid(b)["azmonlog.heartbeat.state"] for b in s.beats()]
+        check("the one that waited, and the last one", len(states) == 2 and states[-1] == "stopping", states)
+    finally:
+        s.close()
+
+
 def none_by_itself(out):
     """Without heartbeat= there is none; nor with run --once."""
     s = Beating(out)
@@ -188,4 +204,4 @@ def reloaded(out):
         s.close()
 
 
-run(what_it_says, none_by_itself, one_waits, one_waits_in_the_spool, killed, reloaded)
+run(what_it_says, the_last_one, none_by_itself, one_waits, one_waits_in_the_spool, killed, reloaded)
