@@ -123,12 +123,13 @@ def read(path):
 
 
 def edit(path, changes):
-    """As a person does in an editor; returns how many lines were changed."""
+    """As a person does in an editor, each in the first line of its kind ([metrics] has a dce=, too); returns how many lines were
+    changed."""
     lines = read(path).split("\n")
-    for i, line in enumerate(lines):
-        for old, new in changes.items():
-            if re.match(old, line):
-                lines[i] = new
+    for old, new in changes.items():
+        at = next((i for i, line in enumerate(lines) if re.match(old, line)), None)
+        if at is not None:
+            lines[at] = new
     changed = sum(a != b for a, b in zip(lines, read(path).split("\n")))
     write(path, "\n".join(lines))
     return changed
