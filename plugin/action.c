@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
-#include "auth/credential.h"
 #include "core/log.h"
 #include "export/destination.h"
 #include "plugin/action.h"
@@ -56,20 +55,6 @@ static char *make_name(const char *name)
     return strspn(name, good) == strlen(name) && *name != '.' && strlen(name) < 128 ? strdup(name) : NULL;
 }
 
-static int check_destination(const struct azm_config *c, struct azm_error *err)
-{
-    _cleanup_(azm_destination_free) struct azm_destination d = {0};
-    struct azm_credential *credential;
-    int r = azm_destination_init(&d, c, AZM_LOGS, err);
-
-    if (r < 0 || !d.has_credential)
-        return r;
-    r = azm_credential_new(&d.credential, &credential, err);
-    if (r >= 0)
-        azm_credential_free(credential);
-    return r;
-}
-
 int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
 {
     struct action *a = calloc(1, sizeof *a);
@@ -88,7 +73,7 @@ int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
                                 "letters, digits, '.', '_' and '-', and not begin with a '.'",
                                 p->name);
     if (r >= 0) {
-        r = check_destination(&a->config, &why);
+        r = azm_destination_check(&a->config, AZM_LOGS, &why);
         if (r < 0)
             azm_error_set(err, r, "action \"%s\": %s", a->name, why.words);
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "encode/otlp.h"
+#include "core/thread.h"
 #include "export/quarantine.h"
 #include "pipeline/service.h"
 #include "plugin/pump.h"
@@ -196,20 +195,12 @@ static void on_change(void *userdata)
 
 static struct azm_pipeline_options pipeline_options(struct pump *p, const struct azm_config *c)
 {
-    return (struct azm_pipeline_options){
-        .event = p->event,
-        .source = p->service.source,
-        .outbox = p->service.outbox,
-        .exporter = p->service.exporter,
-        .clock = &azm_system_clock,
-        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
-        .record = azm_otlp_limits_of(c->max_body_bytes, c->max_request_bytes),
-        .concurrency = c->concurrency,
-        .schedule_delay_usec = c->schedule_delay_usec,
-        .shutdown_timeout_usec = SHUTDOWN_TIMEOUT_USEC,
-        .on_change = on_change,
-        .userdata = p,
-    };
+    struct azm_pipeline_options o = azm_service_pipeline_options(&p->service, c, p->event);
+
+    o.shutdown_timeout_usec = SHUTDOWN_TIMEOUT_USEC;
+    o.on_change = on_change;
+    o.userdata = p;
+    return o;
 }
 
 static int open_quarantines(struct pump *p, struct azm_error *err)
@@ -328,18 +319,6 @@ static void *pump_main(void *userdata)
     return NULL;
 }
 
-static int start_thread(struct pump *p)
-{
-    sigset_t every, before;
-    int r;
-
-    sigfillset(&every); /* they are rsyslogd's */
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    r = pthread_create(&p->thread, NULL, pump_main, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -r;
-}
-
 int pump_start(const struct pump_options *o, struct pump **ret, struct azm_error *err)
 {
     struct pump *p = calloc(1, sizeof *p);
@@ -354,7 +333,7 @@ int pump_start(const struct pump_options *o, struct pump **ret, struct azm_error
     p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = p->wake_fd < 0 ? azm_error_set(err, errno, "cannot create an eventfd: %m") : set_up(p, err);
     if (r >= 0) {
-        r = start_thread(p);
+        r = azm_thread_start(&p->thread, 0, pump_main, p);
         if (r < 0)
             azm_error_set(err, r, "cannot start a thread: %m");
     }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "auth/token_internal.h"
 #include "auth/token_schedule.h"
 #include "core/log.h"
+#include "core/thread.h"
 
 #define STACK_BYTES ((size_t)256 * 1024)
 
@@ -159,25 +159,6 @@ static void *tokens_main(void *userdata)
     return NULL;
 }
 
-/* 0 or -errno. */
-static int start_thread(struct azm_tokens *t)
-{
-    sigset_t all, before;
-    pthread_attr_t attr;
-    int r = pthread_attr_init(&attr);
-
-    if (r != 0)
-        return -r;
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    /* Signals are the owner's: a thread inherits the mask it is created under. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&t->thread, &attr, tokens_main, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return -r;
-}
-
 /* --- the owners --- */
 
 static void free_tokens(struct azm_tokens *t)
@@ -207,7 +188,7 @@ int azm_tokens_new(struct azm_credential *c, const struct azm_clock *clock, stru
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->changed, &attr);
     pthread_condattr_destroy(&attr);
-    r = start_thread(t);
+    r = azm_thread_start(&t->thread, STACK_BYTES, tokens_main, t);
     if (r < 0) {
         free_tokens(t);
         return azm_error_set(err, r, "cannot start the thread for tokens: %m");

@@ -309,7 +309,7 @@ static int open_pipeline(struct job *j, struct azm_error *err)
     r = azm_outbox_new(&outbox, &j->service.outbox, err);
     if (r < 0)
         return r;
-    o = cli_pipeline_options(j->b->config, j->event, &j->service);
+    o = azm_service_pipeline_options(&j->service, j->b->config, j->event);
     o.schedule_delay_usec = NO_DELAY_USEC;
     o.once = true;
     o.on_change = on_change;

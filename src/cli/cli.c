@@ -180,28 +180,14 @@ int cli_no_destination(const char *path, struct azm_error *err)
                          path ? path : AZM_DEFAULT_CONFIG);
 }
 
-static int check_signal(const struct azm_config *c, enum azm_signal signal, struct azm_error *err)
-{
-    _cleanup_(azm_destination_free) struct azm_destination d = {0};
-    struct azm_credential *credential;
-    int r = azm_destination_init(&d, c, signal, err);
-
-    if (r < 0 || !d.has_credential)
-        return r;
-    r = azm_credential_new(&d.credential, &credential, err);
-    if (r >= 0)
-        azm_credential_free(credential);
-    return r;
-}
-
 static int check_destination(const struct azm_config *c, const char *path, struct azm_error *err)
 {
     int r;
 
     if (!azm_config_has_destination(c))
         return cli_no_destination(path, err);
-    r = check_signal(c, AZM_LOGS, err);
-    return r >= 0 && azm_config_sends_metrics(c) ? check_signal(c, AZM_METRICS, err) : r;
+    r = azm_destination_check(c, AZM_LOGS, err);
+    return r >= 0 && azm_config_sends_metrics(c) ? azm_destination_check(c, AZM_METRICS, err) : r;
 }
 
 int cli_check_destination(const struct azm_config *c, const char *path)

@@ -160,7 +160,7 @@ static int open_outbox(struct daemon *d, struct azm_error *err)
 
 static struct azm_pipeline_options pipeline_options(struct daemon *d, const struct azm_config *c, bool once)
 {
-    struct azm_pipeline_options o = cli_pipeline_options(c, d->event, &d->service);
+    struct azm_pipeline_options o = azm_service_pipeline_options(&d->service, c, d->event);
 
     o.once = once;
     o.on_change = on_change;

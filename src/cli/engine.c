@@ -20,23 +20,6 @@ struct azm_outbox_options cli_outbox_options(const struct azm_config *c, struct 
     };
 }
 
-struct azm_pipeline_options cli_pipeline_options(const struct azm_config *c, sd_event *event,
-                                                 const struct azm_service *v)
-{
-    return (struct azm_pipeline_options){
-        .event = event,
-        .source = v->source,
-        .outbox = v->outbox,
-        .exporter = v->exporter,
-        .clock = &azm_system_clock,
-        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
-        .record = azm_otlp_limits_of(c->max_body_bytes, c->max_request_bytes),
-        .concurrency = c->concurrency,
-        .schedule_delay_usec = c->schedule_delay_usec,
-        .shutdown_timeout_usec = c->shutdown_timeout_usec,
-    };
-}
-
 void cli_renew_credentials(struct azm_service *v, struct azm_config *c, const char *config_path,
                            const struct cli_overrides *o, struct azm_quarantine *quarantine)
 {

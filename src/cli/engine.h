@@ -10,10 +10,6 @@
 struct azm_outbox_options cli_outbox_options(const struct azm_config *c, struct azm_exporter *exporter,
                                              const char *spool_path);
 
-/* Without on_change. */
-struct azm_pipeline_options cli_pipeline_options(const struct azm_config *c, sd_event *event,
-                                                 const struct azm_service *v);
-
 /* The server has refused the credentials: perhaps there are others in headers_file= by now. The configuration is read
  * anew, but only for its headers. */
 void cli_renew_credentials(struct azm_service *v, struct azm_config *c, const char *config_path,

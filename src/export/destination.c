@@ -209,6 +209,20 @@ void azm_destination_free(struct azm_destination *d)
     *d = (struct azm_destination){0};
 }
 
+int azm_destination_check(const struct azm_config *c, enum azm_signal signal, struct azm_error *err)
+{
+    _cleanup_(azm_destination_free) struct azm_destination d = {0};
+    struct azm_credential *credential;
+    int r = azm_destination_init(&d, c, signal, err);
+
+    if (r < 0 || !d.has_credential)
+        return r;
+    r = azm_credential_new(&d.credential, &credential, err);
+    if (r >= 0)
+        azm_credential_free(credential);
+    return r;
+}
+
 int azm_destination_tokens(const struct azm_destination *d, struct azm_tokens **ret, struct azm_error *err)
 {
     struct azm_credential *credential;

@@ -25,6 +25,9 @@ int azm_destination_init(struct azm_destination *d, const struct azm_config *c, 
                          struct azm_error *err);
 void azm_destination_free(struct azm_destination *d);
 
+/* Would both be right, the destination and its credential? Asks nobody. 0 or -errno. */
+int azm_destination_check(const struct azm_config *c, enum azm_signal signal, struct azm_error *err);
+
 /* A thread that keeps a token for it, or NULL if it needs none: 0 or -errno. */
 int azm_destination_tokens(const struct azm_destination *d, struct azm_tokens **ret, struct azm_error *err);
 

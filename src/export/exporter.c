@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/thread.h"
 #include "export/exporter_internal.h"
 
 #define WINDOW_MIN ((size_t)2) /* batches, so that one that fails has another one to be compared with */
@@ -98,19 +98,6 @@ static int route_new(const struct azm_exporter_options *o, struct azm_route **re
 
 /* --- the owner --- */
 
-static int start_thread(struct azm_exporter *x)
-{
-    sigset_t all, before;
-    int r;
-
-    /* Signals are the owner's: a thread inherits the mask it is created under. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&x->thread, NULL, azm_exporter_main, x);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -r;
-}
-
 int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter **ret, struct azm_error *err)
 {
     struct azm_exporter *x = calloc(1, sizeof *x);
@@ -140,7 +127,7 @@ int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter *
         if (x->route->tokens)
             azm_tokens_notify(x->route->tokens, x->wake_fd);
         azm_exporter_share(x);
-        r = start_thread(x);
+        r = azm_thread_start(&x->thread, 0, azm_exporter_main, x);
         if (r < 0)
             azm_error_set(err, r, "cannot start the exporter thread: %m");
         x->started = r == 0;

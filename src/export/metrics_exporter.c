@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -9,6 +8,7 @@
 
 #include "core/guid.h"
 #include "core/log.h"
+#include "core/thread.h"
 #include "encode/gzip.h"
 #include "export/answer_body.h"
 #include "export/exporter_internal.h"
@@ -326,19 +326,6 @@ static void *metrics_exporter_main(void *userdata)
 
 /* --- the owner --- */
 
-static int start_thread(struct azm_metrics_exporter *x)
-{
-    sigset_t all, before;
-    int r;
-
-    /* Signals are the owner's: a thread inherits the mask it is created under. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&x->thread, NULL, metrics_exporter_main, x);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -r;
-}
-
 static int set_up(struct azm_metrics_exporter *x, const struct azm_exporter_options *o, struct azm_error *err)
 {
     struct azm_http_options http = o->http;
@@ -366,7 +353,7 @@ static int set_up(struct azm_metrics_exporter *x, const struct azm_exporter_opti
     azm_pace_init(&x->pace, 1, o->retry_initial_delay_usec, o->retry_max_delay_usec, o->hold_max_delay_usec);
     if (x->tokens)
         azm_tokens_notify(x->tokens, x->wake_fd);
-    r = start_thread(x);
+    r = azm_thread_start(&x->thread, 0, metrics_exporter_main, x);
     x->started = r >= 0;
     return r < 0 ? azm_error_set(err, r, "cannot start the thread for metrics: %m") : 0;
 }

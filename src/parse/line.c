@@ -32,7 +32,7 @@ static const struct word {
     {"info", 6},   {"information", 6}, {"debug", 7}, {"trace", 7},  {"verbose", 7},
 };
 
-/* What a member means, and whether it says something that can be used. */
+/* Which member is used. */
 struct taken {
     const struct name *name; /* NULL: none of this role yet */
     json_t *value;
@@ -96,23 +96,24 @@ static bool read_time(const json_t *value, uint64_t *ret_nsec)
     return true;
 }
 
-static bool is_usable(enum role role, const json_t *value)
+/* False if it says nothing that can be used. */
+static bool take(enum role role, const json_t *value, struct azm_record *r)
 {
-    uint64_t nsec;
-    int severity;
-
     switch (role) {
     case MESSAGE:
-        return json_is_string(value);
+        if (!json_is_string(value))
+            return false;
+        r->body = (struct azm_text){json_string_value(value), json_string_length(value)};
+        return true;
     case SEVERITY:
-        return read_severity(value, &severity);
+        return read_severity(value, &r->severity);
     default:
-        return read_time(value, &nsec);
+        return read_time(value, &r->time_unix_nano);
     }
 }
 
-/* The member with the best name for each role. */
-static void find_roles(json_t *object, struct taken taken[static ROLES])
+/* The member with the best name for each role goes to the record. */
+static void take_roles(json_t *object, struct taken taken[static ROLES], struct azm_record *r)
 {
     const char *key;
     json_t *value;
@@ -121,7 +122,7 @@ static void find_roles(json_t *object, struct taken taken[static ROLES])
     {
         struct taken *t = &taken[n->role];
 
-        if (strcasecmp(key, n->name) == 0 && (!t->name || n < t->name) && is_usable(n->role, value))
+        if (strcasecmp(key, n->name) == 0 && (!t->name || n < t->name) && take(n->role, value, r))
             *t = (struct taken){n, value};
     }
 }
@@ -197,7 +198,6 @@ int azm_line_parse(struct azm_line_parser *p, enum azm_line_format format, struc
 {
     struct taken taken[ROLES] = {{0}};
     struct azm_record parsed = *r;
-    json_t *message;
     int k;
 
     if (format == AZM_LINE_PLAIN)
@@ -205,15 +205,9 @@ int azm_line_parse(struct azm_line_parser *p, enum azm_line_format format, struc
     k = read_line(p, format, r->body);
     if (k <= 0)
         return k;
-    find_roles(p->json.root, taken);
-    message = taken[MESSAGE].value;
-    if (!message)
+    take_roles(p->json.root, taken, &parsed);
+    if (!taken[MESSAGE].name)
         return 0;
-    parsed.body = (struct azm_text){json_string_value(message), json_string_length(message)};
-    if (taken[SEVERITY].value)
-        read_severity(taken[SEVERITY].value, &parsed.severity);
-    if (taken[TIME].value)
-        read_time(taken[TIME].value, &parsed.time_unix_nano);
     if (add_others(p, taken, &parsed) < 0 || join_attributes(p, &parsed) < 0)
         return -ENOMEM;
     *r = parsed;

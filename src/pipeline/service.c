@@ -124,6 +124,23 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
     return 0;
 }
 
+struct azm_pipeline_options azm_service_pipeline_options(const struct azm_service *v, const struct azm_config *c,
+                                                         sd_event *event)
+{
+    return (struct azm_pipeline_options){
+        .event = event,
+        .source = v->source,
+        .outbox = v->outbox,
+        .exporter = v->exporter,
+        .clock = &azm_system_clock,
+        .batch = {.records = c->max_export_batch_size, .bytes = c->max_request_bytes},
+        .record = azm_otlp_limits_of(c->max_body_bytes, c->max_request_bytes),
+        .concurrency = c->concurrency,
+        .schedule_delay_usec = c->schedule_delay_usec,
+        .shutdown_timeout_usec = c->shutdown_timeout_usec,
+    };
+}
+
 void azm_service_clear(struct azm_service *v)
 {
     sd_event_source_disable_unref(v->sample_timer);

@@ -48,6 +48,10 @@ struct azm_service {
 int azm_service_connect(struct azm_service *v, const struct azm_config *c, struct azm_quarantine *quarantine,
                         struct azm_error *err);
 
+/* What a pipeline of these parts has to know: by the configuration, and without on_change. */
+struct azm_pipeline_options azm_service_pipeline_options(const struct azm_service *v, const struct azm_config *c,
+                                                         sd_event *event);
+
 /* Frees what it owns; the exporter must be gone. */
 void azm_service_clear(struct azm_service *v);
 
