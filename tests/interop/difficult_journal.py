@@ -7,6 +7,8 @@ import re
 import struct
 import subprocess
 
+from otlp_json import any_value, key_values
+
 REMOTE = "/lib/systemd/systemd-journal-remote"
 NOON = 1_790_000_000_000_000
 HOST, MACHINE, BOOT = "difficult-host", "c" * 32, "b" * 32
@@ -289,19 +291,6 @@ def differences(e, got, profile):
 
 # --- a receiver's JSON ---
 
-def any_value(v):
-    if not v:
-        return None
-    (kind, value), = v.items()
-    if kind == "intValue":
-        return int(value)
-    if kind == "arrayValue":
-        return [any_value(x) for x in value.get("values", [])]
-    if kind == "kvlistValue":
-        return {x["key"]: any_value(x.get("value")) for x in value["values"]}
-    return value
-
-
 NUMBERS = {f"SEVERITY_NUMBER_{name}{i or ''}": 1 + 4 * k + (i or 1) - 1
            for k, name in enumerate(("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")) for i in (None, 2, 3, 4)}
 
@@ -312,7 +301,7 @@ def records(requests, identifier):
         if "error" in request:
             raise ValueError(f"the receiver could not decode a request: {request['error']}")
         for of_resource in request.get("resourceLogs", []):
-            resource = {a["key"]: any_value(a.get("value")) for a in of_resource["resource"]["attributes"]}
+            resource = key_values(of_resource["resource"]["attributes"])
             for of_scope in of_resource["scopeLogs"]:
                 scope = of_scope.get("scope", {})
                 for r in of_scope["logRecords"]:
@@ -326,4 +315,4 @@ def records(requests, identifier):
                            "span": identifier(r["spanId"]).hex() or None if r.get("spanId") else None,
                            "flags": r.get("flags", 0), "dropped": r.get("droppedAttributesCount", 0), "resource": resource,
                            "scope": (scope.get("name"), scope.get("version")),
-                           "attributes": {a["key"]: any_value(a.get("value")) for a in r.get("attributes", [])}}
+                           "attributes": key_values(r.get("attributes", []))}

@@ -10,6 +10,7 @@ import threading
 from exporter import clusters, covers, gap_of
 from ledger import DAMAGED, RATE_LIMIT, TOLD
 from load import LIMITED, POISON
+from otlp_json import any_value, key_values
 
 # A line of the emulator's store with a numbered message. Anything else is looked at more closely.
 LINE = re.compile(rb'\{"request":\d+,"uid":"([^"]+)",.*?"body":"s(\d+) (\d+) ')
@@ -175,18 +176,13 @@ def quarantine_of(path):
 
 
 def stored_form(line):
-    """A line of the quarantine, which is OTLP/JSON, as a line of the emulator's store; of its attributes those that are plain."""
+    """A line of the quarantine, which is OTLP/JSON, as a line of the emulator's store."""
     (of_resource,) = line["resourceLogs"]
     (record,) = of_resource["scopeLogs"][0]["logRecords"]
-    resource, attributes = plain(of_resource["resource"]["attributes"]), plain(record["attributes"])
-    return {"uid": attributes["log.record.uid"], "service": resource.get("service.name"), "severity_text": record.get("severityText"),
-            "observed_time_unix_nano": record.get("observedTimeUnixNano", 0), "body": record.get("body", {}).get("stringValue"),
-            "attributes": attributes}
-
-
-def plain(attributes):
-    values = {a["key"]: a["value"] for a in attributes}
-    return {key: int(v["intValue"]) if "intValue" in v else v["stringValue"] for key, v in values.items() if {"intValue", "stringValue"} & set(v)}
+    resource, own = key_values(of_resource["resource"]["attributes"]), key_values(record["attributes"])
+    return {"uid": own["log.record.uid"], "service": resource.get("service.name"), "severity_text": record.get("severityText"),
+            "observed_time_unix_nano": record.get("observedTimeUnixNano", 0), "body": any_value(record.get("body")),
+            "attributes": own}
 
 
 class Verdict:
