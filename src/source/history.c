@@ -95,6 +95,24 @@ int azm_history_note_last(struct azm_history *h, const struct azm_place *p)
     return 0;
 }
 
+const struct azm_place *azm_history_last(const struct azm_history *h, sd_id128_t seqnum_id)
+{
+    for (size_t i = h->n_lasts; i-- > 0;)
+        if (sd_id128_equal(h->lasts[i].seqnum_id, seqnum_id))
+            return &h->lasts[i];
+    return NULL;
+}
+
+void azm_history_forget_last(struct azm_history *h, sd_id128_t seqnum_id)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->n_lasts; i++)
+        if (!sd_id128_equal(h->lasts[i].seqnum_id, seqnum_id))
+            h->lasts[n++] = h->lasts[i];
+    h->n_lasts = n;
+}
+
 void azm_history_forget_lasts(struct azm_history *h)
 {
     h->n_lasts = 0;
@@ -102,15 +120,17 @@ void azm_history_forget_lasts(struct azm_history *h)
 
 void azm_history_prune(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata)
 {
-    size_t n = 0;
+    size_t n = 0, absent = 0;
 
     for (size_t i = 0; i < h->n_seen; i++)
         if (keep(h->seen[i], userdata))
             h->seen[n++] = h->seen[i];
     h->n_seen = n;
+    for (size_t i = 0; i < h->n_lasts; i++)
+        absent += !keep(h->lasts[i].seqnum_id, userdata);
     n = 0;
     for (size_t i = 0; i < h->n_lasts; i++)
-        if (keep(h->lasts[i].seqnum_id, userdata))
+        if (keep(h->lasts[i].seqnum_id, userdata) || absent-- <= AZM_HISTORY_PAIRS)
             h->lasts[n++] = h->lasts[i];
     h->n_lasts = n;
 }

@@ -42,8 +42,13 @@ int azm_history_add_seen(struct azm_history *h, sd_id128_t id);
 /* An entry was read, and is the last of its seqnum id: 0 or -ENOMEM. */
 int azm_history_note_last(struct azm_history *h, const struct azm_place *p);
 void azm_history_forget_lasts(struct azm_history *h);
+void azm_history_forget_last(struct azm_history *h, sd_id128_t seqnum_id);
 
-/* Forgets every seen id, and the last entry of every one, for which `keep` says false. */
+/* The last entry of this seqnum id; NULL: none is known. Valid until the next change. */
+const struct azm_place *azm_history_last(const struct azm_history *h, sd_id128_t seqnum_id);
+
+/* Forgets every seen id for which `keep` says false, and their last entries but for some: a file that comes later may
+ * go on with their numbers. */
 void azm_history_prune(struct azm_history *h, bool (*keep)(sd_id128_t id, void *userdata), void *userdata);
 
 /* Appends the history as checkpoint lines (history=, seen=, last=): 0 or -ENOMEM. */

@@ -137,6 +137,13 @@ static void give_memory_back(struct azm_journal *s)
         (void)reopen(s, &err); /* if it fails, the old one goes on */
 }
 
+/* Is there something to give beside the merged files? */
+static bool has_more(const struct azm_journal *s)
+{
+    return s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->behind.n > 0 || !azm_journal_is_behind_told(s) ||
+           s->read_again;
+}
+
 static int journal_next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
 {
     struct azm_journal *s = azm_journal_of(source);
@@ -152,6 +159,10 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         if (r == 0)
             r = azm_journal_next_late(s, rec, err);
         if (r == 0)
+            r = azm_journal_next_behind(s, rec, err);
+        if (r == 0 && s->gaps.n > s->gaps.next)
+            continue;
+        if (r == 0)
             r = azm_journal_next_merged(s, rec, err);
         if (r == -EBADMSG && s->cursor && !reopened) {
             reopened = true;
@@ -165,7 +176,12 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
         r = azm_journal_account(s, err);
         if (r < 0)
             return r;
-        if (s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again)
+        if (has_more(s))
+            continue;
+        r = azm_journal_look_behind(s, err);
+        if (r < 0)
+            return r;
+        if (r > 0 || has_more(s))
             continue;
         s->marked = false;
         if (azm_journal_reads_past(s)) {
@@ -209,7 +225,7 @@ static int journal_position(struct azm_source *source, struct azm_buf *out, stru
     r = azm_journal_account(s, err);
     if (r < 0)
         return r;
-    if (!s->cursor || s->gaps.n > s->gaps.next)
+    if (!s->cursor || s->gaps.n > s->gaps.next || !azm_journal_is_behind_told(s))
         return 0;                         /* a position after a gap that has not been told would hide it */
     if (azm_place_parse(s->cursor, &p)) { /* for people */
         azm_time_print(p.realtime_usec, when);
@@ -288,6 +304,7 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
         return azm_journal_error(err, r, "cannot watch it");
     if (s->files.young || lacks_root(s)) /* no event tells about these */
         *ret_timeout_usec = MIN(*ret_timeout_usec, azm_monotonic_usec(&azm_system_clock) + LOOK_INTERVAL_USEC);
+    *ret_timeout_usec = MIN(*ret_timeout_usec, azm_journal_behind_due_usec(s));
     if (takes_tail(s) && s->tail_wanted) /* nor is there one when a flood that nobody wants has ended */
         *ret_timeout_usec = MIN(*ret_timeout_usec, s->tail_usec + AZM_JOURNAL_TAIL_USEC);
     if (s->polled_fd == fd) {
@@ -367,7 +384,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    more |= s->paused || s->gaps.n > s->gaps.next || s->late.n_ids > 0 || s->read_again || s->limit_to_boot;
+    more |= s->paused || has_more(s) || s->limit_to_boot || azm_journal_behind_wake(s, now);
     return r < 0 ? r : more;
 }
 
@@ -383,6 +400,7 @@ static struct azm_source *journal_free(struct azm_source *source)
     sd_journal_close(s->j);
     sd_journal_close(s->retired);
     azm_journal_late_free(&s->late);
+    azm_journal_behind_free(s);
     azm_entry_reader_free(s->reader);
     azm_history_free(&s->history);
     azm_journal_account_from(s, NULL, 0, NULL);
@@ -496,6 +514,7 @@ static int journal_configure(struct azm_source *source, const struct azm_config 
     azm_entry_reader_free(s->reader);
     s->reader = reader;
     azm_journal_late_free(&s->late); /* found again */
+    azm_journal_behind_pause(s);
     azm_journal_files_free(&s->files);
     return 0;
 }

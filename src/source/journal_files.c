@@ -41,19 +41,35 @@ static bool is_wanted(const struct azm_config *c, const char *name)
     return c->scope == AZM_SCOPE_ALL || (strncmp(name, owner, len) == 0 && (name[len] == '.' || name[len] == '@'));
 }
 
-/* Does the header say that there are entries, and of which machine? (systemd's documentation "Journal File Format":
- * signature at 0, machine_id at 40, n_entries, little-endian, at 152.) */
-static bool claims_entries(const char *path, sd_id128_t *ret_machine)
+static uint64_t number_at(const uint8_t *p)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t header[160];
     uint64_t n;
 
-    if (fd < 0 || pread(fd, header, sizeof header, 0) != sizeof header || memcmp(header, "LPKSHHRH", 8) != 0)
+    memcpy(&n, p, sizeof n);
+    return le64toh(n);
+}
+
+/* See systemd's documentation "Journal File Format": signature at 0, state 16, machine_id 40, seqnum_id 72, n_entries
+ * 152, tail_entry_seqnum 160, head_entry_seqnum 168, head_entry_realtime 184, tail_entry_realtime 192; little-endian.
+ */
+static bool read_header(const char *path, struct azm_journal_header *ret)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t h[200];
+
+    *ret = (struct azm_journal_header){0};
+    if (fd < 0 || pread(fd, h, sizeof h, 0) != sizeof h || memcmp(h, "LPKSHHRH", 8) != 0)
         return false;
-    memcpy(ret_machine, header + 40, sizeof *ret_machine);
-    memcpy(&n, header + 152, sizeof n);
-    return le64toh(n) > 0;
+    ret->online = h[16] == 1;
+    ret->archived = h[16] == 2;
+    memcpy(&ret->machine, h + 40, sizeof ret->machine);
+    memcpy(&ret->seqnum_id, h + 72, sizeof ret->seqnum_id);
+    ret->n_entries = number_at(h + 152);
+    ret->last = number_at(h + 160);
+    ret->first = number_at(h + 168);
+    ret->first_usec = number_at(h + 184);
+    ret->last_usec = number_at(h + 192);
+    return true;
 }
 
 /* Is it a name that journald gives: system or user-UID, then .journal or @ and more? */
@@ -125,27 +141,45 @@ static struct azm_journal_file *find(struct azm_journal_files *files, const stru
     return NULL;
 }
 
+/* A known file is there, perhaps under another name and with more in it. */
+static int note_present(struct azm_journal_file *f, const char *path)
+{
+    struct azm_journal_header now;
+
+    f->present = true;
+    if (!f->path || strcmp(f->path, path) != 0) {
+        free(f->path);
+        f->path = strdup(path);
+    }
+    f->header_is_new =
+        f->good && !f->header.archived && read_header(path, &now) && sd_id128_equal(now.seqnum_id, f->id);
+    if (f->header_is_new)
+        f->header = now;
+    return f->path ? 0 : -ENOMEM;
+}
+
 static int look_at_file(struct scan *s, const char *path)
 {
     struct azm_file_news news = {.path = path};
     struct azm_journal_file *f;
-    sd_id128_t machine = SD_ID128_NULL, id;
-    bool claims;
+    struct azm_journal_header header;
+    bool has_header, claims;
+    sd_id128_t id;
     struct stat st;
     int r;
 
     if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
     f = find(s->files, &st);
-    if (f) {
-        f->present = true;
-        return 0;
-    }
+    if (f)
+        return note_present(f, path);
     news.modified_usec =
         (uint64_t)st.st_mtim.tv_sec * AZM_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / AZM_NSEC_PER_USEC;
     memcpy(news.identity.bytes, &st.st_dev, 8);
     memcpy(news.identity.bytes + 8, &st.st_ino, 8);
-    claims = claims_entries(path, &machine);
+    has_header = read_header(path, &header);
+    claims = header.n_entries > 0;
+    news.header = has_header ? &header : NULL;
     news.state = probe(path, claims, &news.head);
     if (news.state == AZM_FILE_EMPTY || news.state == AZM_FILE_DAMAGED) {
         bool young = !claims && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
@@ -161,15 +195,17 @@ static int look_at_file(struct scan *s, const char *path)
     if (!f)
         return -ENOMEM;
     s->files->items = f;
+    f += s->files->n++;
     id = news.state == AZM_FILE_GOOD ? news.head.seqnum_id : news.identity;
-    f[s->files->n++] = (struct azm_journal_file){
+    *f = (struct azm_journal_file){
         .dev = st.st_dev,
         .ino = st.st_ino,
-        .present = true,
         .id = id,
-        .counter = news.state == AZM_FILE_GOOD ? counter_of(path, machine, id) : id,
+        .counter = news.state == AZM_FILE_GOOD ? counter_of(path, header.machine, id) : id,
+        .good = news.state == AZM_FILE_GOOD,
+        .header = header,
     };
-    return 0;
+    return note_present(f, path);
 }
 
 static int look_into(struct scan *s, const char *path, int depth)
@@ -230,6 +266,8 @@ int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_con
     for (size_t i = 0; i < files->n; i++)
         if (files->items[i].present || r < 0)
             files->items[n++] = files->items[i];
+        else
+            free(files->items[i].path);
     files->n = n;
     return MIN(r, 0);
 }
@@ -244,6 +282,14 @@ bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t
     return false;
 }
 
+bool azm_journal_files_have_ids(const struct azm_journal_files *files)
+{
+    for (size_t i = 1; i < files->n; i++)
+        if (!sd_id128_equal(files->items[i].id, files->items[0].id))
+            return true;
+    return false;
+}
+
 bool azm_journal_files_have_counters(const struct azm_journal_files *files)
 {
     for (size_t i = 1; i < files->n; i++)
@@ -254,6 +300,8 @@ bool azm_journal_files_have_counters(const struct azm_journal_files *files)
 
 void azm_journal_files_free(struct azm_journal_files *files)
 {
+    for (size_t i = 0; i < files->n; i++)
+        free(files->items[i].path);
     free(files->items);
     *files = (struct azm_journal_files){0};
 }

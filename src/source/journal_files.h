@@ -10,14 +10,29 @@
 /* The files of the journal, one by one. libsystemd merges them and passes silently over those that it cannot read; this
  * tells them apart. */
 
+/* What a file says of itself, at its beginning. */
+struct azm_journal_header {
+    bool online;   /* somebody writes into it, or was killed then */
+    bool archived; /* nobody writes into it any more */
+    sd_id128_t machine, seqnum_id;
+    uint64_t n_entries;
+    uint64_t first, last;           /* the numbers of its first entry and its last one */
+    uint64_t first_usec, last_usec; /* realtime */
+};
+
 struct azm_journal_files {
     struct azm_journal_file {
         dev_t dev;
         ino_t ino;
         bool present;
+        char *path;         /* as it was last seen */
         sd_id128_t id;      /* seqnum id of a good one, else its identity as in struct azm_file_news */
         sd_id128_t counter; /* of the numbers in it: its id, or what stands for a journald (see below) */
-    } * items;              /* those that have been looked at, by identity: a rotated file only changes its name */
+        bool good;
+        struct azm_journal_header header; /* as it was at the last scan, or before the file was damaged */
+        bool header_is_new;               /* it was read at the last scan */
+        uint64_t looked_for, read_for;    /* its last numbers, when they were missed: journal_behind.c */
+    } * items; /* those that have been looked at, by identity: a rotated file only changes its name */
     size_t n;
     bool young; /* there is one that could not be judged yet */
 };
@@ -32,9 +47,10 @@ enum azm_file_state {
 struct azm_file_news {
     const char *path;
     enum azm_file_state state;
-    struct azm_place head;  /* of a good one: its first entry */
-    uint64_t modified_usec; /* realtime */
-    sd_id128_t identity;    /* of this very file, made from device and inode */
+    struct azm_place head;                   /* of a good one: its first entry */
+    const struct azm_journal_header *header; /* NULL: it has none */
+    uint64_t modified_usec;                  /* realtime */
+    sd_id128_t identity;                     /* of this very file, made from device and inode */
 };
 
 /* Calls `on_news` for each file that has not been looked at before, until that returns < 0: 0 or -errno. */
@@ -47,7 +63,8 @@ int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_con
  * good file has this id. */
 bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t seqnum_id, sd_id128_t *ret);
 
-/* Is there more than one counter? */
+/* Is there more than one seqnum id, and more than one counter? */
+bool azm_journal_files_have_ids(const struct azm_journal_files *files);
 bool azm_journal_files_have_counters(const struct azm_journal_files *files);
 
 void azm_journal_files_free(struct azm_journal_files *files);

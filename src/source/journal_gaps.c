@@ -111,7 +111,7 @@ static int report_gone(struct azm_journal *s, struct stretch *w, sd_journal *j, 
                                                             : report_uncounted(s, from, first, err);
 }
 
-static int report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
+int azm_journal_report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err)
 {
     struct hole all;
     int r = 0;
@@ -206,12 +206,11 @@ static int report_passed_over(struct azm_journal *s, const struct stretch *w, st
 /* Notes how far each counter came. One that is alone is where the account is. */
 static int note_lasts(struct azm_journal *s, const struct azm_place *places, size_t n, struct azm_error *err)
 {
-    if (azm_journal_is_machines(s->config))
-        return 0;
-    for (size_t i = 0; i < n; i++)
-        if (azm_history_note_last(&s->history, &places[i]) < 0)
-            return azm_error_set(err, ENOMEM, "out of memory");
-    return 0;
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = azm_journal_note_last(s, &places[i], err);
+    return r;
 }
 
 /* Goes back for entries that were passed over, if that has not been tried from here: 1 if so, 0, -errno. */
@@ -269,7 +268,9 @@ static int survey_read(struct azm_journal *s, sd_journal *j, const struct stretc
     if (w.n_holes == 0 && again && !again->gone && has_passed_over(s, again))
         r = report_passed_over(s, again, err);
     if (r >= 0)
-        r = report_holes(s, &w, err);
+        r = azm_journal_read_holes(s, &w, err);
+    if (r >= 0)
+        r = azm_journal_report_holes(s, &w, err);
     return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
 }
 
@@ -294,8 +295,8 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     if (s->account.noting)
         return survey_read(s, j, r > 0 ? &w : NULL, err);
     if (r <= 0) {
-        azm_history_forget_lasts(&s->history);
-        return report_from_numbers(s, now, err);
+        r = report_from_numbers(s, now, err);
+        return r < 0 ? r : note_lasts(s, now, 1, err);
     }
     if (azm_stretch_find_holes(s, j, &w) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
@@ -304,7 +305,9 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     else if (has_passed_over(s, &w))
         r = report_passed_over(s, &w, err);
     if (r >= 0)
-        r = report_holes(s, &w, err);
+        r = azm_journal_read_holes(s, &w, err);
+    if (r >= 0)
+        r = azm_journal_report_holes(s, &w, err);
     return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
 }
 
@@ -335,8 +338,7 @@ int azm_journal_note_read(struct azm_journal *s, struct azm_error *err)
 void azm_journal_account_look(struct azm_journal *s)
 {
     if (s->account.read <= 0)
-        s->account.noting =
-            !azm_journal_is_machines(s->config) && !s->selects && azm_journal_files_have_counters(&s->files);
+        s->account.noting = !azm_journal_is_machines(s->config) && !s->selects && azm_journal_files_have_ids(&s->files);
 }
 
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err)
@@ -372,8 +374,19 @@ static int report_unreadable(struct azm_journal *s, struct azm_error *err)
  * missing of one may be as many as were read of another. */
 static bool fits(const struct azm_journal *s, const struct azm_place *now)
 {
+    const struct azm_place *last = azm_history_last(&s->history, s->account.place.seqnum_id);
+
     return now->seqnum == s->account.place.seqnum + (uint64_t)s->account.read &&
+           (!last || last->seqnum + 1 >= s->account.place.seqnum) &&
            (azm_journal_is_machines(s->config) || !(s->invalidated || azm_journal_files_have_counters(&s->files)));
+}
+
+/* Nothing is missing. */
+static int note_all(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
+{
+    int r = note_lasts(s, s->account.places, s->account.n_places, err);
+
+    return r < 0 ? r : note_lasts(s, now, 1, err);
 }
 
 int azm_journal_account(struct azm_journal *s, struct azm_error *err)
@@ -386,7 +399,7 @@ int azm_journal_account(struct azm_journal *s, struct azm_error *err)
     known = s->cursor && azm_place_parse(s->cursor, &now);
     due = known && s->account.read != 0 && !s->on_unread; /* the latter: the account begins with the next entry */
     if (due && s->account.cursor && azm_journal_is_complete(s))
-        r = fits(s, &now) ? note_lasts(s, &now, 1, err) : survey(s, &now, err);
+        r = fits(s, &now) ? note_all(s, &now, err) : survey(s, &now, err);
     else if (due)
         azm_history_forget_lasts(&s->history);
     if (r == 0 && s->unreadable > 0)

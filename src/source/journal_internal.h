@@ -57,6 +57,39 @@ struct azm_past {
     bool done;                       /* all of them are read */
 };
 
+/* Numbers that are missing between two entries. */
+struct hole {
+    struct azm_place from, to;
+    uint64_t entries;
+    bool about, up_to;
+};
+
+/* Entries that the merged files do not give, of one seqnum id: those numbered from after the one to before the other.
+ */
+struct azm_behind_range {
+    struct azm_place after, before;
+    char *file; /* the file that goes so far, and there is nothing behind; owned. NULL: it is where holes are */
+    struct azm_place *places; /* those in the range that were given: */
+    size_t n, cap, n_known;   /* so many, sorted, before it is read; then in the order in which they are */
+    bool from_head;           /* it is read a second time, without going to a place */
+};
+
+struct azm_behind {
+    struct azm_behind_range *ranges; /* the first one is being read */
+    size_t n;
+    struct hole *holes; /* reported when the ranges were read, but for what was found there */
+    size_t n_holes;
+    /* Of ranges at the ends of files: the last entry of each counter before them, then those that were given. */
+    struct azm_place *places;
+    size_t n_places, cap_places, n_known;
+    bool jumped;   /* ... with numbers missing */
+    sd_journal *j; /* NULL with a reader: nothing can be opened */
+    struct azm_entry_reader *reader;
+    uint64_t looked_usec; /* monotonic: when the ends of the files were last looked at */
+    bool due;             /* ... which is to be done again */
+    bool again;           /* ... and at once */
+};
+
 struct azm_journal {
     struct azm_source source;
     const struct azm_config *config;
@@ -96,6 +129,7 @@ struct azm_journal {
     bool closed; /* there is a file that must not be read by this user */
     struct azm_late late;
     struct azm_past past;
+    struct azm_behind behind;
 
     /* The running boot's clock is behind that of an earlier one, so its entries would come before the position for
      * ever. Once the others are read, only this boot is looked at. */
@@ -149,6 +183,11 @@ int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, const
 /* Goes to where reading begins: after the checkpoint, or as configured (or, with `last`, before the last so many
  * entries), and checkpoints that place: 0 or -errno. */
 int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err);
+
+/* Feeds the uid state with the entries that come before the next one and have the same times, so that the next one gets
+ * the uid that it has whoever reads it from wherever. The journal stands on the last of them, before and afterwards. 0
+ * or -errno. */
+int azm_journal_rebuild_uid_state(sd_journal *j, struct azm_entry_reader *reader);
 
 /* libsystemd orders entries of two boots by the clock, where their seqnum ids differ. If the clock of the running boot
  * is behind the position, which is in another one, its entries would be passed over: sets s->limit_to_boot. 0 or
@@ -212,6 +251,43 @@ int azm_journal_add_gap(struct azm_journal *s, struct azm_gap *g, struct azm_err
 
 /* The same for what azm_journal_resume gives, if anything was lost. */
 int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct azm_error *err);
+
+/* Reports what was found to be missing: 0 or -errno. */
+struct stretch;
+int azm_journal_report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err);
+
+/* --- journal_behind.c --- */
+
+/* Is it known of each seqnum id how far it was read (lasts, in history.h)? */
+bool azm_journal_keeps_lasts(const struct azm_journal *s);
+
+/* If so: this entry was read, and all before it of its seqnum id was read or reported. note_unread: the file that
+ * begins with it was found, and nothing of it was read. 0 or -errno. */
+int azm_journal_note_last(struct azm_journal *s, const struct azm_place *p, struct azm_error *err);
+int azm_journal_note_unread(struct azm_journal *s, const struct azm_place *head, struct azm_error *err);
+
+/* All that the merged files give was read. Is there more in them? 1: reading is to go on; 0; -errno. Does nothing if
+ * that was done just now; due_usec (monotonic) says when to come again, and wake whether it is time to. */
+int azm_journal_look_behind(struct azm_journal *s, struct azm_error *err);
+uint64_t azm_journal_behind_due_usec(const struct azm_journal *s);
+bool azm_journal_behind_wake(struct azm_journal *s, uint64_t now);
+
+/* Takes over the holes: what is in them is read from the files of each seqnum id alone, and what is not there either
+ * will be reported; until then there is no position. 0 or -errno. */
+int azm_journal_read_holes(struct azm_journal *s, struct stretch *w, struct azm_error *err);
+
+/* The next entry of what the merged files do not give: 1 and the record, 0 if there is none, -errno. */
+int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struct azm_error *err);
+
+/* Is nothing missing in what was given of it, or was that reported? */
+bool azm_journal_is_behind_told(const struct azm_journal *s);
+
+/* Has the journal that this entry was read from lost its end since, or is nothing left of it? */
+bool azm_journal_fell_back(struct azm_journal *s, const struct azm_place *p);
+
+/* The configuration or the files are others: what is being read is opened anew. */
+void azm_journal_behind_pause(struct azm_journal *s);
+void azm_journal_behind_free(struct azm_journal *s);
 
 /* --- journal_survey.c --- */
 

@@ -10,8 +10,9 @@
 /* libsystemd gives entries in one order, that of time where it has nothing better, and never goes back. So a file with
  * entries from before the position, which comes up when reading is past them, would stay unread: one of another boot
  * whose clock was behind, or one that was brought here from elsewhere. Such a file is known by a seqnum id that has not
- * been seen and by its first entry. (A user's file made in the running boot is the business of journal_read.c: see
- * advance. The copies that a flush of the volatile journal makes are of the boot that is being read, too.) */
+ * been seen and by its first entry. (In a folder of several machines' files it is journal_behind.c that finds these,
+ * but with a selection. A user's file made in the running boot is the business of journal_read.c: see advance. The
+ * copies that a flush of the volatile journal makes are of the boot that is being read, too.) */
 
 #define LOOK_MAX 100000 /* entries */
 
@@ -28,6 +29,51 @@ static int add_seen(struct azm_journal *s, sd_id128_t id, struct azm_error *err)
     return azm_history_add_seen(&s->history, id) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
+/* Of a seqnum id that was not there before nothing was read. Its files may be found in any order. The first entry of a
+ * damaged one may be another than its header says. */
+static int note_unread(struct look_over *l, const struct azm_file_news *news)
+{
+    struct azm_journal *s = l->s;
+    const struct azm_journal_header *header = news->header;
+    struct azm_place first = news->head;
+    const struct azm_place *last;
+    bool unread;
+
+    if (!header || header->n_entries == 0)
+        return 0;
+    if (news->state == AZM_FILE_DAMAGED)
+        first = (struct azm_place){
+            .seqnum_id = header->seqnum_id, .seqnum = header->first, .realtime_usec = header->first_usec};
+    if (header->first < first.seqnum) {
+        first.seqnum = header->first;
+        first.realtime_usec = header->first_usec;
+    }
+    last = azm_history_last(&s->history, first.seqnum_id);
+    unread = last ? azm_place_is_unread(last) && first.seqnum <= last->seqnum
+                  : !azm_history_has_seen(&s->history, first.seqnum_id) && !(l->first && l->positioned);
+    if (!unread)
+        return 0;
+    azm_history_forget_last(&s->history, first.seqnum_id);
+    return azm_journal_note_unread(s, &first, l->err);
+}
+
+/* Was all that was in the damaged file read, or is not wanted? If its header is left, the numbers tell. If not, it was
+ * written before all that was read: of several machines one may not have come as far as the position. */
+static bool was_read(const struct look_over *l, const struct azm_file_news *news)
+{
+    const struct azm_history *h = &l->s->history;
+    const struct azm_place *last = news->header ? azm_history_last(h, news->header->seqnum_id) : NULL;
+    uint64_t position = l->position.realtime_usec;
+
+    if (last && !azm_place_is_unread(last))
+        return news->header->last <= last->seqnum;
+    if (last)
+        return false;
+    for (size_t i = 0; i < h->n_lasts; i++)
+        position = MIN(position, h->lasts[i].realtime_usec);
+    return l->positioned && news->modified_usec < position;
+}
+
 static int report_damaged(struct look_over *l, const struct azm_file_news *news)
 {
     struct azm_gap g = {.reason = AZM_GAP_FILE};
@@ -36,9 +82,11 @@ static int report_damaged(struct look_over *l, const struct azm_file_news *news)
 
     if (azm_history_has_seen(&s->history, news->identity))
         return 0;
-    r = add_seen(s, news->identity, l->err);
-    if (r < 0 || (l->positioned && news->modified_usec < l->position.realtime_usec))
-        return r; /* all that was in it had been read, or was not wanted */
+    r = note_unread(l, news);
+    if (r == 0)
+        r = add_seen(s, news->identity, l->err);
+    if (r < 0 || was_read(l, news))
+        return r;
     s->losses.damaged_files++;
     g.file = strdup(news->path);
     return g.file ? azm_journal_add_gap(s, &g, l->err) : azm_error_set(l->err, ENOMEM, "out of memory");
@@ -76,14 +124,19 @@ static bool is_passed(const struct look_over *l, const struct azm_place *head)
 static int on_news(void *userdata, const struct azm_file_news *news)
 {
     struct look_over *l = userdata;
+    int r;
 
     switch (news->state) {
     case AZM_FILE_DAMAGED:
         return report_damaged(l, news);
     case AZM_FILE_GOOD:
+        r = note_unread(l, news);
+        if (r < 0)
+            return r;
         if (azm_history_has_seen(&l->s->history, news->head.seqnum_id))
             return 0;
-        if (!l->first && !l->s->only_boot && l->positioned && is_passed(l, &news->head))
+        if (!l->first && !l->s->only_boot && l->positioned && is_passed(l, &news->head) &&
+            !azm_journal_keeps_lasts(l->s))
             return queue_late(l, news);
         return add_seen(l->s, news->head.seqnum_id, l->err);
     case AZM_FILE_CLOSED:
@@ -219,6 +272,9 @@ int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct 
             return end_late(s, err);
         if (!is_late(late, p.seqnum_id))
             continue;
+        r = azm_journal_note_last(s, &p, err);
+        if (r < 0)
+            return r;
         r = azm_journal_read_times(late->j, &t);
         if (r >= 0)
             r = azm_journal_read_entry(late->j, late->reader, &t, rec);

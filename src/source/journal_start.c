@@ -66,34 +66,32 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
     return 1;
 }
 
-/* Feeds the uid state with the entries that come before the next one and have the same times, so that the next one gets
- * the uid that it has whoever reads it from wherever. The journal stands on the last of them, before and afterwards. */
-static int rebuild_uid_state(struct azm_journal *s)
+int azm_journal_rebuild_uid_state(sd_journal *j, struct azm_entry_reader *reader)
 {
     struct azm_entry_times last, t;
     struct azm_record rec;
     size_t before = 0;
     int r;
 
-    r = azm_journal_read_times(s->j, &last);
-    while (r >= 0 && (r = sd_journal_previous(s->j)) > 0) {
-        r = azm_journal_read_times(s->j, &t);
+    r = azm_journal_read_times(j, &last);
+    while (r >= 0 && (r = sd_journal_previous(j)) > 0) {
+        r = azm_journal_read_times(j, &t);
         if (r < 0 || t.realtime_usec != last.realtime_usec || t.monotonic_usec != last.monotonic_usec ||
             !sd_id128_equal(t.boot, last.boot)) {
-            r = r < 0 ? r : sd_journal_next(s->j);
+            r = r < 0 ? r : sd_journal_next(j);
             break;
         }
         before++;
     }
     for (size_t i = 0; r >= 0; i++) {
-        r = azm_journal_read_times(s->j, &t);
+        r = azm_journal_read_times(j, &t);
         if (r >= 0)
-            r = azm_journal_read_entry(s->j, s->reader, &t, &rec);
+            r = azm_journal_read_entry(j, reader, &t, &rec);
         if (r == -EBADMSG)
             r = 0; /* an entry that cannot be read has no uid */
         if (r < 0 || i == before)
             break;
-        r = sd_journal_next(s->j);
+        r = sd_journal_next(j);
     }
     return r;
 }
@@ -112,7 +110,7 @@ static int settle(struct azm_journal *s, struct azm_error *err)
         return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
     }
     if (r >= 0)
-        r = rebuild_uid_state(s);
+        r = azm_journal_rebuild_uid_state(s->j, s->reader);
     if (r < 0)
         return azm_journal_error(err, r, "cannot read around the starting point");
     r = azm_journal_set_cursor(s, cursor, err);
@@ -152,6 +150,11 @@ static int go_on_after_gap(struct azm_journal *s, sd_journal *all, struct azm_ga
         return azm_journal_error(err, r, "cannot go to the oldest entry that is left");
     s->on_unread = all == s->j || (r > 0 && sd_journal_test_cursor(s->j, landed) > 0);
     r = azm_journal_account_from(s, landed, all == s->j ? -1 : 0, err);
+    if (r == 0 && azm_journal_keeps_lasts(s) && azm_history_last(&s->history, g->from.seqnum_id)) {
+        if (!sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id))
+            return 0; /* if something of that is missing, the numbers will tell */
+        r = azm_journal_note_last(s, &g->to, err);
+    }
     return r < 0 ? r : azm_journal_add_vacuumed(s, g, err);
 }
 
@@ -161,7 +164,8 @@ static int go_on_after_rollback(struct azm_journal *s, sd_journal *all, struct a
     _cleanup_free_ char *last = NULL;
     int r = 0;
 
-    azm_history_forget_lasts(&s->history);
+    if (!azm_journal_keeps_lasts(s))
+        azm_history_forget_lasts(&s->history);
     if (all == s->j)
         return settle(s, err);
     if (sd_journal_get_cursor(all, &last) >= 0)
@@ -190,8 +194,10 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_journal_ sd_journal *own = NULL;
     sd_journal *all = s->j;
+    struct azm_place cursor;
     struct azm_gap g;
     int64_t read = 0;
+    bool known; /* ... is how far each file was read: what is missing of them will show */
     int r;
 
     s->on_unread = false;
@@ -234,8 +240,10 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
         g.entries -= MIN(g.entries, (uint64_t)MAX(read, INT64_C(0)));
         return go_on_after_gap(s, all, &g, err);
     case AZM_RESUME_ROLLBACK:
+        known = azm_journal_keeps_lasts(s) && azm_place_parse(s->cursor, &cursor) &&
+                azm_history_last(&s->history, cursor.seqnum_id) && !azm_journal_fell_back(s, &cursor);
         r = go_on_after_rollback(s, all, err);
-        return r < 0 ? r : azm_journal_add_gap(s, &g, err);
+        return r < 0 || known ? r : azm_journal_add_gap(s, &g, err);
     case AZM_RESUME_MOVED:
         return go_on_after_rollback(s, all, err);
     case AZM_RESUME_BAD_CURSOR:

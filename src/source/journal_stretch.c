@@ -68,6 +68,24 @@ bool azm_stretch_share_counter(const struct azm_journal *s, const struct stretch
     return sd_id128_equal(counter_of(s, w, a), counter_of(s, w, b));
 }
 
+const struct azm_place *azm_stretch_last(const struct azm_journal *s, const struct stretch *w, sd_id128_t counter)
+{
+    const struct azm_history *h = &s->history;
+    const struct azm_place *last = NULL, *unread = NULL;
+
+    for (size_t i = 0; i < h->n_lasts; i++) {
+        const struct azm_place *p = &h->lasts[i];
+
+        if (!sd_id128_equal(counter_of(s, w, p), counter))
+            continue;
+        if (azm_place_is_unread(p))
+            unread = !unread || p->seqnum < unread->seqnum ? p : unread;
+        else
+            last = !last || azm_place_is_before(last, p) || !azm_place_is_before(p, last) ? p : last;
+    }
+    return last ? last : unread;
+}
+
 static int ignore_news(void *userdata, const struct azm_file_news *news)
 {
     (void)userdata;
@@ -108,6 +126,15 @@ static bool goes_on(const struct stretch *w, const struct azm_place *last, sd_id
     return false;
 }
 
+/* Is the account's place beyond the last one that was read of its counter? So it is when files were taken away in
+ * between. */
+static bool is_ahead(const struct azm_journal *s, const struct stretch *w, sd_id128_t counter)
+{
+    const struct azm_place *last = azm_stretch_last(s, w, counter);
+
+    return last && last->seqnum < s->account.place.seqnum;
+}
+
 /* The account's place is where one counter stood before the stretch. Puts in front where the others did: what is
  * missing of one of them may lie across the beginning of a stretch, or of several. */
 static int begin_with_lasts(struct azm_journal *s, struct stretch *w)
@@ -123,16 +150,18 @@ static int begin_with_lasts(struct azm_journal *s, struct stretch *w)
         return -ENOMEM;
     for (size_t i = 0; i < w->n; i++)
         w->counters[i] = counter_of(s, w, &w->places[i]);
-    if (!w->gone || sd_id128_equal(w->counters[0], account))
+    if (w->gone ? sd_id128_equal(w->counters[0], account) : !is_ahead(s, w, account))
         done[n_done++] = account;
-    for (size_t i = h->n_lasts; i-- > 0;) { /* the latest of each counter */
+    for (size_t i = h->n_lasts; i-- > 0;) {
         sd_id128_t counter = counter_of(s, w, &h->lasts[i]);
+        const struct azm_place *last;
 
         if (has_counter(done, n_done, counter))
             continue;
         done[n_done++] = counter;
-        if (goes_on(w, &h->lasts[i], counter))
-            known[n++] = h->lasts[i];
+        last = azm_stretch_last(s, w, counter);
+        if (goes_on(w, last, counter))
+            known[n++] = *last;
     }
     for (size_t i = 0; i < n; i++) /* room for them */
         if (add_place(w, &known[i]) < 0)
@@ -230,6 +259,24 @@ int azm_stretch_take_read(struct azm_journal *s, struct stretch *w)
     return r < 0 ? r : prepare(s, w);
 }
 
+int azm_stretch_take_places(struct azm_journal *s, const struct azm_place *places, size_t n, size_t n_known,
+                            struct stretch *w)
+{
+    int r = 0;
+
+    w->files = &s->files;
+    w->counters = calloc(n + 1, sizeof *w->counters);
+    for (size_t i = 0; i < n && r == 0; i++) {
+        r = w->counters ? add_place(w, &places[i]) : -ENOMEM;
+        if (r == 0)
+            w->counters[i] = counter_of(s, w, &places[i]);
+    }
+    w->n_known = n_known;
+    if (r == 0)
+        mend_numbers(w);
+    return r;
+}
+
 /* --- holes --- */
 
 static int compare_numbers(const void *a, const void *b)
@@ -254,13 +301,15 @@ bool azm_stretch_find_predecessor(sd_journal *j, const struct azm_place *p, stru
 
 /* A file of a user has numbers from an earlier boot that may be higher than those with which the system's journal was
  * left by a power loss. Its first entry in the new boot then takes the counter further, and nothing is missing before
- * it. */
-static bool is_jump(sd_journal *j, const struct azm_place *from, const struct azm_place *to)
+ * it. (But if what comes before it was not read either, it came behind the position.) */
+static bool is_jump(const struct azm_journal *s, sd_journal *j, const struct azm_place *from,
+                    const struct azm_place *to)
 {
+    const struct azm_place *last = azm_history_last(&s->history, to->seqnum_id);
     struct azm_place before;
 
     return !sd_id128_equal(from->seqnum_id, to->seqnum_id) && azm_stretch_find_predecessor(j, to, &before) &&
-           before.seqnum == to->seqnum - 1;
+           before.seqnum == to->seqnum - 1 && (!last || azm_place_is_before(&before, last));
 }
 
 static int add_hole(struct stretch *w, const struct azm_place *from, const struct azm_place *to)
@@ -276,10 +325,11 @@ static int add_hole(struct stretch *w, const struct azm_place *from, const struc
 }
 
 /* Finds the numbers that are missing among places[0..n), all of one counter and sorted. */
-static int find_missing(struct stretch *w, sd_journal *j, const struct azm_place *places, size_t n)
+static int find_missing(const struct azm_journal *s, struct stretch *w, sd_journal *j, const struct azm_place *places,
+                        size_t n)
 {
     for (size_t i = 1; i < n; i++)
-        if (places[i].seqnum > places[i - 1].seqnum + 1 && !is_jump(j, &places[i - 1], &places[i]) &&
+        if (places[i].seqnum > places[i - 1].seqnum + 1 && !is_jump(s, j, &places[i - 1], &places[i]) &&
             add_hole(w, &places[i - 1], &places[i]) < 0)
             return -ENOMEM;
     return 0;
@@ -310,9 +360,9 @@ static int find_holes_of_counter(struct azm_journal *s, sd_journal *j, struct st
         qsort(group, n, sizeof *group, compare_numbers);
         ends[1] = group[0];
         if (follows)
-            r = find_missing(w, j, ends, 2);
+            r = find_missing(s, w, j, ends, 2);
         if (r == 0)
-            r = find_missing(w, j, group, n);
+            r = find_missing(s, w, j, group, n);
         ends[0] = group[n - 1];
         follows = true;
     }

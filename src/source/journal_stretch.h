@@ -9,12 +9,6 @@
  * damaged. Then the reader notes what it gives, and how far each counter came is kept (lasts, in history.h). For
  * journal_gaps.c. */
 
-struct hole {
-    struct azm_place from, to;
-    uint64_t entries;
-    bool about, up_to;
-};
-
 struct stretch {
     struct azm_place
         *places; /* n_known that were read before it, of other counters; then those of it, in reading order */
@@ -37,6 +31,10 @@ int azm_stretch_walk(struct azm_journal *s, sd_journal *j, const struct azm_plac
 /* Takes what the reader has noted as the stretch: 0, -errno. */
 int azm_stretch_take_read(struct azm_journal *s, struct stretch *w);
 
+/* Takes these places, of which the first n_known were read before the others: 0 or -ENOMEM. */
+int azm_stretch_take_places(struct azm_journal *s, const struct azm_place *places, size_t n, size_t n_known,
+                            struct stretch *w);
+
 /* Finds the holes in what was walked: 0 or -ENOMEM. */
 int azm_stretch_find_holes(struct azm_journal *s, sd_journal *j, struct stretch *w);
 
@@ -50,6 +48,9 @@ static inline size_t azm_stretch_walked(const struct stretch *w)
 {
     return w->n - w->n_known;
 }
+
+/* How far was this counter read? Of its seqnum ids those of which nothing was read tell least. NULL: nobody knows. */
+const struct azm_place *azm_stretch_last(const struct azm_journal *s, const struct stretch *w, sd_id128_t counter);
 
 /* Are these two numbered by one counter? Whether their numbers have one order is another matter: after a power loss a
  * boot of the machine may use numbers again. */

@@ -82,6 +82,12 @@ int azm_place_current(sd_journal *j, struct azm_place *ret)
     return azm_place_parse(cursor, ret) ? 0 : -EBADMSG;
 }
 
+bool azm_place_is_before(const struct azm_place *a, const struct azm_place *b)
+{
+    return a->seqnum <= b->seqnum && (sd_id128_equal(a->boot, b->boot) ? a->monotonic_usec <= b->monotonic_usec
+                                                                       : a->realtime_usec <= b->realtime_usec);
+}
+
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b)
 {
     return a->seqnum == b->seqnum && sd_id128_equal(a->seqnum_id, b->seqnum_id) && sd_id128_equal(a->boot, b->boot) &&

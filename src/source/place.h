@@ -25,5 +25,15 @@ void azm_place_print(const struct azm_place *p, char ret[static AZM_PLACE_TEXT_M
 /* The place of the journal's current entry: 0; -EBADMSG if its cursor has a form that is not known; -errno. */
 int azm_place_current(sd_journal *j, struct azm_place *ret);
 
+/* Is `a` the same as `b`, which has its seqnum id, or one that was written before it? Only a power loss makes numbers
+ * low again. */
+bool azm_place_is_before(const struct azm_place *a, const struct azm_place *b);
+
+/* Stands for the entry before the first one of a file, of which nothing was read. */
+static inline bool azm_place_is_unread(const struct azm_place *p)
+{
+    return p->hash == 0;
+}
+
 /* The same entry? */
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b);

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Damaged journal files: libsystemd returns no error for them, so sequence numbers must tell what is missing, and a file that
 gives nothing at all is named. Absurd numbers from damage must not become absurd counts."""
+import collections
 import os
+import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from exporter import Exporter, covers
-from journal_files import NOON, SECOND, append, append_texts, cut_out, entry_objects, set_seqnum, zero
-from journald import BOOT_ID, read_file
+from journal_files import NOON, SECOND, SEQNUM_ID, append, append_texts, cut_out, entry_objects, poke, set_seqnum, set_seqnums, zero
+from journald import BOOT_ID, read_file, wait_for
 from tap import check, equal
 from writers import number_of
 
@@ -127,8 +129,7 @@ def missing_between_two_runs(out):
     equal("the first run ends with 0", x.once(), 0)
     equal("it finds no gap", x.gaps(), [])
     interleave(out, 2 * SECOND, first=501, n=500, seconds=3600)
-    for i, entry in enumerate(entry_objects(path)[500:]):
-        set_seqnum(path, entry, 601 + i)  # as if a hundred had been in a file that is gone
+    set_seqnums(path, range(601, 1101))  # as if a hundred had been in a file that is gone
     equal("the second run ends with 0", x.once(), 0)
     check("everything arrives", {(w, i) for w in range(2) for i in range(1, 1001)} <= x.numbers().keys())
     equal("what is missing is told", [(g.reason, g.entries, g.up_to) for g in x.gaps()], [("missing", 100, False)])
@@ -153,8 +154,7 @@ def several_counters(out):
         append_texts(f"{folder}/remote-b.journal", [f"w3 {i}" for i in range(part * n + 1, (part + 1) * n + 1)], start, up, "d" * 32, 1000)
         for parity, name in enumerate(counter):
             path = f"{machine}/{name}.journal"
-            for i, entry in enumerate(entry_objects(path)):
-                set_seqnum(path, entry, 1 + 2 * i + parity)
+            set_seqnums(path, [1 + 2 * i + parity for i in range(len(entry_objects(path)))])
         equal(f"run {part + 1} ends with 0", x.once(), 0)
         check("everything arrives", {(w, i) for w in range(4) for i in range(1, (part + 1) * n + 1)} <= x.numbers().keys())
         equal("there is no gap", x.gaps(), [])
@@ -210,6 +210,43 @@ def zeroed_from_a_boot_id_on(out):
     check("and the other files", numbers(80001, 1000) | numbers(90001, 1000) <= x.numbers().keys())
     again(x)
     x.close()
+
+
+def deleted_under_the_reader(out):
+    """A file in the middle, which is being read or is to be read next, and the configuration is read anew: what comes again has the
+    uid that it had, and what is gone is told."""
+    for requests in (2, 7, 11):
+        folder = f"{out}/{requests}"
+        os.mkdir(folder)
+        x = begin(folder, batch=50, concurrency=1)
+        for part in range(3):
+            path = f"{folder}/journal/a@{part}.journal"
+            append(path, 1 + 300 * part, 300, realtime=time_of(1 + 300 * part), monotonic=SECOND + 300 * part * 1000, pad=100)
+            if part == 0:
+                with open(path, "rb") as f:
+                    f.seek(SEQNUM_ID)
+                    seqnum_id = f.read(16)
+            poke(path, SEQNUM_ID, seqnum_id)
+            set_seqnums(path, range(1 + 300 * part, 301 + 300 * part))
+        x.script(f"request 1-{requests} normal\nrequest * status 503\n")
+        x.start()
+        wait_for(lambda: len(x.received()) >= 50 * requests, "the first requests")
+        os.unlink(f"{folder}/journal/a@1.journal")
+        x.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: x.said("the configuration was read anew"), "the reload")
+        x.release()
+        check(f"{requests} requests: the last file arrives", x.wait_for_numbers(numbers(601, 300)))
+        equal("it ends with 0", x.end(), 0)
+        uids = collections.defaultdict(set)
+        for r in x.received():
+            uids[r.get("body")].add(r["uid"])
+        check("each message has one uid", all(len(u) == 1 for u in uids.values()))
+        lost = numbers(1, 900) - x.numbers().keys()
+        tap.note(f"{len(lost)} are lost, {len(x.copies())} came again: {[g[:5] for g in x.gaps()]}")
+        check("only of the deleted file something is lost", lost <= numbers(301, 300), sorted(lost)[:3])
+        equal("it is told, exactly", sum(g.entries or 0 for g in x.gaps()), len(lost))
+        check("with its times", all(any(covers(g, time_of(i)) for g in x.gaps()) for _, i in lost), x.gaps())
+        x.close()
 
 
 def cut(out):
@@ -297,4 +334,4 @@ def absurd_numbers(out):
         x.close()
 
 
-tap.run(zeroed, zeroed_beside_another_machine, missing_between_two_runs, several_counters, zeroed_behind_the_reader, zeroed_from_a_boot_id_on, cut, truncated, truncated_while_down, absurd_numbers)
+tap.run(zeroed, zeroed_beside_another_machine, missing_between_two_runs, several_counters, zeroed_behind_the_reader, zeroed_from_a_boot_id_on, deleted_under_the_reader, cut, truncated, truncated_while_down, absurd_numbers)

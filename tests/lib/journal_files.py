@@ -68,6 +68,20 @@ def set_seqnum(path, entry, seqnum):
     poke(path, entry + 16, struct.pack("<Q", seqnum))
 
 
+STATE, SEQNUM_ID, TAIL_SEQNUM, HEAD_SEQNUM = 16, 72, 160, 168  # in a file's header
+ARCHIVED = 2
+
+
+def set_seqnums(path, seqnums):
+    """Other sequence numbers for the last entries, and in the header."""
+    entries = entry_objects(path)
+    for entry, seqnum in zip(entries[-len(seqnums):], seqnums):
+        set_seqnum(path, entry, seqnum)
+    poke(path, TAIL_SEQNUM, struct.pack("<Q", seqnums[-1]))
+    if len(entries) == len(seqnums):
+        poke(path, HEAD_SEQNUM, struct.pack("<Q", seqnums[0]))
+
+
 def cut_out(path, offset, length):
     """Everything behind the cut is at the wrong place; zeros at the end, because libsystemd takes no file that is too short."""
     with open(path, "r+b") as f:

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""A folder of several machines' files, of which one is ahead: what the others send is behind the position, where libsystemd never
+looks again. It arrives, and what damage takes of it is told."""
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap
+from exporter import Exporter, covers
+from journal_files import NOON, SECOND, append, entry_objects, set_seqnums, zero
+from journald import read_file
+from tap import check, equal
+
+HOUR = 3600 * SECOND
+
+
+def begin(out, **settings):
+    os.makedirs(f"{out}/journal")
+    return Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out, directory=f"{out}/journal", **settings)
+
+
+def ahead(out, first, n):
+    append(f"{out}/journal/ahead.journal", 90000 + first, n, NOON + HOUR + first * 1000, SECOND + first * 1000, "a" * 32)
+    return numbers(90000 + first, n)
+
+
+def late(out, first, n, name="late", pad=100):
+    append(f"{out}/journal/{name}.journal", first, n, NOON + first * 1000, SECOND + first * 1000, pad=pad)
+    return numbers(first, n)
+
+
+def numbers(first, n):
+    return {(0, i) for i in range(first, first + n)}
+
+
+def time_of(number):
+    return NOON + number * 1000
+
+
+def arrived_once(x, wanted):
+    check("everything arrives", wanted <= x.numbers().keys(), lambda: f"{len(wanted - x.numbers().keys())} do not, {min(wanted - x.numbers().keys())}")
+    equal("nothing arrives twice", x.copies(), {})
+    equal("no gap is reported", x.gaps(), [])
+
+
+def again(x):
+    n = len(x.received())
+    equal("a run with nothing new ends with 0", x.once(), 0)
+    equal("and sends nothing", [r.get("body") for r in x.received()[n:]][:3], [])
+
+
+def while_down(out):
+    """A machine sends late, into the file that it has; then both go on."""
+    x = begin(out)
+    wanted = ahead(out, 1, 100) | late(out, 1, 100)
+    equal("the first run ends with 0", x.once(), 0)
+    for i in (1, 2):
+        wanted |= late(out, 1 + 100 * i, 100)
+        equal("a run after a machine sent late ends with 0", x.once(), 0)
+        wanted |= late(out, 1051 + 100 * i, 20) | ahead(out, 1 + 100 * i, 100)
+        equal("one after both went on, too", x.once(), 0)
+    arrived_once(x, wanted)
+    again(x)
+    x.close()
+
+
+def while_following(out):
+    """The same under a running reader, which reads its configuration anew, and is killed."""
+    x = begin(out)
+    wanted = ahead(out, 1, 100) | late(out, 1, 100)
+    x.start()
+    check("what is there arrives", x.wait_for_numbers(wanted))
+    wanted |= late(out, 101, 50)
+    check("what comes late arrives", x.wait_for_numbers(wanted))
+    x.process.send_signal(signal.SIGHUP)
+    wanted |= late(out, 151, 50)
+    check("and after a reload", x.wait_for_numbers(wanted))
+    os.rename(f"{out}/journal/late.journal", f"{out}/journal/late@1.journal")
+    append(f"{out}/journal/another.journal", 5001, 50, NOON, SECOND)
+    wanted |= numbers(5001, 50) | ahead(out, 101, 20)
+    check("and of a new file", x.wait_for_numbers(wanted))
+    equal("it ends with 0", x.end(), 0)
+    arrived_once(x, wanted)
+    wanted |= late(out, 201, 50, "late@1")
+    x.hold()
+    x.start()
+    x.end(signal.SIGKILL)
+    x.release()
+    equal("the run after a kill ends with 0", x.once(), 0)
+    arrived_once(x, wanted)
+    again(x)
+    x.close()
+
+
+def journald_beside(out):
+    """The machine that is behind has a journald of before systemd 254: the system's file and a user's have one counter."""
+    x = begin(out)
+    machine, wanted = f"{'c' * 32}", ahead(out, 1, 100)
+    for part in range(2):
+        first = 1 + 200 * part
+        for parity, name in enumerate(("system", "user-1500")):
+            path = f"{out}/journal/{machine}/{name}.journal"
+            append(path, first + 100 * parity, 100, time_of(first + parity), SECOND + (first + parity) * 1000, step=2000)
+            wanted |= numbers(first + 100 * parity, 100)
+            set_seqnums(path, [1 + 2 * i + parity for i in range(len(entry_objects(path)))])
+        equal(f"run {part + 1} ends with 0", x.once(), 0)
+        arrived_once(x, wanted)
+    again(x)
+    x.close()
+
+
+def truncated(out):
+    """The machine's file is cut off before it is read to its end: nothing of it can be read any more, and no number comes after
+    it. Its time is that of its last entry, as a power loss leaves it."""
+    for what, share in (("in the middle", 0.6), ("by a byte", None)):
+        folder = f"{out}/{what.replace(' ', '-')}"
+        os.mkdir(folder)
+        x = begin(folder)
+        ahead(folder, 1, 100)
+        late(folder, 1, 100)
+        equal(f"{what}: the first run ends with 0", x.once(), 0)
+        late(folder, 101, 300)
+        ahead(folder, 101, 100)
+        path = f"{folder}/journal/late.journal"
+        os.truncate(path, int(entry_objects(path)[-1] * share) if share else os.path.getsize(path) - 1)
+        os.utime(path, ns=(time_of(400) * 1000,) * 2)
+        equal(f"{what}: a run after the damage ends with 0", x.once(), 0)
+        equal("one record names the file", [(g.reason, g.entries) for g in x.gaps()], [("file", None)])
+        check("the log names it", x.said(r"late\.journal") > 0)
+        again(x)
+        x.close()
+
+
+def truncated_when_read(out):
+    """If all that was in it had been read, nothing is lost."""
+    x = begin(out)
+    ahead(out, 1, 100)
+    late(out, 1, 100)
+    equal("the first run ends with 0", x.once(), 0)
+    os.truncate(f"{out}/journal/late.journal", os.path.getsize(f"{out}/journal/late.journal") // 2)
+    ahead(out, 101, 100)
+    equal("a run after the damage ends with 0", x.once(), 0)
+    equal("no gap is reported", x.gaps(), [])
+    x.close()
+
+
+def zeroed_end(out):
+    """The end of the machine's file is overwritten: the file says how many there were."""
+    x = begin(out)
+    ahead(out, 1, 100)
+    late(out, 1, 100)
+    equal("the first run ends with 0", x.once(), 0)
+    late(out, 101, 300)
+    path = f"{out}/journal/late.journal"
+    zero(path, entry_objects(path)[320], 1 << 20)
+    left = {e.realtime for e in read_file(path)}
+    equal("a run after the damage ends with 0", x.once(), 0)
+    lost = [i for i in range(1, 401) if time_of(i) not in {when for when, _ in x.entries()}]
+    tap.note(f"{len(lost)} are lost, journalctl reads {len(left)} of 400: {[g[:5] for g in x.gaps()]}")
+    check("what journalctl can read arrives", left <= {when for when, _ in x.entries()})
+    check("something is lost", 400 in lost and len(lost) < 300, len(lost))
+    equal("it is told, exactly", [(g.reason, g.entries, g.up_to) for g in x.gaps()], [("missing", len(lost), False)])
+    check("with its times", all(covers(x.gaps()[0], time_of(i)) for i in lost), x.gaps())
+    again(x)
+    late(out, 401, 100, "late")
+    equal("a run with more ends with 0", x.once(), 0)
+    equal("and tells nothing again", len(x.gaps()), 1)
+    x.close()
+
+
+def zeroed_in_the_middle(out):
+    """What is behind the damage arrives, what is in it is told."""
+    x = begin(out)
+    ahead(out, 1, 100)
+    late(out, 1, 100)
+    equal("the first run ends with 0", x.once(), 0)
+    late(out, 101, 900)
+    path = f"{out}/journal/late.journal"
+    zero(path, entry_objects(path)[500], 20000)
+    equal("a run after the damage ends with 0", x.once(), 0)
+    arrived = {when for when, _ in x.entries()}
+    lost = [i for i in range(1, 1001) if time_of(i) not in arrived]
+    tap.note(f"{len(lost)} are lost: {[g[:5] for g in x.gaps()]}")
+    check("what journalctl can read arrives", {e.realtime for e in read_file(path)} <= arrived)
+    check("something is lost, and what is behind it is not", 0 < len(lost) < 200 and time_of(1000) in arrived, len(lost))
+    equal("it is told, exactly", sum(g.entries for g in x.gaps()), len(lost))
+    check("with its times", all(any(covers(g, time_of(i)) for g in x.gaps()) for i in lost), x.gaps())
+    equal("nothing arrives twice", x.copies(), {})
+    again(x)
+    x.close()
+
+
+tap.run(while_down, while_following, journald_beside, truncated, truncated_when_read, zeroed_end, zeroed_in_the_middle)
