@@ -85,6 +85,12 @@ static int compare_numbers(const void *a, const void *b)
     return x->seqnum < y->seqnum ? -1 : x->seqnum > y->seqnum;
 }
 
+static void sort_places(struct azm_behind_range *range)
+{
+    if (range->n > 0)
+        qsort(range->places, range->n, sizeof *range->places, compare_numbers);
+}
+
 /* The file of each seqnum id that goes furthest. */
 static bool goes_furthest(const struct azm_journal *s, const struct azm_journal_file *f)
 {
@@ -154,7 +160,7 @@ static int add_holes_of(struct azm_journal *s, const struct stretch *w, sd_id128
             w->places[i].seqnum < all.before.seqnum)
             r = add_to_range(&all, &w->places[i], err);
     all.n_known = all.n;
-    qsort(all.places, all.n, sizeof *all.places, compare_numbers);
+    sort_places(&all);
     return r < 0 ? r : add_range(s, &all, err);
 }
 
@@ -367,9 +373,12 @@ static int go_to(struct azm_behind *b, const struct azm_place *after)
     r = sd_journal_seek_cursor(b->j, cursor);
     if (r >= 0)
         r = sd_journal_next(b->j);
-    if (r > 0 && sd_journal_test_cursor(b->j, cursor) > 0)
-        return azm_journal_rebuild_uid_state(b->j, b->reader);
-    return r < 0 ? r : sd_journal_seek_cursor(b->j, cursor);
+    if (r > 0 && sd_journal_test_cursor(b->j, cursor) > 0) {
+        r = azm_journal_rebuild_uid_state(b->j, b->reader);
+        if (r >= 0 || r == -ENOMEM)
+            return r;
+    }
+    return sd_journal_seek_cursor(b->j, cursor); /* in a damaged file it may have lost its way */
 }
 
 static int open_reading(struct azm_journal *s, struct azm_behind_range *range, struct azm_error *err)
@@ -398,7 +407,7 @@ static int open_reading(struct azm_journal *s, struct azm_behind_range *range, s
 
 static bool was_given(const struct azm_behind_range *range, const struct azm_place *p)
 {
-    if (bsearch(p, range->places, range->n_known, sizeof *p, compare_numbers))
+    if (range->n_known > 0 && bsearch(p, range->places, range->n_known, sizeof *p, compare_numbers))
         return true;
     for (size_t i = range->n; i-- > range->n_known;) /* those that this reading gave, in its order */
         if (range->places[i].seqnum <= p->seqnum)
@@ -464,7 +473,7 @@ static int end_range(struct azm_journal *s, struct azm_error *err)
         azm_journal_behind_pause(s);
         return 0;
     }
-    qsort(range->places, range->n, sizeof *range->places, compare_numbers);
+    sort_places(range);
     if (range->file && range->n > 0)
         r = azm_journal_note_last(s, &range->places[range->n - 1], err);
     if (range->file && r == 0)
@@ -605,7 +614,7 @@ void azm_journal_behind_pause(struct azm_journal *s)
     for (size_t i = 0; i < s->behind.n; i++) {
         struct azm_behind_range *range = &s->behind.ranges[i];
 
-        qsort(range->places, range->n, sizeof *range->places, compare_numbers);
+        sort_places(range);
         range->n_known = range->n;
     }
 }
