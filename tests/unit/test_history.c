@@ -176,20 +176,25 @@ START_TEST(lasts)
     unsigned asked = 0;
 
     for (uint8_t round = 1; round <= 2; round++)
-        for (uint8_t i = 0; i < 100; i++)
+        for (uint8_t i = 0; i < 200; i++)
             ck_assert_int_eq(azm_history_note_last(&h, &(struct azm_place){.seqnum_id = some_id(i), .seqnum = round}),
                              0);
-    ck_assert_uint_eq(h.n_lasts, 100);
+    ck_assert_uint_eq(h.n_lasts, 200);
     ck_assert_int_eq(azm_history_note_last(&h, &(struct azm_place){.seqnum_id = some_id(6), .seqnum = 1}), 0);
-    ck_assert_uint_eq(h.n_lasts, 100);
+    ck_assert_uint_eq(h.n_lasts, 200);
     ck_assert_uint_eq(h.lasts[0].seqnum, 2);
     ck_assert(sd_id128_equal(h.lasts[0].seqnum_id, some_id(0)));
     ck_assert(sd_id128_equal(h.lasts[6].seqnum_id, some_id(7)));
-    ck_assert(sd_id128_equal(h.lasts[99].seqnum_id, some_id(6)));
-    ck_assert_uint_eq(h.lasts[99].seqnum, 1);
+    ck_assert(sd_id128_equal(h.lasts[199].seqnum_id, some_id(6)));
+    ck_assert_uint_eq(h.lasts[199].seqnum, 1);
     azm_history_prune(&h, is_even, &asked);
-    ck_assert_uint_eq(h.n_lasts, 50);
-    ck_assert(sd_id128_equal(h.lasts[49].seqnum_id, some_id(6)));
+    ck_assert_uint_eq(h.n_lasts, 100 + AZM_HISTORY_PAIRS); /* of those that are not there, the latest */
+    ck_assert(sd_id128_equal(h.lasts[99 + AZM_HISTORY_PAIRS].seqnum_id, some_id(6)));
+    ck_assert_ptr_null(azm_history_last(&h, some_id(71)));
+    ck_assert_uint_eq(azm_history_last(&h, some_id(73))->seqnum, 2);
+    azm_history_forget_last(&h, some_id(73));
+    ck_assert_ptr_null(azm_history_last(&h, some_id(73)));
+    ck_assert_uint_eq(h.n_lasts, 99 + AZM_HISTORY_PAIRS);
     ck_assert(!delivered(&h, place_of(2, 2, 1))); /* the pairs say that */
     azm_history_forget_lasts(&h);
     ck_assert_uint_eq(h.n_lasts, 0);
