@@ -26,6 +26,11 @@ bool azm_journal_keeps_lasts(const struct azm_journal *s)
     return !azm_journal_is_machines(s->config) && azm_journal_is_complete(s);
 }
 
+bool azm_journal_looks_behind(const struct azm_journal *s)
+{
+    return azm_journal_keeps_lasts(s) && !azm_journal_reads_past(s);
+}
+
 int azm_journal_note_last(struct azm_journal *s, const struct azm_place *p, struct azm_error *err)
 {
     const struct azm_place *last = azm_history_last(&s->history, p->seqnum_id);
@@ -41,7 +46,7 @@ int azm_journal_note_unread(struct azm_journal *s, const struct azm_place *head,
 
     before.seqnum--;
     before.hash = 0; /* azm_place_is_unread */
-    return azm_journal_note_last(s, &before, err);
+    return azm_journal_looks_behind(s) ? azm_journal_note_last(s, &before, err) : 0;
 }
 
 /* --- what is to be read --- */
@@ -193,7 +198,7 @@ int azm_journal_read_holes(struct azm_journal *s, struct stretch *w, struct azm_
     struct hole *holes;
     int r = 0;
 
-    if (!azm_journal_keeps_lasts(s))
+    if (!azm_journal_looks_behind(s))
         return 0;
     leave_out_known(s, w);
     if (w->n_holes == 0)
@@ -270,7 +275,7 @@ int azm_journal_look_behind(struct azm_journal *s, struct azm_error *err)
     bool again = false;
     int r;
 
-    if (!azm_journal_keeps_lasts(s))
+    if (!azm_journal_looks_behind(s))
         return 0;
     if (!b->again && b->looked_usec > 0 && now < b->looked_usec + LOOK_INTERVAL_USEC) {
         b->due = true;

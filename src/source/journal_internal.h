@@ -105,17 +105,18 @@ struct azm_journal {
     bool read_again;                  /* to be done */
     struct azm_place read_again_from; /* the last place from which that was done: it is not done twice */
 
-    bool on_unread;            /* the journal stands on an entry that `next` has yet to give */
-    bool paused;               /* `next` gave none because it has passed over so many */
-    char *cursor;              /* of the last entry read; "" before the first; NULL: ask the journal */
-    size_t unpacked_bytes;     /* of large fields, since the handle was opened: libsystemd keeps them, file by file */
-    unsigned truncations;      /* azm_sigbus_count when it was last looked at */
-    sd_id128_t boot;           /* the running one */
-    uint64_t opened_usec;      /* monotonic: what this process logs from then on is its own */
-    uint64_t looked_usec;      /* monotonic: the last look for new files */
-    bool last_was_young;       /* the last entry read: see advance */
-    bool invalidated;          /* files have come or gone since they were last looked over */
-    uint64_t looked_over_usec; /* monotonic: when that was */
+    bool on_unread;        /* the journal stands on an entry that `next` has yet to give */
+    bool paused;           /* `next` gave none because it has passed over so many */
+    char *cursor;          /* of the last entry read; "" before the first; NULL: ask the journal */
+    size_t unpacked_bytes; /* of large fields, since the handle was opened: libsystemd keeps them, file by file */
+    unsigned truncations;  /* azm_sigbus_count when it was last looked at */
+    sd_id128_t boot;       /* the running one */
+    uint64_t opened_usec;  /* monotonic: what this process logs from then on is its own */
+    uint64_t looked_usec;  /* monotonic: the last look for new files */
+    struct azm_entry_times last_times;                /* of the last entry read */
+    bool last_was_young;                              /* the last entry read: see advance */
+    bool invalidated;                                 /* files have come or gone since they were last looked over */
+    uint64_t looked_over_usec;                        /* monotonic: when that was */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
@@ -260,6 +261,9 @@ int azm_journal_report_holes(struct azm_journal *s, const struct stretch *w, str
 
 /* Is it known of each seqnum id how far it was read (lasts, in history.h)? */
 bool azm_journal_keeps_lasts(const struct azm_journal *s);
+
+/* If so, and reading follows: is what comes behind the position read? */
+bool azm_journal_looks_behind(const struct azm_journal *s);
 
 /* If so: this entry was read, and all before it of its seqnum id was read or reported. note_unread: the file that
  * begins with it was found, and nothing of it was read. 0 or -errno. */

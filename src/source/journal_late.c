@@ -136,7 +136,7 @@ static int on_news(void *userdata, const struct azm_file_news *news)
         if (azm_history_has_seen(&l->s->history, news->head.seqnum_id))
             return 0;
         if (!l->first && !l->s->only_boot && l->positioned && is_passed(l, &news->head) &&
-            !azm_journal_keeps_lasts(l->s))
+            !azm_journal_looks_behind(l->s))
             return queue_late(l, news);
         return add_seen(l->s, news->head.seqnum_id, l->err);
     case AZM_FILE_CLOSED:
