@@ -384,7 +384,8 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     }
     if (due)
         s->looked_over_usec = now;
-    more |= s->paused || has_more(s) || s->limit_to_boot || azm_journal_behind_wake(s, now);
+    more |= azm_journal_behind_wake(s, now); /* in any case: what stays due would wake again and again */
+    more |= s->paused || has_more(s) || s->limit_to_boot;
     return r < 0 ? r : more;
 }
 

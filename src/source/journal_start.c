@@ -150,7 +150,8 @@ static int go_on_after_gap(struct azm_journal *s, sd_journal *all, struct azm_ga
         return azm_journal_error(err, r, "cannot go to the oldest entry that is left");
     s->on_unread = all == s->j || (r > 0 && sd_journal_test_cursor(s->j, landed) > 0);
     r = azm_journal_account_from(s, landed, all == s->j ? -1 : 0, err);
-    if (r == 0 && azm_journal_keeps_lasts(s) && azm_history_last(&s->history, g->from.seqnum_id)) {
+    if (r == 0 && g->reason == AZM_GAP_VACUUMED && azm_journal_looks_behind(s) &&
+        azm_history_last(&s->history, g->from.seqnum_id)) {
         if (!sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id))
             return 0; /* if something of that is missing, the numbers will tell */
         r = azm_journal_note_last(s, &g->to, err);
@@ -164,7 +165,7 @@ static int go_on_after_rollback(struct azm_journal *s, sd_journal *all, struct a
     _cleanup_free_ char *last = NULL;
     int r = 0;
 
-    if (!azm_journal_keeps_lasts(s))
+    if (!azm_journal_looks_behind(s))
         azm_history_forget_lasts(&s->history);
     if (all == s->j)
         return settle(s, err);
@@ -240,7 +241,7 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
         g.entries -= MIN(g.entries, (uint64_t)MAX(read, INT64_C(0)));
         return go_on_after_gap(s, all, &g, err);
     case AZM_RESUME_ROLLBACK:
-        known = azm_journal_keeps_lasts(s) && azm_place_parse(s->cursor, &cursor) &&
+        known = azm_journal_looks_behind(s) && azm_place_parse(s->cursor, &cursor) &&
                 azm_history_last(&s->history, cursor.seqnum_id) && !azm_journal_fell_back(s, &cursor);
         r = go_on_after_rollback(s, all, err);
         return r < 0 || known ? r : azm_journal_add_gap(s, &g, err);
