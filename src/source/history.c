@@ -51,6 +51,10 @@ bool azm_history_delivered(const struct azm_history *h, const struct azm_place *
                 : p->monotonic_usec < read->monotonic_usec)
             return true;
     }
+    for (size_t i = 0; i < h->n_lasts; i++)
+        if (sd_id128_equal(h->lasts[i].seqnum_id, p->seqnum_id) && sd_id128_equal(h->lasts[i].boot, p->boot) &&
+            azm_place_is_before(p, &h->lasts[i]))
+            return true;
     return false;
 }
 

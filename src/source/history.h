@@ -32,7 +32,8 @@ void azm_history_note(struct azm_history *h, const struct azm_place *p);
 
 /* Was this entry surely delivered? The sequence number alone does not prove it: after a power loss journald uses
  * numbers again. Nor does the clock, which may lie behind then. Within one boot the monotonic time decides; it also
- * does for another seqnum id, which a volatile journal gets when it is flushed to disk. */
+ * does for another seqnum id, which a volatile journal gets when it is flushed to disk. Where the last entry of a
+ * seqnum id is known that decides for its boot, too, as exactly as it can be. */
 bool azm_history_delivered(const struct azm_history *h, const struct azm_place *p);
 
 /* The set of ids seen. add: 0 or -ENOMEM. */

@@ -294,6 +294,11 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     }
     if (s->account.noting)
         return survey_read(s, j, r > 0 ? &w : NULL, err);
+    if (r <= 0 || (w.gone && azm_stretch_share_counter(s, &w, &s->account.place, azm_stretch_first(&w)))) {
+        k = survey_read(s, j, NULL, err); /* the walk does not tell what is missing before the account's place */
+        if (k < 0)
+            return k;
+    }
     if (r <= 0) {
         r = report_from_numbers(s, now, err);
         return r < 0 ? r : note_lasts(s, now, 1, err);

@@ -188,11 +188,42 @@ static int read_current(struct azm_journal *s, const struct azm_entry_times *kno
     struct azm_entry_times t = known ? *known : (struct azm_entry_times){0};
     int r = known ? 0 : azm_journal_read_times(s->j, &t);
 
-    if (r >= 0)
+    if (r >= 0) {
+        s->last_times = t;
         r = azm_journal_read_entry(s->j, s->reader, &t, rec);
+    }
     if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
         s->unpacked_bytes += azm_entry_largest_field(s->reader);
     return r;
+}
+
+/* At the end of a damaged file libsystemd may have lost its place, and cannot say any more which entry was the last
+ * one. A new handle that goes the same way meets it. If it does not, the position is not known; the next one covers it.
+ */
+static void find_cursor(struct azm_journal *s)
+{
+    _cleanup_journal_ sd_journal *j = NULL;
+    struct azm_error err;
+    int r;
+
+    azm_journal_keep_cursor(s);
+    if (s->cursor || !s->account.cursor || s->account.read < 0 || azm_journal_reads_past(s))
+        return;
+    r = azm_journal_open_handle(s->config, &j, &err);
+    if (r >= 0 && s->selects)
+        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, &err);
+    if (r >= 0)
+        r = sd_journal_seek_cursor(j, s->account.cursor);
+    for (int64_t i = 0; i <= s->account.read && r >= 0 && sd_journal_next(j) > 0; i++) {
+        struct azm_entry_times t;
+
+        if (azm_journal_read_times(j, &t) < 0 || t.realtime_usec != s->last_times.realtime_usec ||
+            t.monotonic_usec != s->last_times.monotonic_usec || !sd_id128_equal(t.boot, s->last_times.boot))
+            continue;
+        free(s->cursor);
+        if (sd_journal_get_cursor(j, &s->cursor) < 0)
+            s->cursor = NULL;
+    }
 }
 
 int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
@@ -206,8 +237,8 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
         if (s->paused)
             return 0;
         r = s->on_unread ? 1 : advance(s, &t, &has_times, err);
-        if (r == 0)
-            azm_journal_keep_cursor(s);
+        if (r == 0 || r == -EBADMSG)
+            find_cursor(s);
         if (r <= 0)
             return r;
         s->on_unread = false;

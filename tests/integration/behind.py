@@ -8,9 +8,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from exporter import Exporter, covers
-from journal_files import NOON, SECOND, append, entry_objects, set_seqnums, zero
+from journal_files import ARCHIVED, NOON, SECOND, SEQNUM_ID, STATE, append, entry_objects, poke, set_seqnums, zero
 from journald import read_file
 from tap import check, equal
+from writers import number_of
 
 HOUR = 3600 * SECOND
 
@@ -191,4 +192,78 @@ def zeroed_in_the_middle(out):
     x.close()
 
 
-tap.run(while_down, while_following, journald_beside, truncated, truncated_when_read, zeroed_end, zeroed_in_the_middle)
+def first_entry_of_the_first_file(out):
+    """The folder was empty when reading began, and the first entry of what comes into it is overwritten: a handle that goes there
+    again finds nothing, and the file's header tells."""
+    x = begin(out)
+    equal("a run with an empty folder ends with 0", x.once(), 0)
+    path = f"{out}/journal/{'c' * 32}/system.journal"
+    append(path, 1, 42)
+    zero(path, entry_objects(path)[0], 64)
+    equal("the run after the damage ends with 0", x.once(), 0)
+    equal("what is left arrives", x.numbers().keys(), numbers(2, 41))
+    equal("the first one is told", [(g.reason, g.entries, g.up_to) for g in x.gaps()], [("missing", 1, False)])
+    check("with its time", covers(x.gaps()[0], time_of(0)), x.gaps())
+    again(x)
+    x.close()
+
+
+def first_entry_of_two_files(out):
+    """The same, where another file goes on: a handle that goes there again finds that one."""
+    x = begin(out)
+    path, following = (f"{out}/journal/{'c' * 32}/system{name}.journal" for name in ("@1", ""))
+    append(path, 1, 4)
+    append(following, 5, 42, time_of(5), SECOND + 5000)
+    with open(path, "rb") as f:
+        f.seek(SEQNUM_ID)
+        poke(following, SEQNUM_ID, f.read(16))
+    set_seqnums(following, range(5, 47))
+    poke(path, STATE, bytes([ARCHIVED]))
+    zero(path, entry_objects(path)[0], 64)
+    equal("the first run ends with 0", x.once(), 0)
+    equal("what is left arrives", x.numbers().keys(), numbers(2, 45))
+    equal("the first one is told", [(g.reason, g.entries, g.up_to) for g in x.gaps()], [("missing", 1, False)])
+    again(x)
+    x.close()
+
+
+def place_lost_at_the_end(out):
+    """At the end of a damaged file libsystemd does not know any more where it is; nor can the file behind it be read."""
+    x = begin(out, batch=50)
+    path, behind = (f"{out}/journal/late@{i}.journal" for i in (1, 160))
+    append(path, 1, 159, pad=100)
+    append(behind, 1, 216, NOON + 160 * 1000, SECOND + 160 * 1000, pad=100)
+    with open(path, "rb") as f:
+        f.seek(SEQNUM_ID)
+        seqnum_id = f.read(16)
+    poke(behind, SEQNUM_ID, seqnum_id)
+    set_seqnums(behind, range(160, 376))
+    for name in (path, behind):
+        poke(name, STATE, bytes([ARCHIVED]))
+    zero(path, entry_objects(path)[62], 65536)
+    os.truncate(behind, os.path.getsize(behind) - 4096)
+    equal("the first run ends with 0", x.once(), 0)
+    equal("what journalctl can read arrives", x.numbers().keys(), {number_of(e.text) for e in read_file(path)})
+    equal("what is lost is told", sorted((g.reason, g.entries) for g in x.gaps()), [("file", None), ("missing", 159 - len(x.numbers()))])
+    equal("nothing arrives twice", x.copies(), {})
+    again(x)
+    x.close()
+
+
+def position_not_found_again(out):
+    """The position is in a file that lets nobody go there. What was delivered of the others is not sent again."""
+    x = begin(out, batch=50)
+    late(out, 1, 53)
+    path = f"{out}/journal/ahead.journal"
+    append(path, 136, 2, NOON + HOUR, SECOND + HOUR, "a" * 32)
+    zero(path, entry_objects(path)[0], 64)
+    equal("the first run ends with 0", x.once(), 0)
+    equal("what is left arrives", x.numbers().keys(), numbers(1, 53) | numbers(137, 1))
+    equal("what is lost is told", [(g.reason, g.entries) for g in x.gaps()], [("missing", 1)])
+    again(x)
+    again(x)
+    x.close()
+
+
+tap.run(while_down, while_following, journald_beside, truncated, truncated_when_read, zeroed_end, zeroed_in_the_middle,
+        first_entry_of_the_first_file, first_entry_of_two_files, place_lost_at_the_end, position_not_found_again)

@@ -195,11 +195,28 @@ START_TEST(lasts)
     azm_history_forget_last(&h, some_id(73));
     ck_assert_ptr_null(azm_history_last(&h, some_id(73)));
     ck_assert_uint_eq(h.n_lasts, 99 + AZM_HISTORY_PAIRS);
-    ck_assert(!delivered(&h, place_of(2, 2, 1))); /* the pairs say that */
     azm_history_forget_lasts(&h);
     ck_assert_uint_eq(h.n_lasts, 0);
     azm_history_free(&h);
     ck_assert_ptr_null(h.lasts);
+}
+END_TEST
+
+/* All up to the last entry of a seqnum id was read, of its boot. */
+START_TEST(up_to_the_last)
+{
+    struct azm_history h = {0};
+    struct azm_place last = place_of(1, 1, 50);
+
+    ck_assert_int_eq(azm_history_note_last(&h, &last), 0);
+    ck_assert(delivered(&h, last));
+    ck_assert(delivered(&h, place_of(1, 1, 1)));
+    ck_assert(!delivered(&h, place_of(1, 1, 51)));
+    ck_assert(!delivered(&h, shifted(place_of(1, 1, 51), -10, -10)));
+    ck_assert(!delivered(&h, shifted(place_of(1, 1, 40), 20, 0)));
+    ck_assert(!delivered(&h, place_of(2, 1, 1))); /* another file's numbers */
+    ck_assert(!delivered(&h, place_of(1, 2, 1))); /* another boot, whose clock may be behind */
+    azm_history_free(&h);
 }
 END_TEST
 
@@ -333,6 +350,7 @@ static void add_tests(Suite *s)
     add_test(s, "only_so_many_pairs", only_so_many_pairs);
     add_test(s, "seen_is_a_set", seen_is_a_set);
     add_test(s, "lasts", lasts);
+    add_test(s, "up to the last", up_to_the_last);
     add_test(s, "what_is_printed_is_parsed", what_is_printed_is_parsed);
     add_test(s, "lines_that_make_no_sense", lines_that_make_no_sense);
     add_test(s, "never_claims_what_was_not_read", never_claims_what_was_not_read);
