@@ -15,6 +15,7 @@ import collections
 import json
 import os
 import random
+import re
 import signal
 import struct
 import sys
@@ -36,6 +37,8 @@ class File:
         self.damage = None    # what was done to it
         self.altered = False  # ... and it may give entries with other fields
         self.readable = None  # of a damaged one: which messages
+        self.taken = set()    # by damage, and not surely checkpointed before: which messages a gap may be about
+        self.named = None     # without a header nothing but its time tells whether it had been read: must it be named?
 
 
 class Series:
@@ -71,6 +74,9 @@ class Schedule:
         self.pad = rnd.choice((0, 100, 100, 600))
         self.x = Exporter(o.azmonlog, o.emulator, o.output, directory=self.folder, batch=rnd.choice((20, 50, 200)), concurrency=rnd.choice((1, 4)))
         self.stats = collections.Counter()
+        self.settled = set()  # messages that are checkpointed, for a run came to its end
+        self.killed = False
+        self.log_size = 0     # of azmonlog's log, when it was started last
 
     def add_series(self, base, counter, seqnum_id=None, like=None):
         s = Series(len(self.series), base, counter, seqnum_id or f"{self.rnd.getrandbits(128):032x}",
@@ -194,6 +200,7 @@ class Schedule:
         f.damage = how if not f.damage or how in ("delete", "empty") else f"{f.damage}+{how}"
         f.altered |= how in ("zero", "scatter")
         f.readable = {} if how == "delete" else {number_of(e.text): e for e in read_file(f.path)}
+        f.taken |= {(e.writer, e.n) for e in f.entries} - f.readable.keys() - self.settled
         if how != "delete":
             if rnd.random() < 0.5:
                 self.touch(f.path)  # a power loss leaves the time as it was
@@ -208,17 +215,33 @@ class Schedule:
         self.arrived = self.x.numbers()
 
     def once(self):
+        newest = max((e.realtime for f in self.files for e in f.entries), default=0)
+        bare = [f for f in self.files if f.damage and f.damage != "delete" and f.named is None and not self.has_header(f)]
+        self.note_log()
         code = self.x.once()
         self.look()
         self.say(f"run --once: {len(self.arrived)} messages have arrived, {len(self.x.gaps())} gaps")
-        if code != 0 and not self.libsystemd_aborted(code):
+        if code == 0:
+            self.settled |= self.arrived.keys()
+            for f in bare:
+                f.named = os.stat(f.path).st_mtime_ns // 1000 > newest
+        elif not self.libsystemd_aborted(code):
             self.wrong.append(f"run --once ends with {code}")
+
+    @staticmethod
+    def has_header(f):
+        with open(f.path, "rb") as data:
+            return data.read(8) == b"LPKSHHRH"
+
+    def note_log(self):
+        self.log_size = os.path.getsize(self.x.log.name)
 
     def partial(self):
         """It runs for a while and does not get far; the folder may change meanwhile."""
         rnd = self.rnd
         self.x.script(f"request 1-{rnd.randint(1, 8)} normal\nrequest * status 503\n" if rnd.random() < 0.7 else self.x.NORMAL)
         self.say("start")
+        self.note_log()
         self.x.start()
         for _ in range(rnd.randint(1, 4)):
             time.sleep(rnd.choice((0, 0.02, 0.1, 0.3)))
@@ -239,6 +262,7 @@ class Schedule:
         how = rnd.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
         if not self.x.running() and not self.libsystemd_aborted(self.x.process.returncode):
             self.wrong.append(f"azmonlog has ended by itself: {self.x.process.returncode}")
+        self.killed |= how == signal.SIGKILL
         code = self.x.end(how)
         if code != (0 if how == signal.SIGTERM else -how) and not self.libsystemd_aborted(code):
             self.wrong.append(f"azmonlog ends with {code} on {how.name}")
@@ -248,8 +272,12 @@ class Schedule:
 
     def libsystemd_aborted(self, code):
         """libsystemd 252 has assertions that damaged files violate (generic_array_bisect). That is as good as a kill."""
-        aborted = code == -signal.SIGABRT and self.x.said(r"^Assertion '.*' failed at src/libsystemd/") > 0
+        with open(self.x.log.name, "rb") as log:
+            log.seek(self.log_size)
+            last = log.read().splitlines()[-1:]
+        aborted = code == -signal.SIGABRT and any(re.match(rb"Assertion '.*' failed at src/libsystemd/", line) for line in last)
         self.stats["libsystemd aborted"] += aborted
+        self.killed |= aborted
         return aborted
 
     def signal_ready(self):
@@ -303,12 +331,11 @@ class Schedule:
                     delivered[e.counter].append(e.seqnum)
         for f, e in lost:
             can = f.readable is None or (e.writer, e.n) in f.readable
-            told = [g for g in gaps if (g.from_usec or g.to_usec or g.reason == "rolled_back") and covers(g, e.realtime)]
+            told = [g for g in gaps if (g.from_usec or g.to_usec) and covers(g, e.realtime)]
             named = [g for g in gaps if raw[g.uid][0] and self.same(raw[g.uid][0], f)]
             numbers = delivered[e.counter]
             tellable = f.damage not in ("delete", "empty") and "header" not in (f.damage or "")
-            if not tellable:
-                tellable = numbers and min(numbers) < e.seqnum < max(numbers)
+            tellable = tellable or f.named or numbers and min(numbers) < e.seqnum < max(numbers)
             if can:
                 unread[f].append((e, bool(told or named)))
             elif not told and not named:
@@ -326,15 +353,19 @@ class Schedule:
             self.stats["lost, and nothing is left that could tell"] += len(found) - n
             if n:
                 self.wrong.append(f"SILENT: {n} of {len(f.entries)} entries of {f.path} ({f.damage}) are lost and not told, such as {[e for e, t in found if t][0]}")
-        # What was delivered and not yet checkpointed may be told as well.
-        taken = [e for f in self.files if f.damage for e in f.entries if (e.writer, e.n) not in f.readable]
+        # What was delivered and not yet checkpointed may be told as well; what was rolled back, even if that was all delivered.
+        taken = [e for f in self.files for e in f.entries if (e.writer, e.n) in f.taken]
+        gone = [e for f in self.files if f.damage for e in f.entries if (e.writer, e.n) not in f.readable]
+        scattered = any("scatter" in (f.damage or "") for f in self.files)  # any number may be another one
         for g in gaps:
-            if not any(covers(g, e.realtime) for e in taken) and g.reason not in ("file", "rolled_back") and not any("scatter" in (f.damage or "") for f in self.files):
+            about = gone if g.reason == "rolled_back" else taken
+            if g.reason != "file" and not scattered and not any(covers(g, e.realtime) for e in about):
                 self.wrong.append(f"FALSE: {g}")
-        ends = collections.defaultdict(int)  # a gap that was told just before a kill may be told again, with another end
+        ends = collections.defaultdict(list)
         for g in gaps:
-            ends[g.from_usec] = max(ends[g.from_usec], g.entries or 0)
-        counted = sum(ends.values())
+            ends[g.from_usec].append(g.entries or 0)
+        # A gap that was told just before a kill may be told again, with another end.
+        counted = sum(max(n) if self.killed else sum(n) for n in ends.values())
         exact = [g for g in gaps if g.reason in ("missing", "vacuumed") and g.entries and not g.up_to]
         covered = [e for f, e in lost if any(covers(g, e.realtime) for g in exact) and
                    not any(raw[g.uid][0] and self.same(raw[g.uid][0], f) for g in gaps) and
@@ -342,7 +373,7 @@ class Schedule:
                    min(delivered[e.counter], default=0) < e.seqnum < max(delivered[e.counter], default=0)]
         if len(covered) > sum(g.entries for g in exact):
             self.wrong.append(f"COUNT: {len(covered)} are covered by exact gaps, which count {sum(g.entries for g in exact)}")
-        if counted > len(taken) and not any("scatter" in (f.damage or "") for f in self.files):
+        if counted > len(taken) and not scattered:
             self.wrong.append(f"TOO MANY: {counted} counted, {len(taken)} were taken")
         uids, messages = collections.defaultdict(set), collections.defaultdict(set)
         copies = 0
