@@ -506,7 +506,9 @@ static int find_holes(struct azm_journal *s, struct azm_error *err)
     r = azm_stretch_take_places(s, b->places, b->n_places, b->n_known, &w);
     if (r == 0)
         r = azm_stretch_find_holes(s, j, &w);
-    holes = r == 0 ? reallocarray(b->holes, b->n_holes + w.n_holes + 1, sizeof *holes) : NULL;
+    if (r < 0)
+        return azm_journal_error(err, r, "cannot find what is missing");
+    holes = reallocarray(b->holes, b->n_holes + w.n_holes + 1, sizeof *holes);
     if (!holes)
         return azm_error_set(err, ENOMEM, "out of memory");
     b->holes = holes;
