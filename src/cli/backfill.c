@@ -16,7 +16,6 @@
 #include "core/log.h"
 #include "encode/original_time.h"
 #include "export/destination.h"
-#include "source/journal.h"
 #include "source/sigbus.h"
 #include "store/checkpoint.h"
 #include "store/state_dir.h"
@@ -46,6 +45,7 @@ struct job {
     int dir_fd, lock_fd;
     struct azm_quarantine *quarantine; /* the exporter's thread's */
     struct azm_service service;
+    struct azm_source *journal; /* of which the service's source is made, which owns it */
     struct rehearsal rehearsal; /* the exporter's thread's, until it is done */
     sd_event *event;
     sd_event_source *timer;
@@ -98,7 +98,7 @@ static void update(struct job *j, uint64_t now_usec)
     uint64_t read, unfinished;
     struct azm_exporter_status s;
 
-    azm_journal_get_progress(j->service.source, &read, &j->progress.total);
+    azm_journal_get_progress(j->journal, &read, &j->progress.total);
     azm_exporter_get_status(j->service.exporter, &s);
     unfinished = azm_pipeline_records_read(j->service.pipeline);
     unfinished -= MIN(unfinished, s.records + s.quarantined + s.rejected);
@@ -270,10 +270,10 @@ static int open_journal(struct job *j, struct azm_error *err)
                                           .since_usec = j->b->since_usec,
                                           .until_usec = j->b->until_usec};
     uint64_t read;
-    int r = azm_journal_open(&o, &j->service.source, err);
+    int r = cli_open_journal(&o, &j->service.source, &j->journal, err);
 
     if (r >= 0)
-        azm_journal_get_progress(j->service.source, &read, &j->progress.total);
+        azm_journal_get_progress(j->journal, &read, &j->progress.total);
     return r;
 }
 
@@ -354,7 +354,7 @@ static void say_beginning(const struct job *j)
     char since[AZM_TIME_TEXT_MAX], until[AZM_TIME_TEXT_MAX];
     uint64_t read, total;
 
-    azm_journal_get_progress(j->service.source, &read, &total);
+    azm_journal_get_progress(j->journal, &read, &total);
     azm_time_print(j->b->since_usec, since);
     azm_time_print(j->b->until_usec, until);
     if (total == 0) {
@@ -387,7 +387,7 @@ static int say_end(struct job *j, int r, struct azm_error *err)
         cli_say_delivered(&j->service, rest ? "; that is not all" : "", j->quarantine);
         if (!rest)
             r = note_finished(j, err);
-        azm_journal_get_progress(j->service.source, &read, &total);
+        azm_journal_get_progress(j->journal, &read, &total);
         if (r == 0 && !rest && read < total)
             azm_log(AZM_LOG_WARNING,
                     "all that the journal gave is exported, but that is %" PRIu64 " entr%s fewer than it had at first",

@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/engine.h"
 #include "cli/journal_options.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/timespan.h"
 #include "encode/otlp.h"
 #include "encode/otlp_json.h"
-#include "source/journal.h"
 #include "source/sigbus.h"
 
 static void print_help(void)
@@ -62,7 +61,7 @@ static int print_records(struct azm_source *s, struct azm_otlp_encoder *encoder,
             r = s->ops->process(s, err);
             if (r == 0 && follow)
                 r = wait_for_more(s, err);
-            else if (r == 0)
+            else if (r == 0 && azm_source_release(s) == 0)
                 return 0;
             if (r < 0)
                 return r;
@@ -97,7 +96,7 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
     int r;
 
     azm_sigbus_install();
-    r = azm_journal_open(&o, &source, &err);
+    r = cli_open_journal(&o, &source, NULL, &err);
     if (r < 0)
         return cli_fail(r, &err);
     r = print_records(source, &encoder, follow, &err);

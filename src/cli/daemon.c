@@ -14,7 +14,6 @@
 #include "cli/metrics_server.h"
 #include "core/log.h"
 #include "pipeline/service.h"
-#include "source/journal.h"
 #include "source/sigbus.h"
 #include "store/state_dir.h"
 
@@ -371,7 +370,7 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
         r = azm_state_dir_open(d->config->state_directory, &d->state_dir_fd, &d->lock_fd, err);
     journal.state_dir_fd = d->state_dir_fd;
     if (r >= 0)
-        r = azm_journal_open(&journal, &d->service.source, err);
+        r = cli_open_journal(&journal, &d->service.source, NULL, err);
     if (r >= 0)
         r = open_quarantine(d, err);
     if (r >= 0)

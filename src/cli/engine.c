@@ -4,6 +4,21 @@
 
 #include "cli/engine.h"
 #include "core/log.h"
+#include "source/join.h"
+
+int cli_open_journal(const struct azm_journal_options *o, struct azm_source **ret, struct azm_source **journal,
+                     struct azm_error *err)
+{
+    struct azm_source *own;
+    int r = azm_journal_open(o, &own, err);
+
+    if (r < 0)
+        return r;
+    if (journal)
+        *journal = own;
+    r = azm_join_new(own, o->config, &azm_system_clock, ret);
+    return r < 0 ? azm_error_set(err, r, "out of memory") : 0;
+}
 
 struct azm_outbox_options cli_outbox_options(const struct azm_config *c, struct azm_exporter *exporter,
                                              const char *spool_path)

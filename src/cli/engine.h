@@ -3,8 +3,14 @@
 
 #include "cli/cli.h"
 #include "pipeline/service.h"
+#include "source/journal.h"
 
-/* What azmonlog run and azmonlog backfill have in common: how the parts of an exporter go by a configuration. */
+/* What azmonlog run, backfill and cat have in common: how the parts of an exporter go by a configuration. */
+
+/* The journal, with its entries joined as the configuration says; `journal`, which may be NULL, is the journal itself:
+ * see azm_journal_get_progress. 0 or -errno. */
+int cli_open_journal(const struct azm_journal_options *o, struct azm_source **ret, struct azm_source **journal,
+                     struct azm_error *err);
 
 /* `spool_path`: as in struct azm_outbox_options. */
 struct azm_outbox_options cli_outbox_options(const struct azm_config *c, struct azm_exporter *exporter,

@@ -117,12 +117,19 @@ static const struct key {
      "longer messages and values are cut"},
     {"journal", "parse", azm_parse_line_format, FIELD(parse), "plain", 0, 0,
      "lines that programs write are taken apart: plain (they are not), json, logfmt, auto"},
+    {"journal", "multiline", azm_parse_multiline, FIELD(multiline), "no", 0, 0,
+     "entries that are one message become one record: no, pieces (of a long line), indent, stack traces of go, java, "
+     "php, python, ruby or auto (any of them)"},
+    {"journal", "multiline_timeout", azm_parse_duration, FIELD(multiline_timeout_usec), "1s", 10 * MSEC,
+     60 * 1000 * MSEC, "how long a message waits for its next line"},
     {"journal", "service_name_field", azm_parse_bool, FIELD(service_name_field), "yes", 0, 0,
      "whether a field OTEL_SERVICE_NAME of an entry names its service"},
     {"journal", "spool", azm_parse_spool, FIELD(spool), "auto", 0, 0,
      "auto: records wait in a spool while delivery fails for long; no: in the journal only"},
     {ANY_UNIT, "parse", azm_parse_unit_line_format, FIELD(unit_parse), NULL, 0, 0,
      "as in [journal], for one unit, or for those of a pattern (app@*.service)"},
+    {ANY_UNIT, "multiline", azm_parse_unit_multiline, FIELD(unit_multiline), NULL, 0, 0,
+     "as in [journal], for the same"},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0,
      "any NAME=VALUE is an attribute of all records (deployment.environment.name=production)"},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0,
@@ -348,6 +355,11 @@ int azm_config_forget_destination(struct azm_config *c)
 bool azm_config_has_destination(const struct azm_config *c)
 {
     return *c->endpoint || *c->dce || *c->connection_string;
+}
+
+bool azm_config_joins(const struct azm_config *c)
+{
+    return c->multiline != AZM_MULTILINE_NO || c->unit_multiline.n > 0;
 }
 
 bool azm_config_sends_metrics(const struct azm_config *c)

@@ -44,6 +44,18 @@ enum azm_line_format { /* how a program writes its lines, which are then taken a
                        AZM_LINE_AUTO, /* either of the two, by its first letter */
 };
 
+enum azm_multiline { /* which entries of a stream are joined into one record; parse/multiline.h */
+                     AZM_MULTILINE_NO,
+                     AZM_MULTILINE_PIECES, /* those of one line that was too long; the following join these as well */
+                     AZM_MULTILINE_INDENT, /* lines that begin with a blank go on with the one before */
+                     AZM_MULTILINE_GO,     /* stack traces */
+                     AZM_MULTILINE_JAVA,
+                     AZM_MULTILINE_PHP,
+                     AZM_MULTILINE_PYTHON,
+                     AZM_MULTILINE_RUBY,
+                     AZM_MULTILINE_AUTO, /* any of these stack traces */
+};
+
 /* Who the destination is told that this is. */
 enum azm_auth {
     AZM_AUTH_AUTO, /* DEFAULT for an https endpoint of Azure without an Authorization header, else NONE */
@@ -116,8 +128,11 @@ struct azm_config {
     size_t max_body_bytes;
     enum azm_line_format parse;
     struct azm_key_values unit_parse; /* name or pattern of a unit, with its suffix -> a word */
-    bool service_name_field;          /* believe OTEL_SERVICE_NAME= in an entry */
-    bool spool;                       /* keep records in a spool while delivery fails */
+    enum azm_multiline multiline;
+    struct azm_key_values unit_multiline; /* as unit_parse */
+    uint64_t multiline_timeout_usec;      /* from a line to the next one that belongs to it */
+    bool service_name_field;              /* believe OTEL_SERVICE_NAME= in an entry */
+    bool spool;                           /* keep records in a spool while delivery fails */
     /* [resource] */
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */
@@ -153,6 +168,12 @@ int azm_config_read(struct azm_config *c, const char *path, bool optional, struc
 
 /* plain, json, logfmt or auto; -EINVAL for another word. */
 int azm_line_format_of(const char *word);
+
+/* no, pieces, indent, go, ...; -EINVAL for another word. */
+int azm_multiline_of(const char *word);
+
+/* Are entries joined, of whatever unit? */
+bool azm_config_joins(const struct azm_config *c);
 
 /* Sets one key; an empty value brings the default back. `where` stands first in an error ("FILE:LINE",
  * "--endpoint", "$OTEL_..."). `public` says that everybody can read the place where the value stands: secrets are then

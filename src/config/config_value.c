@@ -228,6 +228,31 @@ int azm_parse_line_format(struct azm_config *c, void *field, const struct azm_as
     return 0;
 }
 
+static const char *const multiline_words[] = {
+    [AZM_MULTILINE_NO] = "no",         [AZM_MULTILINE_PIECES] = "pieces", [AZM_MULTILINE_INDENT] = "indent",
+    [AZM_MULTILINE_GO] = "go",         [AZM_MULTILINE_JAVA] = "java",     [AZM_MULTILINE_PHP] = "php",
+    [AZM_MULTILINE_PYTHON] = "python", [AZM_MULTILINE_RUBY] = "ruby",     [AZM_MULTILINE_AUTO] = "auto"};
+
+int azm_multiline_of(const char *word)
+{
+    for (size_t i = 0; i < ELEMENTSOF(multiline_words); i++)
+        if (strcmp(word, multiline_words[i]) == 0)
+            return (int)i;
+    return -EINVAL;
+}
+
+int azm_parse_multiline(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    int kind = azm_multiline_of(a->value);
+
+    (void)c;
+    if (kind < 0)
+        return azm_error_set(err, EINVAL, "'%s' is none of no, pieces, indent, go, java, php, python, ruby, auto",
+                             a->value);
+    *(enum azm_multiline *)field = (enum azm_multiline)kind;
+    return 0;
+}
+
 int azm_parse_start(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     enum azm_start *start = field;
@@ -374,20 +399,34 @@ static void remove_from_list(struct azm_key_values *list, const char *key)
 }
 
 /* Set again it stands last, as it does in the configuration. */
+/* A word that has been checked, for the unit in whose section it stands. */
+static int set_of_unit(void *list, const struct azm_assignment *a, struct azm_error *err)
+{
+    char unit[NAME_MAX + 1];
+    int r = complete_unit(a->key, unit, sizeof unit, err);
+
+    if (r < 0)
+        return r;
+    remove_from_list(list, unit);
+    if (*a->value && azm_key_values_set(list, unit, a->value) < 0)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    return 0;
+}
+
 int azm_parse_unit_line_format(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     enum azm_line_format format;
-    char unit[NAME_MAX + 1];
     int r = *a->value ? azm_parse_line_format(c, &format, a, err) : 0;
 
-    if (r == 0)
-        r = complete_unit(a->key, unit, sizeof unit, err);
-    if (r < 0)
-        return r;
-    remove_from_list(field, unit);
-    if (*a->value && azm_key_values_set(field, unit, a->value) < 0)
-        return azm_error_set(err, ENOMEM, "out of memory");
-    return 0;
+    return r < 0 ? r : set_of_unit(field, a, err);
+}
+
+int azm_parse_unit_multiline(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    enum azm_multiline kind;
+    int r = *a->value ? azm_parse_multiline(c, &kind, a, err) : 0;
+
+    return r < 0 ? r : set_of_unit(field, a, err);
 }
 
 int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -32,6 +32,8 @@ int azm_parse_fields(struct azm_config *c, void *field, const struct azm_assignm
 int azm_parse_line_format(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_unit_line_format(struct azm_config *c, void *field, const struct azm_assignment *a,
                                struct azm_error *err);
+int azm_parse_multiline(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_unit_multiline(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_start(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_scope(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_spool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

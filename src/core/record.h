@@ -93,4 +93,6 @@ struct azm_record {
     const struct azm_attribute *attributes; /* keys are unique */
     size_t n_attributes;
     uint32_t n_dropped; /* attributes that the source has left out already */
+
+    const struct azm_entry_line *line; /* of a journal entry, for source/join.h; NULL: it is complete as it is */
 };

@@ -446,6 +446,19 @@ static bool all_done(const struct azm_pipeline *p)
     return azm_outbox_outstanding(p->o.outbox) == 0 && !p->unsaved && !batch_has_records(p);
 }
 
+/* What the source holds back goes along, as far as there is room: the position lies before the rest. */
+static int read_held(struct azm_pipeline *p)
+{
+    int r = 1;
+
+    for (size_t held = azm_source_release(p->o.source); held > 0 && r > 0; held--) {
+        r = make_room(p);
+        if (r > 0)
+            r = read_record(p);
+    }
+    return r > 0 ? make_room(p) : r;
+}
+
 static void finish(struct azm_pipeline *p, enum state state)
 {
     int r;
@@ -455,7 +468,9 @@ static void finish(struct azm_pipeline *p, enum state state)
     sd_event_source_set_enabled(p->turn, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_io, SD_EVENT_OFF);
     sd_event_source_set_enabled(p->source_timer, SD_EVENT_OFF);
-    r = place_notice(p, true);
+    r = read_held(p);
+    if (r >= 0)
+        r = place_notice(p, true);
     if (r >= 0)
         r = seal(p, true);
     if (r >= 0)
@@ -549,7 +564,7 @@ static int on_turn(sd_event_source *s, void *userdata)
         return 0;
     }
     if (p->o.once) {
-        if (p->drained_before) /* nothing came up in the second look either */
+        if (p->drained_before && azm_source_release(p->o.source) == 0) /* nothing came up in the second look either */
             finish(p, FINISHING);
         p->drained_before = true;
         return 0;

@@ -18,7 +18,7 @@
 struct special {
     struct azm_identity identity;
     struct azm_text message, priority, source_time, trace_id, span_id, trace_flags, syslog_pid;
-    struct azm_text message_id, n_dropped, invocation;
+    struct azm_text message_id, n_dropped, invocation, line_break, partial;
 };
 
 struct azm_entry_reader {
@@ -43,6 +43,10 @@ struct azm_entry_reader {
     bool excluded; /* by a field */
 
     struct azm_line_parser line; /* its last one is the record's until the next entry */
+
+    bool joins; /* entries are lines of streams, that may be joined; only then there is: */
+    XXH128_hash_t stream, priority;
+    struct azm_entry_line as_line;
 };
 
 #define STANDARD (AZM_FIELDS_STANDARD | AZM_FIELDS_FULL)
@@ -60,37 +64,43 @@ static const struct field {
     struct azm_text attribute; /* len 0: none */
     unsigned profiles;         /* in which the attribute is sent */
     bool integer;
+    bool stream; /* it tells whose lines these are, see add_to_stream */
 } fields[] = {
-    {AZM_TEXT("_PID"), SPECIAL(identity.pid), AZM_TEXT("process.pid"), STANDARD, true},
-    {AZM_TEXT("_COMM"), SPECIAL(identity.comm), {0}, NEVER, false},
-    {AZM_TEXT("MESSAGE"), SPECIAL(message), {0}, NEVER, false},
-    {AZM_TEXT("SPAN_ID"), SPECIAL(span_id), {0}, NEVER, false},
-    {AZM_TEXT("PRIORITY"), SPECIAL(priority), {0}, NEVER, false},
-    {AZM_TEXT("TRACE_ID"), SPECIAL(trace_id), {0}, NEVER, false},
-    {AZM_TEXT("_BOOT_ID"), NOT_SPECIAL, AZM_TEXT("journald.boot_id"), FULL, false},
-    {AZM_TEXT("CODE_FILE"), NOT_SPECIAL, AZM_TEXT("code.file.path"), STANDARD, false},
-    {AZM_TEXT("CODE_FUNC"), NOT_SPECIAL, AZM_TEXT("code.function.name"), STANDARD, false},
-    {AZM_TEXT("N_DROPPED"), SPECIAL(n_dropped), AZM_TEXT("n_dropped"), STANDARD, false},
-    {AZM_TEXT("CODE_LINE"), NOT_SPECIAL, AZM_TEXT("code.line.number"), STANDARD, true},
-    {AZM_TEXT("_HOSTNAME"), SPECIAL(identity.host_name), {0}, NEVER, false},
-    {AZM_TEXT("MESSAGE_ID"), SPECIAL(message_id), AZM_TEXT("journald.message_id"), STANDARD, false},
-    {AZM_TEXT("SYSLOG_PID"), SPECIAL(syslog_pid), {0}, NEVER, false},
-    {AZM_TEXT("SYSLOG_RAW"), NOT_SPECIAL, {0}, NEVER, false}, /* the datagram once more */
-    {AZM_TEXT("_TRANSPORT"), SPECIAL(identity.transport), AZM_TEXT("journald.transport"), FULL, false},
-    {AZM_TEXT("TRACE_FLAGS"), SPECIAL(trace_flags), {0}, NEVER, false},
-    {AZM_TEXT("_MACHINE_ID"), SPECIAL(identity.machine_id), {0}, NEVER, false},
-    {AZM_TEXT("SYSLOG_MSGID"), NOT_SPECIAL, AZM_TEXT("syslog.msgid"), STANDARD, false},
-    {AZM_TEXT("_SYSTEMD_UNIT"), SPECIAL(identity.unit), {0}, NEVER, false},
-    {AZM_TEXT("EXCEPTION_TYPE"), NOT_SPECIAL, AZM_TEXT("exception.type"), STANDARD, false},
-    {AZM_TEXT("SYSLOG_FACILITY"), NOT_SPECIAL, AZM_TEXT("syslog.facility"), STANDARD, true},
-    {AZM_TEXT("SYSLOG_TIMESTAMP"), NOT_SPECIAL, {0}, NEVER, false}, /* the record's time is better */
-    {AZM_TEXT("EXCEPTION_MESSAGE"), NOT_SPECIAL, AZM_TEXT("exception.message"), STANDARD, false},
-    {AZM_TEXT("OTEL_SERVICE_NAME"), SPECIAL(identity.otel_service_name), {0}, NEVER, false},
-    {AZM_TEXT("SYSLOG_IDENTIFIER"), SPECIAL(identity.identifier), {0}, NEVER, false},
-    {AZM_TEXT("_SYSTEMD_USER_UNIT"), SPECIAL(identity.user_unit), {0}, NEVER, false},
-    {AZM_TEXT("EXCEPTION_STACKTRACE"), NOT_SPECIAL, AZM_TEXT("exception.stacktrace"), STANDARD, false},
-    {AZM_TEXT("_SYSTEMD_INVOCATION_ID"), SPECIAL(invocation), AZM_TEXT("journald.systemd_invocation_id"), FULL, false},
-    {AZM_TEXT("_SOURCE_REALTIME_TIMESTAMP"), SPECIAL(source_time), {0}, NEVER, false},
+    {AZM_TEXT("_PID"), SPECIAL(identity.pid), AZM_TEXT("process.pid"), STANDARD, true, true},
+    {AZM_TEXT("_COMM"), SPECIAL(identity.comm), {0}, NEVER, false, false},
+    {AZM_TEXT("MESSAGE"), SPECIAL(message), {0}, NEVER, false, false},
+    {AZM_TEXT("SPAN_ID"), SPECIAL(span_id), {0}, NEVER, false, true},
+    {AZM_TEXT("PRIORITY"), SPECIAL(priority), {0}, NEVER, false, false},
+    {AZM_TEXT("TRACE_ID"), SPECIAL(trace_id), {0}, NEVER, false, true},
+    {AZM_TEXT("_BOOT_ID"), NOT_SPECIAL, AZM_TEXT("journald.boot_id"), FULL, false, true},
+    {AZM_TEXT("CODE_FILE"), NOT_SPECIAL, AZM_TEXT("code.file.path"), STANDARD, false, true},
+    {AZM_TEXT("CODE_FUNC"), NOT_SPECIAL, AZM_TEXT("code.function.name"), STANDARD, false, true},
+    {AZM_TEXT("N_DROPPED"), SPECIAL(n_dropped), AZM_TEXT("n_dropped"), STANDARD, false, true},
+    {AZM_TEXT("CODE_LINE"), NOT_SPECIAL, AZM_TEXT("code.line.number"), STANDARD, true, true},
+    {AZM_TEXT("_HOSTNAME"), SPECIAL(identity.host_name), {0}, NEVER, false, false},
+    {AZM_TEXT("MESSAGE_ID"), SPECIAL(message_id), AZM_TEXT("journald.message_id"), STANDARD, false, true},
+    {AZM_TEXT("SYSLOG_PID"), SPECIAL(syslog_pid), {0}, NEVER, false, true},
+    {AZM_TEXT("SYSLOG_RAW"), NOT_SPECIAL, {0}, NEVER, false, false}, /* the datagram once more */
+    {AZM_TEXT("_STREAM_ID"), NOT_SPECIAL, AZM_TEXT("journald.stream_id"), FULL, false, true},
+    {AZM_TEXT("_LINE_BREAK"), SPECIAL(line_break), AZM_TEXT("journald.line_break"), FULL, false, false},
+    {AZM_TEXT("_TRANSPORT"), SPECIAL(identity.transport), AZM_TEXT("journald.transport"), FULL, false, true},
+    {AZM_TEXT("TRACE_FLAGS"), SPECIAL(trace_flags), {0}, NEVER, false, true},
+    {AZM_TEXT("_MACHINE_ID"), SPECIAL(identity.machine_id), {0}, NEVER, false, false},
+    {AZM_TEXT("SYSLOG_MSGID"), NOT_SPECIAL, AZM_TEXT("syslog.msgid"), STANDARD, false, true},
+    {AZM_TEXT("_SYSTEMD_UNIT"), SPECIAL(identity.unit), {0}, NEVER, false, false},
+    {AZM_TEXT("EXCEPTION_TYPE"), NOT_SPECIAL, AZM_TEXT("exception.type"), STANDARD, false, true},
+    {AZM_TEXT("SYSLOG_FACILITY"), NOT_SPECIAL, AZM_TEXT("syslog.facility"), STANDARD, true, true},
+    {AZM_TEXT("SYSLOG_TIMESTAMP"), NOT_SPECIAL, {0}, NEVER, false, false}, /* the record's time is better */
+    {AZM_TEXT("EXCEPTION_MESSAGE"), NOT_SPECIAL, AZM_TEXT("exception.message"), STANDARD, false, true},
+    {AZM_TEXT("OTEL_SERVICE_NAME"), SPECIAL(identity.otel_service_name), {0}, NEVER, false, true},
+    {AZM_TEXT("SYSLOG_IDENTIFIER"), SPECIAL(identity.identifier), {0}, NEVER, false, true},
+    {AZM_TEXT("_SYSTEMD_USER_UNIT"), SPECIAL(identity.user_unit), {0}, NEVER, false, false},
+    {AZM_TEXT("EXCEPTION_STACKTRACE"), NOT_SPECIAL, AZM_TEXT("exception.stacktrace"), STANDARD, false, true},
+    {AZM_TEXT("CONTAINER_PARTIAL_MESSAGE"), SPECIAL(partial), AZM_TEXT("container_partial_message"), STANDARD, false,
+     false},
+    {AZM_TEXT("_SYSTEMD_INVOCATION_ID"), SPECIAL(invocation), AZM_TEXT("journald.systemd_invocation_id"), FULL, false,
+     false},
+    {AZM_TEXT("_SOURCE_REALTIME_TIMESTAMP"), SPECIAL(source_time), {0}, NEVER, false, false},
 };
 
 /* Of `len` bytes, more than none. The third letter from the end is where names of equal length differ most. */
@@ -130,6 +140,7 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
         return -ENOMEM;
     e->config = config;
     e->keep_bytes = config->max_body_bytes + 8;
+    e->joins = azm_config_joins(config);
     index_fields(e);
     r = azm_resources_new(config, &e->resources);
     if (r < 0) {
@@ -207,7 +218,7 @@ void azm_entry_begin(struct azm_entry_reader *e)
 {
     azm_arena_reset(&e->arena);
     e->special = (struct special){0};
-    e->sum = (XXH128_hash_t){0};
+    e->sum = e->stream = e->priority = (XXH128_hash_t){0};
     e->n_attributes = e->n_trusted = 0;
     e->sent_bytes = e->largest_bytes = 0;
     e->n_dropped = 0;
@@ -351,6 +362,19 @@ static void move_to_trusted(struct azm_entry_reader *e)
     *to = a;
 }
 
+/* A stream is what one process writes to one place: a connection of stdout; else what it sends with equal fields. What
+ * journald finds out about a process is not asked for: it knows less of it once it is dead. */
+static void add_to_stream(struct azm_entry_reader *e, const struct field *f, struct azm_text name, XXH128_hash_t hash)
+{
+    static const char partial[] = "CONTAINER_PARTIAL_"; /* Docker numbers the pieces of a line */
+
+    if (azm_text_equal(name, AZM_TEXT("PRIORITY")))
+        azm_hash_add(&e->priority, hash);
+    else if (f ? f->stream
+               : *name.s != '_' && (name.len < sizeof partial || memcmp(name.s, partial, sizeof partial - 1) != 0))
+        azm_hash_add(&e->stream, hash);
+}
+
 /* Of what the application sent no more is kept than a request may have: journald takes a thousand fields of any length,
  * and a record has room for much less. */
 int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len)
@@ -359,9 +383,10 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     const struct field *f;
     struct azm_text value;
     size_t name_len, n;
+    XXH128_hash_t hash;
     int k = 0;
 
-    azm_uid_add_field(&e->sum, data, len);
+    hash = azm_uid_add_field(&e->sum, data, len);
     e->largest_bytes = MAX(e->largest_bytes, len);
     for (size_t i = 0; i < e->config->exclude_matches.n; i++)
         e->excluded |=
@@ -370,6 +395,8 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
         return 0; /* not a field, or one without a name; journald writes none such */
     name_len = (size_t)(equals - name);
     f = find_field(e, name, name_len);
+    if (e->joins)
+        add_to_stream(e, f, (struct azm_text){name, name_len}, hash);
     if (f && f->special == NOT_SPECIAL && !(f->profiles & e->config->fields))
         return 0;
     if (!f && *name == '_' && e->config->fields != AZM_FIELDS_FULL)
@@ -502,21 +529,54 @@ static void count_losses(struct azm_entry_reader *e)
     }
 }
 
-/* How the unit writes its lines; the section that stands last in the configuration counts. */
-static enum azm_line_format line_format(const struct azm_entry_reader *e)
+/* What the sections of the entry's unit say, of which the last one in the configuration counts; NULL: nothing. */
+static const char *unit_word(const struct azm_entry_reader *e, const struct azm_key_values *units)
 {
     const struct azm_identity *id = &e->special.identity;
-    const struct azm_key_values *units = &e->config->unit_parse;
     const struct azm_text unit = id->unit.len > 0 ? id->unit : id->user_unit;
     char name[256];
 
     if (units->n == 0)
-        return e->config->parse;
+        return NULL;
     snprintf(name, sizeof name, "%.*s", (int)MIN(unit.len, sizeof name - 1), unit.s ? unit.s : "");
     for (size_t i = units->n; i-- > 0;)
         if (fnmatch(units->items[i].key, name, 0) == 0)
-            return (enum azm_line_format)azm_line_format_of(units->items[i].value);
-    return e->config->parse;
+            return units->items[i].value;
+    return NULL;
+}
+
+/* How the unit writes its lines. */
+static enum azm_line_format line_format(const struct azm_entry_reader *e)
+{
+    const char *word = unit_word(e, &e->config->unit_parse);
+
+    return word ? (enum azm_line_format)azm_line_format_of(word) : e->config->parse;
+}
+
+static enum azm_multiline multiline(const struct azm_entry_reader *e)
+{
+    const char *word = unit_word(e, &e->config->unit_multiline);
+
+    return word ? (enum azm_multiline)azm_multiline_of(word) : e->config->multiline;
+}
+
+/* Stdout and stderr of a service are one stream, on which a line may have a priority in front and the next one none; of
+ * others, such as conmon's, the priority tells them apart. What is sent with the native protocol may be a message of
+ * several lines already. */
+static const struct azm_entry_line *describe_line(struct azm_entry_reader *e, const struct azm_entry_times *t,
+                                                  struct azm_text body)
+{
+    const struct special *s = &e->special;
+    struct azm_entry_line *l = &e->as_line;
+
+    *l = (struct azm_entry_line){.stream = e->stream, .times = *t, .multiline = multiline(e), .format = line_format(e)};
+    if (!azm_text_equal(s->identity.transport, AZM_TEXT("stdout")))
+        azm_hash_add(&l->stream, e->priority);
+    l->joinable = l->multiline != AZM_MULTILINE_NO && s->identity.pid.len > 0 && body.s &&
+                  (body.len == 0 || !memchr(body.s, '\n', body.len));
+    l->unfinished = l->joinable && (azm_text_equal(s->line_break, AZM_TEXT("line-max")) ||
+                                    azm_text_equal(s->partial, AZM_TEXT("true")));
+    return l;
 }
 
 int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret)
@@ -554,7 +614,10 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     r.attributes = e->attributes;
     r.n_attributes = e->n_attributes;
     r.n_dropped = e->n_dropped;
-    k = azm_line_parse(&e->line, line_format(e), &r);
+    if (e->joins)
+        r.line = describe_line(e, t, r.body); /* whole lines only are taken apart */
+    else
+        k = azm_line_parse(&e->line, line_format(e), &r);
     if (k < 0)
         return k;
     *ret = r;

@@ -16,6 +16,16 @@ struct azm_entry_times {
     sd_id128_t boot;
 };
 
+/* What is known of an entry as a line of a stream, where entries are joined (join.h). */
+struct azm_entry_line {
+    XXH128_hash_t stream; /* who wrote it, and on what: lines of one message have the same */
+    struct azm_entry_times times;
+    enum azm_multiline multiline; /* how the unit's messages are told apart */
+    enum azm_line_format format;  /* how the unit writes its lines: the record is not taken apart yet */
+    bool joinable;                /* it is one line, of a stream that is known */
+    bool unfinished;              /* the line goes on in the stream's next entry, without a line's end between them */
+};
+
 struct azm_entry_reader;
 
 /* `config` must outlive the reader: 0 or -ENOMEM. */

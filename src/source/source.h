@@ -23,6 +23,7 @@ struct azm_source_status {
     bool lag_known, lag_up_to;      /* the number of records behind it is known; it is an upper bound */
     uint64_t lag_records, lag_usec; /* how many records, and how old the first of them is */
     struct azm_losses losses;
+    uint64_t joined_messages, joined_entries; /* so many messages were made of so many entries, since the start */
 };
 
 struct azm_source_ops {
@@ -55,6 +56,10 @@ struct azm_source_ops {
     /* Has everything up to the mark been given? (Also when `next` has returned 0 since.) */
     bool (*passed)(struct azm_source *s);
 
+    /* Waits no more for what may belong to records that it holds back: `next` gives these before all others. Returns
+     * how many that are. NULL: it never holds any back. */
+    size_t (*release)(struct azm_source *s);
+
     int (*get_status)(struct azm_source *s, struct azm_source_status *ret, struct azm_error *err);
 
     /* From now on goes by this configuration, which must outlive the source; where the journal is cannot be changed.
@@ -67,6 +72,11 @@ struct azm_source_ops {
 struct azm_source {
     const struct azm_source_ops *ops;
 };
+
+static inline size_t azm_source_release(struct azm_source *s)
+{
+    return s->ops->release ? s->ops->release(s) : 0;
+}
 
 /* libsystemd must look for new journal files that often while a backlog is drained: a file that appears
  * meanwhile would be skipped otherwise, with all its entries. */

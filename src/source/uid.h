@@ -31,13 +31,19 @@ void azm_uid_state_free(struct azm_uid_state *u);
 /* Makes `to`, which is replaced, the same as `from`: 0 or -ENOMEM, and `to` is empty. */
 int azm_uid_state_copy(struct azm_uid_state *to, const struct azm_uid_state *from);
 
-/* Adds one field ("NAME=value") to the sum of an entry's fields; begin with {0, 0}. */
-static inline void azm_uid_add_field(XXH128_hash_t *sum, const void *data, size_t len)
+static inline void azm_hash_add(XXH128_hash_t *sum, XXH128_hash_t h)
+{
+    sum->low64 += h.low64;
+    sum->high64 += h.high64;
+}
+
+/* Adds one field ("NAME=value") to the sum of an entry's fields, which begins with {0, 0}; returns its own hash. */
+static inline XXH128_hash_t azm_uid_add_field(XXH128_hash_t *sum, const void *data, size_t len)
 {
     XXH128_hash_t h = XXH3_128bits(data, len);
 
-    sum->low64 += h.low64;
-    sum->high64 += h.high64;
+    azm_hash_add(sum, h);
+    return h;
 }
 
 /* The uid of the next entry in reading order: 0 or -ENOMEM. */

@@ -90,7 +90,7 @@ START_TEST(wrong_settings)
         ck_assert_msg(strstr(err.words, table[i].words) == err.words, "%s", err.words);
     }
     ck_assert_int_lt(azm_config_set(&config, "unit \"web\"", "colour", "1", "x.conf:1", false, &err), 0);
-    ck_assert_str_eq(err.words, "x.conf:1: unknown key 'colour' in [unit \"NAME\"]; known there: parse");
+    ck_assert_str_eq(err.words, "x.conf:1: unknown key 'colour' in [unit \"NAME\"]; known there: parse, multiline");
     end();
 }
 END_TEST
