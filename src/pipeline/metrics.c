@@ -34,6 +34,8 @@ enum {
     MISSED_KERNEL,
     UNREADABLE,
     DAMAGED_FILES,
+    JOINED_MESSAGES,
+    JOINED_ENTRIES,
     QUARANTINE_RECORDS,
     QUARANTINE_BYTES,
     QUARANTINE_MAX_BYTES,
@@ -99,6 +101,9 @@ static const struct azm_metric metrics[] = {
                     .start_unknown = true},
     [DAMAGED_FILES] = {"azmonlog.journal.damaged_files", "{file}", COUNTER, "Damaged files of the journal.",
                        .start_unknown = true},
+    [JOINED_MESSAGES] = {"azmonlog.journal.joined_messages", "{message}", COUNTER,
+                         "Messages that were made of several entries."},
+    [JOINED_ENTRIES] = {"azmonlog.journal.joined_entries", "{entry}", COUNTER, "The entries that they were made of."},
     [QUARANTINE_RECORDS] = {"azmonlog.quarantine.records", "{record}", GAUGE, "Records in the quarantine."},
     [QUARANTINE_BYTES] = {"azmonlog.quarantine.bytes", "By", GAUGE, "Size of the quarantine."},
     [QUARANTINE_MAX_BYTES] = {"azmonlog.quarantine.max_bytes", "By", GAUGE, "How large it may become."},
@@ -207,6 +212,8 @@ static void add_source(struct azm_metrics *m, const struct azm_figures *f)
     add_count(m, MISSED_KERNEL, s->losses.missed_kernel);
     add_count(m, UNREADABLE, s->losses.unreadable);
     add_count(m, DAMAGED_FILES, s->losses.damaged_files);
+    add_count(m, JOINED_MESSAGES, s->joined_messages);
+    add_count(m, JOINED_ENTRIES, s->joined_entries);
 }
 
 static void add_files(struct azm_metrics *m, const struct azm_figures *f)
