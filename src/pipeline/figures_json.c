@@ -215,18 +215,18 @@ static json_t *metrics(const struct azm_figures *f)
 
 json_t *azm_figures_json(const struct azm_figures *f)
 {
-    return json_pack("{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o,"
-                     " s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
-                     "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state",
-                     azm_figures_state(f), "started", time_or_null(f->started_usec), "destination", f->destination,
-                     "journal", f->source.name, "journal_error", text_or_null(f->source_error), "acknowledged",
-                     "cursor", f->source.cursor, "received", time_or_null(f->source.acknowledged_usec), "lag",
-                     lag(&f->source), "behind", behind(f), "read", rate(f->read, f->read_per_second), "joined",
-                     joined(&f->source), "delivered", delivered(f), "in_flight", "batches",
-                     count(f->exporter.outstanding), "failures", count(f->exporter.failures), "error", error(f),
-                     "answers", answers(&f->answers), "latency", latency(f), "services", services(f), "token", token(f),
-                     "losses", losses(&f->source.losses), "quarantine", quarantine(f), "throttling",
-                     throttling(&f->exporter), "spool", spool(&f->outbox), "metrics", metrics(f), "config", "reloads",
-                     count(f->reloads), "last_reload_error", f->reload_error);
+    return json_pack(
+        "{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, "
+        "s:o, s:o, s:o, s:o,"
+        " s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
+        "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state", azm_figures_state(f),
+        "started", time_or_null(f->started_usec), "destination", f->destination, "journal", f->source.name,
+        "journal_error", text_or_null(f->source_error), "acknowledged", "cursor", f->source.cursor, "received",
+        time_or_null(f->source.acknowledged_usec), "lag", lag(&f->source), "behind", behind(f), "read",
+        rate(f->read, f->read_per_second), "joined", joined(&f->source), "delivered", delivered(f), "in_flight",
+        "batches", count(f->exporter.outstanding), "failures", count(f->exporter.failures), "error", error(f),
+        "answers", answers(&f->answers), "latency", latency(f), "services", services(f), "token", token(f), "losses",
+        losses(&f->source.losses), "quarantine", quarantine(f), "throttling", throttling(&f->exporter), "spool",
+        spool(&f->outbox), "metrics", metrics(f), "config", "reloads", count(f->reloads), "last_reload_error",
+        f->reload_error);
 }
