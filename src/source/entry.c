@@ -34,7 +34,7 @@ struct azm_entry_reader {
     /* The entry in hand. */
     struct azm_arena arena;
     struct special special;
-    XXH128_hash_t sum;
+    XXH128_hash_t sum, hash;          /* of its fields, and of the last one */
     struct azm_attribute *attributes; /* malloc'ed, kept from entry to entry */
     size_t n_attributes, cap_attributes;
     size_t n_trusted; /* of them, which come first: what does not fit into a record is left out from the end */
@@ -218,7 +218,9 @@ void azm_entry_begin(struct azm_entry_reader *e)
 {
     azm_arena_reset(&e->arena);
     e->special = (struct special){0};
-    e->sum = e->stream = e->priority = (XXH128_hash_t){0};
+    e->sum = (XXH128_hash_t){0};
+    if (e->joins)
+        e->stream = e->priority = e->sum;
     e->n_attributes = e->n_trusted = 0;
     e->sent_bytes = e->largest_bytes = 0;
     e->n_dropped = 0;
@@ -364,15 +366,16 @@ static void move_to_trusted(struct azm_entry_reader *e)
 
 /* A stream is what one process writes to one place: a connection of stdout; else what it sends with equal fields. What
  * journald finds out about a process is not asked for: it knows less of it once it is dead. */
-static void add_to_stream(struct azm_entry_reader *e, const struct field *f, struct azm_text name, XXH128_hash_t hash)
+static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, const struct field *f,
+                                                    struct azm_text name)
 {
     static const char partial[] = "CONTAINER_PARTIAL_"; /* Docker numbers the pieces of a line */
 
-    if (azm_text_equal(name, AZM_TEXT("PRIORITY")))
-        azm_hash_add(&e->priority, hash);
+    if (f && f->special == SPECIAL(priority))
+        azm_hash_add(&e->priority, e->hash);
     else if (f ? f->stream
                : *name.s != '_' && (name.len < sizeof partial || memcmp(name.s, partial, sizeof partial - 1) != 0))
-        azm_hash_add(&e->stream, hash);
+        azm_hash_add(&e->stream, e->hash);
 }
 
 /* Of what the application sent no more is kept than a request may have: journald takes a thousand fields of any length,
@@ -383,10 +386,9 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     const struct field *f;
     struct azm_text value;
     size_t name_len, n;
-    XXH128_hash_t hash;
     int k = 0;
 
-    hash = azm_uid_add_field(&e->sum, data, len);
+    e->hash = azm_uid_add_field(&e->sum, data, len);
     e->largest_bytes = MAX(e->largest_bytes, len);
     for (size_t i = 0; i < e->config->exclude_matches.n; i++)
         e->excluded |=
@@ -396,7 +398,7 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     name_len = (size_t)(equals - name);
     f = find_field(e, name, name_len);
     if (e->joins)
-        add_to_stream(e, f, (struct azm_text){name, name_len}, hash);
+        add_to_stream(e, f, (struct azm_text){name, name_len});
     if (f && f->special == NOT_SPECIAL && !(f->profiles & e->config->fields))
         return 0;
     if (!f && *name == '_' && e->config->fields != AZM_FIELDS_FULL)
@@ -536,8 +538,6 @@ static const char *unit_word(const struct azm_entry_reader *e, const struct azm_
     const struct azm_text unit = id->unit.len > 0 ? id->unit : id->user_unit;
     char name[256];
 
-    if (units->n == 0)
-        return NULL;
     snprintf(name, sizeof name, "%.*s", (int)MIN(unit.len, sizeof name - 1), unit.s ? unit.s : "");
     for (size_t i = units->n; i-- > 0;)
         if (fnmatch(units->items[i].key, name, 0) == 0)
@@ -548,14 +548,14 @@ static const char *unit_word(const struct azm_entry_reader *e, const struct azm_
 /* How the unit writes its lines. */
 static enum azm_line_format line_format(const struct azm_entry_reader *e)
 {
-    const char *word = unit_word(e, &e->config->unit_parse);
+    const char *word = e->config->unit_parse.n > 0 ? unit_word(e, &e->config->unit_parse) : NULL;
 
     return word ? (enum azm_line_format)azm_line_format_of(word) : e->config->parse;
 }
 
 static enum azm_multiline multiline(const struct azm_entry_reader *e)
 {
-    const char *word = unit_word(e, &e->config->unit_multiline);
+    const char *word = e->config->unit_multiline.n > 0 ? unit_word(e, &e->config->unit_multiline) : NULL;
 
     return word ? (enum azm_multiline)azm_multiline_of(word) : e->config->multiline;
 }

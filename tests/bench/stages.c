@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* stages DIRECTORY: what each stretch of a record's way costs, in one thread and without a destination.
+/* stages DIRECTORY [MULTILINE]: what each stretch of a record's way costs, in one thread and without a destination.
  *
- * Reads the journal files in DIRECTORY several times; each time the records go one stretch further. Prints the CPU time
+ * Reads the journal files in DIRECTORY several times, with [journal] multiline=MULTILINE; each time the records go one
+ * stretch further. Prints the CPU time
  * (of the process, user and system) of each reading as a line of JSON; the difference of two is what the stretch costs.
  */
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include "core/cleanup.h"
 #include "encode/gzip.h"
 #include "encode/otlp.h"
+#include "source/join.h"
 #include "source/journal.h"
 #include "tests/bench/stage.h"
 
@@ -100,7 +102,10 @@ static void read_records(struct bench *b, enum stage stage)
     b->records[stage] = 0;
     b->requests = b->bytes = b->bytes_wire = 0;
     must(azm_journal_open(&o, &s, &err), "open", &err);
-    while ((r = s->ops->next(s, &rec, &err)) > 0) {
+    must(azm_join_new(s, &b->config, &azm_system_clock, &s), "join", NULL);
+    while ((r = s->ops->next(s, &rec, &err)) > 0 || (r == 0 && azm_source_release(s) > 0)) {
+        if (r == 0)
+            continue;
         if (stage >= ENCODE)
             encode(b, &rec, stage);
         if (++b->records[stage] % AZM_SOURCE_RECORDS_PER_TURN == 0)
@@ -111,13 +116,14 @@ static void read_records(struct bench *b, enum stage stage)
     s->ops->free(s);
 }
 
-static void configure(struct bench *b)
+static void configure(struct bench *b, const char *multiline)
 {
     struct azm_error err;
 
     must(azm_config_init(&b->config), "configuration", NULL);
     must(azm_config_set(&b->config, "journal", "directory", b->directory, "DIRECTORY", false, &err), "directory", &err);
     must(azm_config_set(&b->config, "journal", "start", "oldest", "start", false, &err), "start", &err);
+    must(azm_config_set(&b->config, "journal", "multiline", multiline, "MULTILINE", false, &err), "multiline", &err);
     b->encoder.limits = azm_otlp_limits_of(b->config.max_body_bytes, b->config.max_request_bytes);
     must(azm_gzip_new(&b->gzip), "gzip", NULL);
 }
@@ -126,12 +132,12 @@ int main(int argc, char **argv)
 {
     struct bench b = {0};
 
-    if (argc != 2) {
-        fprintf(stderr, "Usage: stages DIRECTORY\n");
+    if (argc < 2 || argc > 3) {
+        fprintf(stderr, "Usage: stages DIRECTORY [MULTILINE]\n");
         return 64;
     }
     b.directory = argv[1];
-    configure(&b);
+    configure(&b, argc > 2 ? argv[2] : "no");
     stages_begin();
     for (enum stage stage = BARE; stage < N_STAGES; stage++) {
         stage_begin();
