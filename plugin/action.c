@@ -20,6 +20,7 @@
 struct action {
     struct parameters parameters;
     struct azm_config config;
+    struct azm_rules *rules; /* the workers', from the start to the end: what is in the spool went by them */
     char *name;
 
     pthread_mutex_t mutex;
@@ -74,6 +75,8 @@ int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
                                 p->name);
     if (r >= 0) {
         r = azm_destination_check(&a->config, AZM_LOGS, &why);
+        if (r >= 0)
+            r = azm_rules_new(&a->config, NULL, &a->rules, &why);
         if (r < 0)
             azm_error_set(err, r, "action \"%s\": %s", a->name, why.words);
     }
@@ -135,6 +138,7 @@ static int start_pump(struct action *a, struct azm_spool_shared *spool, struct a
         .parameters = &a->parameters,
         .name = a->name,
         .config = &a->config,
+        .rules = a->rules,
         .spool = spool,
         .dir_fd = a->dir_fd,
         .counters = &a->counters,
@@ -214,6 +218,7 @@ struct action *action_free(struct action *a)
     azm_closep(&a->lock_fd);
     azm_closep(&a->dir_fd);
     azm_config_free(&a->config);
+    azm_rules_unref(a->rules);
     parameters_free(&a->parameters);
     pthread_mutex_destroy(&a->mutex);
     free(a->name);
@@ -229,6 +234,11 @@ const char *action_name(const struct action *a)
 const struct azm_config *action_config(const struct action *a)
 {
     return &a->config;
+}
+
+struct azm_rules *action_rules(const struct action *a)
+{
+    return a->rules;
 }
 
 const struct parameters *action_parameters(const struct action *a)

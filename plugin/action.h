@@ -3,6 +3,7 @@
 
 #include "plugin/parameters.h"
 #include "plugin/worker.h"
+#include "process/rules.h"
 
 /* One action(type="omazuremonitor"): its configuration, its spool, and the pump behind it.
  *
@@ -23,6 +24,7 @@ struct action *action_free(struct action *a);
 
 const char *action_name(const struct action *a);
 const struct azm_config *action_config(const struct action *a);
+struct azm_rules *action_rules(const struct action *a); /* NULL: there are none */
 const struct parameters *action_parameters(const struct action *a);
 
 /* Appends the row to the spool: 0 when it is on disk, -errno if that is not possible now. `records` for the counters.

@@ -244,7 +244,7 @@ static rs_ret create_worker(void **ret, void *data)
     if (!w)
         return RS_OUT_OF_MEMORY;
     w->instance = data;
-    if (worker_new(action_config(w->instance->action), &w->worker) < 0) {
+    if (worker_new(action_config(w->instance->action), action_rules(w->instance->action), &w->worker) < 0) {
         free(w);
         return RS_OUT_OF_MEMORY;
     }
@@ -301,7 +301,7 @@ static int add_message(const struct worker_instance *w, const struct rs_text *te
     return worker_add(w->worker, &m);
 }
 
-/* Puts all of them on disk, or none. */
+/* Puts all of them on disk, or none; those that are left out leave no row. */
 static int commit(const struct worker_instance *w, const struct rs_text *texts, unsigned n)
 {
     struct azm_spool_row *row;
@@ -311,7 +311,9 @@ static int commit(const struct worker_instance *w, const struct rs_text *texts, 
         r = add_message(w, texts + (size_t)k * (size_t)w->instance->n);
     if (r >= 0)
         r = worker_row(w->worker, &row);
-    return r < 0 ? r : action_append(w->instance->action, row);
+    if (r < 0 || row->records == 0)
+        return r;
+    return action_append(w->instance->action, row);
 }
 
 static rs_ret commit_transaction(void *data, struct rs_text *texts, unsigned n)

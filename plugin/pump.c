@@ -330,6 +330,7 @@ int pump_start(const struct pump_options *o, struct pump **ret, struct azm_error
     p->service.started_usec = azm_realtime_usec(&azm_system_clock);
     p->service.journal_namespace = "";
     p->service.spool = o->spool;
+    p->service.rules = azm_rules_ref(o->rules);
     p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = p->wake_fd < 0 ? azm_error_set(err, errno, "cannot create an eventfd: %m") : set_up(p, err);
     if (r >= 0) {

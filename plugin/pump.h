@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plugin/parameters.h"
+#include "process/rules.h"
 #include "store/spool_shared.h"
 
 /* The thread that carries what is in an action's spool to the destination: the same pipeline, exporter, quarantine and
@@ -22,6 +23,7 @@ struct pump_options {
     const struct parameters *parameters; /* must outlive the pump */
     const char *name;                    /* of the action; must outlive the pump */
     const struct azm_config *config;     /* that follows from them */
+    struct azm_rules *rules;             /* by which records were processed; NULL: there are none */
     struct azm_spool_shared *spool;      /* must outlive the pump */
     int dir_fd;                          /* of the state directory; the same */
     struct pump_counters *counters;      /* the same */

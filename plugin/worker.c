@@ -12,6 +12,7 @@
 #include "plugin/syslog5424.h"
 #include "plugin/syslog_resource.h"
 #include "plugin/worker.h"
+#include "process/processor.h"
 
 #define BATCH_KEEPS_BYTES ((size_t)1024 * 1024)
 
@@ -20,6 +21,7 @@ struct worker {
     struct azm_syslog_reader *reader;
     struct azm_syslog_resources *resources;
     struct azm_line_parser line;
+    struct azm_processor *processor; /* NULL: there are no rules */
     struct azm_otlp_encoder encoder;
     struct azm_buf record;
     struct azm_batch *batch;
@@ -29,7 +31,7 @@ struct worker {
     uint64_t counter;
 };
 
-int worker_new(const struct azm_config *config, struct worker **ret)
+int worker_new(const struct azm_config *config, struct azm_rules *rules, struct worker **ret)
 {
     struct worker *w = calloc(1, sizeof *w);
 
@@ -39,7 +41,8 @@ int worker_new(const struct azm_config *config, struct worker **ret)
     w->encoder.limits = azm_otlp_limits_of(config->max_body_bytes, config->max_request_bytes);
     while (getrandom(w->secret, sizeof w->secret, 0) != (ssize_t)sizeof w->secret)
         ;
-    if (azm_syslog_reader_new(&w->reader) < 0 || azm_syslog_resources_new(&config->resource, &w->resources) < 0) {
+    if (azm_syslog_reader_new(&w->reader) < 0 || azm_syslog_resources_new(&config->resource, &w->resources) < 0 ||
+        azm_processor_new(rules, &w->processor) < 0) {
         worker_free(w);
         return -ENOMEM;
     }
@@ -54,6 +57,7 @@ struct worker *worker_free(struct worker *w)
     azm_syslog_reader_free(w->reader);
     azm_syslog_resources_free(w->resources);
     azm_line_parser_free(&w->line);
+    azm_processor_free(w->processor);
     azm_otlp_encoder_free(&w->encoder);
     azm_buf_free(&w->record);
     azm_batch_free(w->batch);
@@ -111,6 +115,9 @@ int worker_add(struct worker *w, const struct worker_message *m)
     if (r < 0)
         return r;
     make_uid(w, message.record.uid);
+    r = azm_processor_run(w->processor, &message.record);
+    if (r <= 0)
+        return r;
     r = azm_otlp_encode_record(&w->encoder, &message.record, &w->record);
     if (r < 0)
         return r;

@@ -4,13 +4,14 @@
 #include "config/config.h"
 #include "core/error.h"
 #include "core/record.h"
+#include "process/rules.h"
 #include "store/spool.h"
 
 /* One worker of rsyslog: turns its messages into a row for the spool. One thread at a time. */
 struct worker;
 
-/* `config` must outlive it. 0 or -ENOMEM. */
-int worker_new(const struct azm_config *config, struct worker **ret);
+/* `config` must outlive it; `rules` may be NULL. 0 or -ENOMEM. */
+int worker_new(const struct azm_config *config, struct azm_rules *rules, struct worker **ret);
 struct worker *worker_free(struct worker *w);
 
 /* A message as rsyslog has rendered it; len 0: no such template. */
@@ -19,7 +20,7 @@ struct worker_message {
     bool has_body; /* `body` takes the place of the message's own */
 };
 
-/* Adds a message to the row: 0 or -ENOMEM. */
+/* Adds a message to the row, unless it is to be left out: 0 or -ENOMEM. */
 int worker_add(struct worker *w, const struct worker_message *m);
 
 /* The row with what was added since worker_begin; it belongs to the worker. 0 or -ENOMEM. */

@@ -303,12 +303,16 @@ static int open_pipeline(struct job *j, struct azm_error *err)
 {
     struct azm_outbox_options outbox = cli_outbox_options(j->b->config, j->service.exporter, "");
     struct azm_pipeline_options o;
+    struct azm_processor *processor;
     int r;
 
     outbox.spool = false; /* what is to be exported is on disk already: in the journal */
     r = azm_outbox_new(&outbox, &j->service.outbox, err);
+    if (r >= 0)
+        r = azm_processor_configured(j->b->config, NULL, &processor, err);
     if (r < 0)
         return r;
+    azm_service_set_processor(&j->service, processor);
     o = azm_service_pipeline_options(&j->service, j->b->config, j->event);
     o.schedule_delay_usec = NO_DELAY_USEC;
     o.once = true;

@@ -13,6 +13,7 @@
 #include "core/timespan.h"
 #include "encode/otlp.h"
 #include "encode/otlp_json.h"
+#include "process/processor.h"
 #include "source/sigbus.h"
 
 static void print_help(void)
@@ -46,7 +47,8 @@ static int wait_for_more(struct azm_source *s, struct azm_error *err)
 }
 
 /* Prints until there is no more, or for ever: 0 or -errno. A reader that has seen enough (EPIPE) is no error. */
-static int print_records(struct azm_source *s, struct azm_otlp_encoder *encoder, bool follow, struct azm_error *err)
+static int print_records(struct azm_source *s, struct azm_processor *processor, struct azm_otlp_encoder *encoder,
+                         bool follow, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf record = {0}, line = {0};
 
@@ -70,9 +72,12 @@ static int print_records(struct azm_source *s, struct azm_otlp_encoder *encoder,
         if (r < 0)
             return r;
         azm_buf_clear(&line);
-        r = azm_otlp_encode_record(encoder, &rec, &record);
-        if (r == 0)
-            r = azm_otlp_json_line(rec.resource, &record, &line);
+        r = azm_processor_run(processor, &rec);
+        if (r > 0) {
+            r = azm_otlp_encode_record(encoder, &rec, &record);
+            if (r == 0)
+                r = azm_otlp_json_line(rec.resource, &record, &line);
+        }
         if (r < 0)
             return azm_error_set(err, r, "cannot print a record: %m");
         if (fwrite(line.data, 1, line.len, stdout) != line.len)
@@ -91,15 +96,22 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
     _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
         .limits = azm_otlp_limits_of(config->max_body_bytes, config->max_request_bytes),
     };
+    struct azm_processor *processor;
     struct azm_source *source;
     struct azm_error err = {0};
     int r;
 
     azm_sigbus_install();
-    r = cli_open_journal(&o, &source, NULL, &err);
+    r = azm_processor_configured(config, NULL, &processor, &err);
     if (r < 0)
         return cli_fail(r, &err);
-    r = print_records(source, &encoder, follow, &err);
+    r = cli_open_journal(&o, &source, NULL, &err);
+    if (r < 0) {
+        azm_processor_free(processor);
+        return cli_fail(r, &err);
+    }
+    r = print_records(source, processor, &encoder, follow, &err);
+    azm_processor_free(processor);
     source->ops->free(source);
     return r < 0 ? cli_fail(r, &err) : AZM_EXIT_OK;
 }

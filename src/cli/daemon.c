@@ -216,17 +216,22 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
     struct azm_pipeline_options o = pipeline_options(d, new, false);
     struct azm_outbox_options outbox = cli_outbox_options(new, d->service.exporter, NULL);
     struct azm_metrics_push *push = NULL;
+    struct azm_processor *processor = NULL;
     int r;
 
     r = check_unchanged(d->config, new, err);
     if (r >= 0)
         r = new_metrics_push(d, new, &push, err);
     if (r >= 0)
+        r = azm_processor_configured(new, d->service.rules, &processor, err);
+    if (r >= 0)
         r = azm_service_connect(&d->service, new, d->quarantine, err);
     if (r < 0) {
         azm_metrics_push_free(push);
+        azm_processor_free(processor);
         return r;
     }
+    o.processor = processor;
     r = azm_pipeline_configure(d->service.pipeline, &o);
     if (r < 0)
         azm_error_set(err, r, "out of memory");
@@ -237,8 +242,10 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
         azm_pipeline_configure(d->service.pipeline, &o);
         azm_service_connect(&d->service, d->config, d->quarantine, NULL);
         azm_metrics_push_free(push);
+        azm_processor_free(processor);
         return r;
     }
+    azm_service_set_processor(&d->service, processor);
     set_metrics_push(d, push);
     azm_outbox_configure(d->service.outbox, &outbox);
     return 0;
@@ -357,6 +364,7 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
 {
     struct azm_journal_options journal = {.config = d->config};
     struct azm_pipeline_options o;
+    struct azm_processor *processor;
     int r;
 
     d->service.started_usec = azm_realtime_usec(&azm_system_clock);
@@ -377,8 +385,11 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
         r = azm_service_connect(&d->service, d->config, d->quarantine, err);
     if (r >= 0)
         r = open_outbox(d, err);
+    if (r >= 0)
+        r = azm_processor_configured(d->config, NULL, &processor, err);
     if (r < 0)
         return r;
+    azm_service_set_processor(&d->service, processor);
     o = pipeline_options(d, d->config, once);
     r = azm_pipeline_new(&o, &d->service.pipeline, err);
     if (r < 0)

@@ -299,6 +299,7 @@ static int make_room(struct azm_pipeline *p)
     return 1;
 }
 
+/* 1 also if there is nothing to send of it; 0: there is none; -errno. */
 static int read_record(struct azm_pipeline *p)
 {
     struct azm_record rec;
@@ -307,6 +308,11 @@ static int read_record(struct azm_pipeline *p)
     r = p->o.source->ops->next(p->o.source, &rec, &p->words);
     if (r <= 0)
         return r;
+    r = azm_processor_run(p->o.processor, &rec);
+    if (r < 0)
+        return azm_error_set(&p->words, r, "out of memory");
+    if (r == 0) /* left out: the next position is behind it */
+        return 1;
     r = encode(p, &rec);
     if (r < 0)
         return r;
@@ -807,6 +813,7 @@ int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_opt
 {
     if (p->pending && (keep(&p->record, &p->own_record) < 0 || keep(&p->resource, &p->own_resource) < 0))
         return -ENOMEM;
+    p->o.processor = o->processor;
     p->o.batch = o->batch;
     p->o.concurrency = o->concurrency;
     p->o.record = p->encoder.limits = o->record;

@@ -9,6 +9,7 @@
 #include "pipeline/flush.h"
 #include "pipeline/outbox.h"
 #include "pipeline/volume.h"
+#include "process/processor.h"
 #include "source/source.h"
 
 /* Source -> batch -> outbox -> safe position, in one event loop. A batch is sealed when its timer (from its first
@@ -19,7 +20,8 @@
 
 struct azm_pipeline_options {
     sd_event *event;
-    struct azm_source *source; /* stays the caller's, as do event, outbox and exporter */
+    struct azm_source *source;       /* stays the caller's, as do event, outbox and exporter */
+    struct azm_processor *processor; /* the same; NULL: records go as they are */
     struct azm_outbox *outbox;
     struct azm_exporter *exporter;
     const struct azm_clock *clock;
@@ -54,8 +56,8 @@ int azm_pipeline_result(struct azm_pipeline *p, struct azm_error *err);
 int azm_pipeline_flush(struct azm_pipeline *p, const char *message, unsigned n, const struct azm_flush_waiter *waiter,
                        struct azm_error *err);
 
-/* From now on goes by the limits, delays and timeouts of these options; everything else in them is ignored. To be
- * called before the source is configured anew. 0 or -ENOMEM, and all is as before. */
+/* From now on goes by the limits, delays, timeouts and the processor of these options; everything else in them is
+ * ignored. To be called before the source is configured anew. 0 or -ENOMEM, and all is as before. */
 int azm_pipeline_configure(struct azm_pipeline *p, const struct azm_pipeline_options *o);
 
 /* Sends a record of azmonlog's own along with the others, or alone when there are none. It is none of the source's: it

@@ -130,6 +130,7 @@ struct azm_pipeline_options azm_service_pipeline_options(const struct azm_servic
     return (struct azm_pipeline_options){
         .event = event,
         .source = v->source,
+        .processor = v->processor,
         .outbox = v->outbox,
         .exporter = v->exporter,
         .clock = &azm_system_clock,
@@ -141,8 +142,17 @@ struct azm_pipeline_options azm_service_pipeline_options(const struct azm_servic
     };
 }
 
+void azm_service_set_processor(struct azm_service *v, struct azm_processor *processor)
+{
+    azm_processor_free(v->processor);
+    azm_rules_unref(v->rules);
+    v->processor = processor;
+    v->rules = azm_rules_ref(azm_processor_rules(processor));
+}
+
 void azm_service_clear(struct azm_service *v)
 {
+    azm_service_set_processor(v, NULL);
     sd_event_source_disable_unref(v->sample_timer);
     sd_event_source_disable_unref(v->heartbeat_timer);
     azm_buf_free(&v->resource);

@@ -15,6 +15,9 @@ struct azm_service {
     struct azm_tokens *tokens; /* NULL: it needs none */
     char *identity;            /* whose they are, see struct azm_destination; NULL: nobody's */
     struct azm_source *source;
+    struct azm_processor
+        *processor;          /* owned, as the rules are; NULL: records go as they are, or were processed before */
+    struct azm_rules *rules; /* by which they were; NULL: there are none */
     struct azm_quarantine *quarantine; /* to count what is in there; not the exporter's */
     struct azm_exporter *exporter;
     struct azm_outbox *outbox;
@@ -51,6 +54,9 @@ int azm_service_connect(struct azm_service *v, const struct azm_config *c, struc
 /* What a pipeline of these parts has to know: by the configuration, and without on_change. */
 struct azm_pipeline_options azm_service_pipeline_options(const struct azm_service *v, const struct azm_config *c,
                                                          sd_event *event);
+
+/* The processor is its own from now on, and the rules are that one's. */
+void azm_service_set_processor(struct azm_service *v, struct azm_processor *processor);
 
 /* Frees what it owns; the exporter must be gone. */
 void azm_service_clear(struct azm_service *v);

@@ -187,7 +187,7 @@ int main(int argc, char **argv)
     read_lines(&b, argv[1]);
     must(azm_config_init(&b.config), "configuration", NULL);
     must(azm_syslog_reader_new(&b.reader), "reader", NULL);
-    must(worker_new(&b.config, &b.worker), "worker", NULL);
+    must(worker_new(&b.config, NULL, &b.worker), "worker", NULL);
     must(azm_gzip_new(&b.gzip), "gzip", NULL);
     stages_begin();
     for (enum stage stage = PARSE; stage < N_STAGES; stage++) {

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "core/record.h"
+#include "process/rules.h"
+
+/* Between a source and the encoder: does to each record what the rules say. One for each thread. */
+struct azm_processor;
+
+/* Holds a reference to the rules. 0, and *ret is NULL if `rules` is: nothing is to be done then; or -ENOMEM. */
+int azm_processor_new(struct azm_rules *rules, struct azm_processor **ret);
+struct azm_processor *azm_processor_free(struct azm_processor *p);
+
+/* With rules of its own, made as azm_rules_new does: 0 or -errno. */
+int azm_processor_configured(const struct azm_config *c, const struct azm_rules *before, struct azm_processor **ret,
+                             struct azm_error *err);
+
+/* NULL if `p` is. */
+struct azm_rules *azm_processor_rules(const struct azm_processor *p);
+
+/* What one rule did to one place of a record. Texts are borrowed for the call. */
+struct azm_effect {
+    const char *kind, *rule;
+    struct azm_text place; /* "body", or the key of an attribute; len 0: the record as a whole */
+    size_t times;
+    bool overflow; /* it could not tell, and did the safe thing */
+};
+
+/* From now on `tell` is called for each effect, within azm_processor_run. */
+void azm_processor_explain(struct azm_processor *p, void (*tell)(void *userdata, const struct azm_effect *e),
+                           void *userdata);
+
+int azm_processor_process(struct azm_processor *p, struct azm_record *rec);
+
+/* 1: the record is to be kept; it may have got other texts, which belong to the processor until the next call. 0: it is
+ * to be left out. -ENOMEM. Costs nothing where there is no processor. */
+static inline int azm_processor_run(struct azm_processor *p, struct azm_record *rec)
+{
+    return p ? azm_processor_process(p, rec) : 1;
+}
