@@ -187,6 +187,7 @@ static void make_statistics(struct action *a)
         {"requests", &a->counters.requests, true}, {"retries", &a->counters.retries, true},
         {"held", &a->counters.held, false},        {"quarantined", &a->counters.quarantined, true},
         {"bytes.sent", &a->counters.bytes, true},  {"backlog", &a->counters.backlog, false},
+        {"redacted", &a->counters.redacted, true},
     };
 
     a->statistics = statistics_new(a->name, counters, ELEMENTSOF(counters));

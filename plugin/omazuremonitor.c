@@ -311,9 +311,9 @@ static int commit(const struct worker_instance *w, const struct rs_text *texts, 
         r = add_message(w, texts + (size_t)k * (size_t)w->instance->n);
     if (r >= 0)
         r = worker_row(w->worker, &row);
-    if (r < 0 || row->records == 0)
-        return r;
-    return action_append(w->instance->action, row);
+    if (r >= 0 && row->records > 0)
+        r = action_append(w->instance->action, row);
+    return r;
 }
 
 static rs_ret commit_transaction(void *data, struct rs_text *texts, unsigned n)

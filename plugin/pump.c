@@ -48,6 +48,16 @@ static void add(uint64_t *counter, uint64_t *before, uint64_t now)
     *before = now;
 }
 
+static uint64_t redacted(const struct pump *p)
+{
+    struct azm_rule_count c;
+    uint64_t n = 0;
+
+    for (size_t i = 0; azm_rules_get_count(p->o.rules, i, &c); i++)
+        n += strcmp(c.kind, AZM_REDACT) == 0 ? c.times : 0;
+    return n;
+}
+
 static void count(struct pump *p)
 {
     struct pump_counters *c = p->o.counters;
@@ -61,6 +71,7 @@ static void count(struct pump *p)
     add(&c->retries, &p->counted.retries, s.failures);
     add(&c->quarantined, &p->counted.quarantined, s.quarantined + s.rejected);
     add(&c->bytes, &p->counted.bytes, s.bytes);
+    add(&c->redacted, &p->counted.redacted, redacted(p));
     put(&c->held, s.state == AZM_EXPORTER_HELD);
     put(&c->backlog, spool.records);
 }

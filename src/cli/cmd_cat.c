@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/timespan.h"
+#include "core/utf8.h"
 #include "encode/otlp.h"
 #include "encode/otlp_json.h"
 #include "process/processor.h"
@@ -25,10 +26,60 @@ static void print_help(void)
            "      --since TIME            only from this time on: -1h, yesterday,\n"
            "                              2026-01-31 12:00\n"
            "  -f, --follow                go on with new ones (without -n or --since: the\n"
-           "                              last 10)\n" CLI_JOURNAL_HELP "  -c, --config FILE           configuration\n"
+           "                              last 10)\n"
+           "      --explain               also say, on standard error, what each rule of\n"
+           "                              [redact] did to a record\n" CLI_JOURNAL_HELP
+           "  -c, --config FILE           configuration\n"
            "                              (" AZM_DEFAULT_CONFIG ")\n"
            "  -h, --help                  this text\n\n"
            "Example: azmonlog cat -n 1 | jq .\n");
+}
+
+/* One line for each thing that a rule did to the record in hand. */
+struct explanation {
+    const struct azm_record *rec;
+    struct azm_buf line;
+};
+
+static void explanation_free(struct explanation *x)
+{
+    azm_buf_free(&x->line);
+}
+
+static int put_place(struct azm_buf *line, const struct azm_effect *e)
+{
+    switch (e->place) {
+    case AZM_PLACE_BODY:
+        return azm_buf_printf(line, "the body");
+    case AZM_PLACE_EVENT_NAME:
+        return azm_buf_printf(line, "the event name");
+    case AZM_PLACE_KEY:
+        return azm_buf_printf(line, "the name of attribute %.*s", (int)e->key.len, e->key.s);
+    case AZM_PLACE_VALUE:
+        return azm_buf_printf(line, "attribute %.*s", (int)e->key.len, e->key.s);
+    case AZM_PLACE_RECORD:
+        break;
+    }
+    return azm_buf_printf(line, "the record");
+}
+
+static void explain(void *userdata, const struct azm_effect *e)
+{
+    struct explanation *x = userdata;
+    char uid[AZM_OTLP_UID_LEN];
+
+    azm_otlp_print_uid(x->rec->uid, uid);
+    azm_buf_clear(&x->line);
+    if (azm_buf_printf(&x->line, "%.*s %s %s: ", (int)sizeof uid, uid, e->kind, e->rule) < 0 ||
+        put_place(&x->line, e) < 0)
+        return;
+    if (e->overflow)
+        azm_buf_printf(&x->line, ", as a whole, because it would have taken too much");
+    else if (e->times > 1)
+        azm_buf_printf(&x->line, ", %zu times", e->times);
+    azm_utf8_blank_controls((char *)x->line.data, x->line.len);
+    fflush(stdout); /* what was said of the record before stands before it */
+    fprintf(stderr, "%.*s\n", (int)x->line.len, (const char *)x->line.data);
 }
 
 /* Waits for the journal to change: 0 or -errno. */
@@ -48,12 +99,16 @@ static int wait_for_more(struct azm_source *s, struct azm_error *err)
 
 /* Prints until there is no more, or for ever: 0 or -errno. A reader that has seen enough (EPIPE) is no error. */
 static int print_records(struct azm_source *s, struct azm_processor *processor, struct azm_otlp_encoder *encoder,
-                         bool follow, struct azm_error *err)
+                         bool follow, bool explained, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf record = {0}, line = {0};
+    _cleanup_(explanation_free) struct explanation explanation = {0};
+    struct azm_record rec;
 
+    explanation.rec = &rec;
+    if (explained && processor)
+        azm_processor_explain(processor, (struct azm_listener){explain, &explanation});
     for (unsigned n = 1;; n++) {
-        struct azm_record rec;
         int r;
 
         r = s->ops->next(s, &rec, err);
@@ -90,7 +145,7 @@ static int print_records(struct azm_source *s, struct azm_processor *processor, 
     }
 }
 
-static int cat(const struct azm_config *config, size_t last, bool follow)
+static int cat(const struct azm_config *config, size_t last, bool follow, bool explained)
 {
     const struct azm_journal_options o = {.config = config, .state_dir_fd = -1, .last = last};
     _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
@@ -110,7 +165,7 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
         azm_processor_free(processor);
         return cli_fail(r, &err);
     }
-    r = print_records(source, processor, &encoder, follow, &err);
+    r = print_records(source, processor, &encoder, follow, explained, &err);
     azm_processor_free(processor);
     source->ops->free(source);
     return r < 0 ? cli_fail(r, &err) : AZM_EXIT_OK;
@@ -118,11 +173,12 @@ static int cat(const struct azm_config *config, size_t last, bool follow)
 
 int cmd_cat(int argc, char **argv)
 {
-    enum { OPT_SINCE = 256 };
+    enum { OPT_SINCE = 256, OPT_EXPLAIN };
     static const struct option options[] = {
         {"lines", required_argument, NULL, 'n'},
         {"since", required_argument, NULL, OPT_SINCE},
         {"follow", no_argument, NULL, 'f'},
+        {"explain", no_argument, NULL, OPT_EXPLAIN},
         CLI_JOURNAL_LONG_OPTIONS,
         {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
@@ -131,7 +187,7 @@ int cmd_cat(int argc, char **argv)
     _cleanup_(azm_config_free) struct azm_config config = {0};
     struct cli_overrides overrides = {0};
     const char *path = NULL;
-    bool follow = false, since = false, lines = false;
+    bool follow = false, explained = false, since = false, lines = false;
     size_t last = 0;
     char *end;
     int c, r;
@@ -159,6 +215,9 @@ int cmd_cat(int argc, char **argv)
         case 'f':
             follow = true;
             break;
+        case OPT_EXPLAIN:
+            explained = true;
+            break;
         case 'c':
             path = optarg;
             break;
@@ -181,5 +240,5 @@ int cmd_cat(int argc, char **argv)
     if (lines && last == 0) /* -n 0: nothing of what is there */
         cli_override(&overrides, "journal", "start", "now", "--lines");
     r = cli_load_config(&config, path, &overrides);
-    return r != 0 ? r : cat(&config, last, follow);
+    return r != 0 ? r : cat(&config, last, follow, explained);
 }

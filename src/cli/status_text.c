@@ -354,6 +354,32 @@ static void print_spool(struct page *p, const json_t *status)
     row(p, "Spool", full || azm_json_count(spool, "lost_batches") > 0 ? COLOUR_BAD : "");
 }
 
+/* What was replaced, by rule: those that have done nothing are not worth a word. */
+static void print_redacted(struct page *p, const json_t *status)
+{
+    const json_t *rules = json_object_get(status, "rules"), *rule;
+    int64_t overflows = 0;
+    size_t i;
+
+    json_array_foreach(rules, i, rule)
+    {
+        const char *kind = azm_json_string(rule, "kind"), *name = azm_json_string(rule, "rule");
+        int64_t times = azm_json_count(rule, "times");
+
+        if (!kind || !name || strcmp(kind, "redact") != 0 || times == 0)
+            continue;
+        azm_put_separator(&p->line, ", ");
+        azm_put_count(&p->line, times, name, name);
+        overflows += azm_json_count(rule, "overflows");
+    }
+    if (overflows > 0) {
+        azm_put_string(&p->line, "; ");
+        azm_put_count(&p->line, overflows, "text", "texts");
+        azm_put_string(&p->line, " as a whole, because a pattern would have taken too much");
+    }
+    row(p, "Redacted", overflows > 0 ? COLOUR_DOUBTFUL : "");
+}
+
 static void print_quarantine(struct page *p, const json_t *status)
 {
     const json_t *quarantine = json_object_get(status, "quarantine");
@@ -446,6 +472,7 @@ static void print_one(struct page *p, const json_t *status)
     print_window(p, status);
     print_services(p, status);
     print_losses(p, status);
+    print_redacted(p, status);
     print_quarantine(p, status);
     print_metrics(p, status);
     print_config(p, status);

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/config_azure.h"
 #include "config/config_file.h"
+#include "config/config_redact.h"
 #include "config/config_value.h"
 #include "core/buf.h"
 #include "core/clock.h"
@@ -130,6 +131,11 @@ static const struct key {
      "as in [journal], for one unit, or for those of a pattern (app@*.service)"},
     {ANY_UNIT, "multiline", azm_parse_unit_multiline, FIELD(unit_multiline), NULL, 0, 0,
      "as in [journal], for the same"},
+    {"redact", "rules", azm_parse_redact_rules, FIELD(redact_rules), NULL, 0, 0,
+     "what is replaced in records before they leave this process: all, or some of private_key, authorization, jwt, "
+     "connection_string, password, cloud_key, card, mail"},
+    {"redact", "pattern", azm_parse_redact_pattern, FIELD(redact_patterns), NULL, 0, 0,
+     "NAME: PATTERN replaces what this regular expression (PCRE2) matches; several lines for several of them"},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0,
      "any NAME=VALUE is an attribute of all records (deployment.environment.name=production)"},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0,

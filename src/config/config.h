@@ -133,6 +133,9 @@ struct azm_config {
     uint64_t multiline_timeout_usec;      /* from a line to the next one that belongs to it */
     bool service_name_field;              /* believe OTEL_SERVICE_NAME= in an entry */
     bool spool;                           /* keep records in a spool while delivery fails */
+    /* [redact] */
+    struct azm_key_values redact_rules;    /* names of ready rules */
+    struct azm_key_values redact_patterns; /* name -> pattern, which compiles */
     /* [resource] */
     struct azm_key_values resource; /* attributes added to every record's resource */
     /* [state] */

@@ -337,9 +337,8 @@ static int add_to_list(void *list, const char *item, struct azm_error *err)
     return azm_key_values_set(list, item, "") < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
-/* Calls `add` for each word of the value; words are separated by spaces or commas. */
-static int for_each_word(void *list, const char *value, int (*add)(void *list, const char *word, struct azm_error *err),
-                         struct azm_error *err)
+int azm_for_each_word(void *list, const char *value, int (*add)(void *list, const char *word, struct azm_error *err),
+                      struct azm_error *err)
 {
     _cleanup_free_ char *words = strdup(value);
     char *save = NULL;
@@ -383,7 +382,7 @@ static int add_unit(void *list, const char *word, struct azm_error *err)
 int azm_parse_units(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;
-    return for_each_word(field, a->value, add_unit, err);
+    return azm_for_each_word(field, a->value, add_unit, err);
 }
 
 static void remove_from_list(struct azm_key_values *list, const char *key)
@@ -432,7 +431,7 @@ int azm_parse_unit_multiline(struct azm_config *c, void *field, const struct azm
 int azm_parse_words(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;
-    return for_each_word(field, a->value, add_to_list, err);
+    return azm_for_each_word(field, a->value, add_to_list, err);
 }
 
 static int add_facility(void *list, const char *word, struct azm_error *err)
@@ -450,7 +449,7 @@ static int add_facility(void *list, const char *word, struct azm_error *err)
 int azm_parse_facilities(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;
-    return for_each_word(field, a->value, add_facility, err);
+    return azm_for_each_word(field, a->value, add_facility, err);
 }
 
 int azm_parse_match(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -16,6 +16,10 @@ struct azm_assignment {
 typedef int (*azm_config_parse_t)(struct azm_config *c, void *field, const struct azm_assignment *a,
                                   struct azm_error *err);
 
+/* Calls `add` for each word of the value; words are separated by spaces or commas. */
+int azm_for_each_word(void *list, const char *value, int (*add)(void *list, const char *word, struct azm_error *err),
+                      struct azm_error *err);
+
 int azm_parse_string(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_path(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_listen(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

@@ -24,6 +24,7 @@
 
 struct azm_pattern {
     pcre2_code *code;
+    uint32_t match_options;
 };
 
 struct azm_matcher {
@@ -56,9 +57,8 @@ static int say_wrong(const char *words, int code, size_t at, struct azm_error *e
                          (const char *)why);
 }
 
-int azm_pattern_new(const char *words, struct azm_pattern **ret, struct azm_error *err)
+static int compile(const char *words, uint32_t options, struct azm_pattern **ret, struct azm_error *err)
 {
-    const uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
     struct azm_pattern *p;
     size_t len = strlen(words), at;
     int code;
@@ -73,7 +73,7 @@ int azm_pattern_new(const char *words, struct azm_pattern **ret, struct azm_erro
     p = calloc(1, sizeof *p);
     if (!p)
         return azm_error_set(err, ENOMEM, "out of memory");
-    p->code = pcre2_compile((PCRE2_SPTR)words, len, options, &code, &at, NULL);
+    p->code = pcre2_compile((PCRE2_SPTR)words, len, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | options, &code, &at, NULL);
     if (!p->code) {
         free(p);
         return say_wrong(words, code, MIN(at, len), err);
@@ -83,12 +83,40 @@ int azm_pattern_new(const char *words, struct azm_pattern **ret, struct azm_erro
     return 0;
 }
 
+int azm_pattern_new(const char *words, struct azm_pattern **ret, struct azm_error *err)
+{
+    return compile(words, PCRE2_MATCH_INVALID_UTF, ret, err);
+}
+
+int azm_pattern_new_utf8(const char *words, struct azm_pattern **ret, struct azm_error *err)
+{
+    int r = compile(words, 0, ret, err);
+
+    if (r >= 0)
+        (*ret)->match_options = PCRE2_NO_UTF_CHECK;
+    return r;
+}
+
 struct azm_pattern *azm_pattern_free(struct azm_pattern *p)
 {
     if (p)
         pcre2_code_free(p->code);
     free(p);
     return NULL;
+}
+
+size_t azm_pattern_get_needs(const struct azm_pattern *p, char ret[static 2])
+{
+    static const uint32_t what[][2] = {{PCRE2_INFO_FIRSTCODETYPE, PCRE2_INFO_FIRSTCODEUNIT},
+                                       {PCRE2_INFO_LASTCODETYPE, PCRE2_INFO_LASTCODEUNIT}};
+    uint32_t type, unit;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ELEMENTSOF(what); i++)
+        if (pcre2_pattern_info(p->code, what[i][0], &type) == 0 && type == 1 &&
+            pcre2_pattern_info(p->code, what[i][1], &unit) == 0)
+            ret[n++] = (char)unit;
+    return n;
 }
 
 int azm_matcher_new(struct azm_matcher **ret)
@@ -129,7 +157,7 @@ int azm_pattern_match(const struct azm_pattern *p, struct azm_matcher *m, struct
 {
     const PCRE2_SPTR subject = (PCRE2_SPTR)(text.s ? text.s : "");
     const size_t *place;
-    int r = pcre2_match(p->code, subject, text.len, from, PCRE2_NOTEMPTY, m->data, m->context);
+    int r = pcre2_match(p->code, subject, text.len, from, PCRE2_NOTEMPTY | p->match_options, m->data, m->context);
 
     if (r == PCRE2_ERROR_NOMATCH)
         return 0;

@@ -9,6 +9,7 @@
 #include "pipeline/health.h"
 #include "pipeline/outbox.h"
 #include "pipeline/volume.h"
+#include "process/rules.h"
 #include "source/source.h"
 
 /* Everything that a running exporter knows of itself, in one place: what azmonlog status prints, its JSON, and whatever
@@ -55,6 +56,8 @@ struct azm_figures {
     struct azm_volume_rate volumes[AZM_VOLUMES_MAX]; /* the most bytes in the last minute first */
     size_t n_volumes;
     struct azm_volume_count other_volumes;
+
+    const struct azm_rules *rules; /* what was done to records, by rule; NULL: there are none */
 
     uint64_t reloads;
     const char *reload_error; /* NULL: the last one went well */

@@ -213,12 +213,23 @@ static json_t *metrics(const struct azm_figures *f)
                      text_or_null(s->remedy), "since", time_or_null(s->failing_since_realtime_usec));
 }
 
+static json_t *rules(const struct azm_figures *f)
+{
+    json_t *list = json_array();
+    struct azm_rule_count c;
+
+    for (size_t i = 0; azm_rules_get_count(f->rules, i, &c); i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "kind", c.kind, "rule", c.name, "times",
+                                              count(c.times), "overflows", count(c.overflows)));
+    return list;
+}
+
 json_t *azm_figures_json(const struct azm_figures *f)
 {
     return json_pack(
         "{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, "
         "s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
+        " s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
         "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state", azm_figures_state(f),
         "started", time_or_null(f->started_usec), "destination", f->destination, "journal", f->source.name,
         "journal_error", text_or_null(f->source_error), "acknowledged", "cursor", f->source.cursor, "received",
@@ -227,6 +238,6 @@ json_t *azm_figures_json(const struct azm_figures *f)
         "batches", count(f->exporter.outstanding), "failures", count(f->exporter.failures), "error", error(f),
         "answers", answers(&f->answers), "latency", latency(f), "services", services(f), "token", token(f), "losses",
         losses(&f->source.losses), "quarantine", quarantine(f), "throttling", throttling(&f->exporter), "spool",
-        spool(&f->outbox), "metrics", metrics(f), "config", "reloads", count(f->reloads), "last_reload_error",
-        f->reload_error);
+        spool(&f->outbox), "metrics", metrics(f), "rules", rules(f), "config", "reloads", count(f->reloads),
+        "last_reload_error", f->reload_error);
 }

@@ -49,6 +49,8 @@ enum {
     TOKEN_EXPIRY,
     TOKENS_ACQUIRED,
     TOKEN_FAILED,
+    REDACTED,
+    REDACT_OVERFLOWS,
     RELOADS,
     RELOAD_FAILED,
     SERVICE_RECORDS,
@@ -117,6 +119,9 @@ static const struct azm_metric metrics[] = {
     [TOKEN_EXPIRY] = {"azmonlog.token.expiry_timestamp", "s", GAUGE, "When the token expires."},
     [TOKENS_ACQUIRED] = {"azmonlog.tokens_acquired", "{token}", COUNTER, "Tokens that were acquired."},
     [TOKEN_FAILED] = {"azmonlog.token.failed", "", GAUGE, "1 if the last attempt to get a token failed."},
+    [REDACTED] = {"azmonlog.redacted", "{place}", COUNTER, "Places in records that a rule of redaction has replaced."},
+    [REDACT_OVERFLOWS] = {"azmonlog.redact_overflows", "{text}", COUNTER,
+                          "Texts that were replaced as a whole, because a rule would have taken too much."},
     [RELOADS] = {"azmonlog.config.reloads", "{reload}", COUNTER, "How often the configuration was read anew."},
     [RELOAD_FAILED] = {"azmonlog.config.reload_failed", "", GAUGE, "1 if the last attempt to do so failed."},
     [SERVICE_RECORDS] = {"azmonlog.service.records", "{record}", COUNTER,
@@ -244,6 +249,18 @@ static void add_token(struct azm_metrics *m, const struct azm_figures *f)
     add_count(m, TOKEN_FAILED, *f->tokens.failure.reason != '\0');
 }
 
+static void add_redactions(struct azm_metrics *m, const struct azm_figures *f)
+{
+    struct azm_rule_count c;
+
+    for (size_t i = 0; azm_rules_get_count(f->rules, i, &c); i++)
+        if (strcmp(c.kind, AZM_REDACT) == 0)
+            add_labelled(m, REDACTED, "rule", c.name, (double)c.times);
+    for (size_t i = 0; azm_rules_get_count(f->rules, i, &c); i++)
+        if (strcmp(c.kind, AZM_REDACT) == 0)
+            add_labelled(m, REDACT_OVERFLOWS, "rule", c.name, (double)c.overflows);
+}
+
 void azm_metrics_collect(const struct azm_figures *f, struct azm_metrics *ret)
 {
     ret->n = 0;
@@ -252,6 +269,7 @@ void azm_metrics_collect(const struct azm_figures *f, struct azm_metrics *ret)
     add_source(ret, f);
     add_files(ret, f);
     add_token(ret, f);
+    add_redactions(ret, f);
     for (size_t i = 0; i < f->n_volumes; i++)
         add_labelled(ret, SERVICE_RECORDS, "service", f->volumes[i].service, (double)f->volumes[i].records);
     for (size_t i = 0; i < f->n_volumes; i++)

@@ -286,6 +286,7 @@ void azm_service_measure(struct azm_service *v, struct azm_figures *f)
         .destination = v->destination,
         .has_tokens = v->tokens != NULL,
         .spool_is_source = v->spool != NULL,
+        .rules = v->rules,
         .reloads = v->reloads,
         .reload_error = v->reload_error,
     };

@@ -7,19 +7,26 @@
 
 struct azm_processor {
     struct azm_rules *rules;
-    void (*tell)(void *userdata, const struct azm_effect *e); /* NULL: nobody wants to know */
-    void *userdata;
+    struct azm_matcher *matcher;
+    struct azm_redactor redactor;
 };
 
 int azm_processor_new(struct azm_rules *rules, struct azm_processor **ret)
 {
+    struct azm_processor *p;
+
     *ret = NULL;
     if (!rules)
         return 0;
-    *ret = calloc(1, sizeof **ret);
-    if (!*ret)
+    p = calloc(1, sizeof *p);
+    if (!p)
         return -ENOMEM;
-    (*ret)->rules = azm_rules_ref(rules);
+    p->rules = azm_rules_ref(rules);
+    if (azm_matcher_new(&p->matcher) < 0 || azm_redactor_init(&p->redactor, &rules->redactions, p->matcher) < 0) {
+        azm_processor_free(p);
+        return -ENOMEM;
+    }
+    *ret = p;
     return 0;
 }
 
@@ -39,8 +46,11 @@ int azm_processor_configured(const struct azm_config *c, const struct azm_rules 
 
 struct azm_processor *azm_processor_free(struct azm_processor *p)
 {
-    if (p)
-        azm_rules_unref(p->rules);
+    if (!p)
+        return NULL;
+    azm_redactor_free(&p->redactor);
+    azm_matcher_free(p->matcher);
+    azm_rules_unref(p->rules);
     free(p);
     return NULL;
 }
@@ -50,16 +60,14 @@ struct azm_rules *azm_processor_rules(const struct azm_processor *p)
     return p ? p->rules : NULL;
 }
 
-void azm_processor_explain(struct azm_processor *p, void (*tell)(void *userdata, const struct azm_effect *e),
-                           void *userdata)
+void azm_processor_explain(struct azm_processor *p, struct azm_listener listener)
 {
-    p->tell = tell;
-    p->userdata = userdata;
+    p->redactor.listener = listener;
 }
 
 int azm_processor_process(struct azm_processor *p, struct azm_record *rec)
 {
-    (void)p;
-    (void)rec;
-    return 1;
+    int r = p->rules->redactions.n > 0 ? azm_redactor_run(&p->redactor, rec) : 0;
+
+    return r < 0 ? r : 1;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/record.h"
+#include "process/effect.h"
 #include "process/rules.h"
 
 /* Between a source and the encoder: does to each record what the rules say. One for each thread. */
@@ -18,17 +19,8 @@ int azm_processor_configured(const struct azm_config *c, const struct azm_rules 
 /* NULL if `p` is. */
 struct azm_rules *azm_processor_rules(const struct azm_processor *p);
 
-/* What one rule did to one place of a record. Texts are borrowed for the call. */
-struct azm_effect {
-    const char *kind, *rule;
-    struct azm_text place; /* "body", or the key of an attribute; len 0: the record as a whole */
-    size_t times;
-    bool overflow; /* it could not tell, and did the safe thing */
-};
-
-/* From now on `tell` is called for each effect, within azm_processor_run. */
-void azm_processor_explain(struct azm_processor *p, void (*tell)(void *userdata, const struct azm_effect *e),
-                           void *userdata);
+/* From now on `listener` is told of every effect, within azm_processor_run. */
+void azm_processor_explain(struct azm_processor *p, struct azm_listener listener);
 
 int azm_processor_process(struct azm_processor *p, struct azm_record *rec);
 

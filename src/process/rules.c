@@ -8,9 +8,7 @@
 /* The i-th of all rules of all kinds; NULL behind the last one. */
 static struct azm_rule *rule_at(const struct azm_rules *r, size_t i)
 {
-    (void)r;
-    (void)i;
-    return NULL;
+    return azm_redactions_rule(&r->redactions, i);
 }
 
 /* A rule that was there before goes on counting. */
@@ -30,13 +28,13 @@ int azm_rules_new(const struct azm_config *c, const struct azm_rules *before, st
                   struct azm_error *err)
 {
     struct azm_rules *r = calloc(1, sizeof *r);
-    int k = 0;
+    int k;
 
     *ret = NULL;
     if (!r)
         return azm_error_set(err, ENOMEM, "out of memory");
     r->refs = 1;
-    (void)c;
+    k = azm_redactions_new(c, &r->redactions, err);
     if (k < 0 || !rule_at(r, 0)) {
         azm_rules_unref(r);
         return k;
@@ -57,6 +55,7 @@ struct azm_rules *azm_rules_unref(struct azm_rules *r)
 {
     if (!r || __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return NULL;
+    azm_redactions_free(&r->redactions);
     free(r);
     return NULL;
 }

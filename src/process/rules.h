@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "config/config_redact.h"
 #include "core/error.h"
 
 /* What the configuration has done to records on their way, rule by rule. Made once; the processors of several threads
@@ -17,9 +18,14 @@ int azm_rules_new(const struct azm_config *c, const struct azm_rules *before, st
 struct azm_rules *azm_rules_ref(struct azm_rules *r);
 struct azm_rules *azm_rules_unref(struct azm_rules *r);
 
+#define AZM_RULES_MAX (AZM_READY_RULES + AZM_OWN_REDACTIONS_MAX)
+
+/* Kinds of rules. */
+#define AZM_REDACT "redact"
+
 /* What one rule has done since the start. */
 struct azm_rule_count {
-    const char *kind; /* what it does, in one word */
+    const char *kind;
     const char *name;
     uint64_t times;
     uint64_t

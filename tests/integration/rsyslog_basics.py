@@ -136,6 +136,33 @@ template(name="own" type="subtree" subtree="$!body")
             a.close()
 
 
+def redaction(out):
+    """What is secret is not even in the spool, by whichever way the message had it."""
+    secrets = ("hunter2", "4111111111111111", "bob@example.com", "ORD-77", "s3cr3t")
+    rules = 'set $!note = "to bob@example.com";\nset $!db!password = "s3cr3t";\n{action}'
+    more = SHIPPED + r' parse="auto" redact.rules=["password", "card, mail"] redact.pattern=["order: \\bORD-\\d+"] attributes.template="json"'
+    with Setup(out, rules, more, head='template(name="json" type="subtree" subtree="$!")') as s:
+        s.azure.hold()
+        s.r.start()
+        s.r.say(message("login password=hunter2 for ORD-77", data='[x@1 card="4111111111111111"]'),
+                message(json.dumps({"msg": "sent", "password": "hunter2", "to": ["bob@example.com"]})))
+        wait_for(lambda: status(s.state).get("spool", {}).get("records") == 2, "both are in the spool")
+        found = [(name, secret) for name in os.listdir(s.state) if os.path.isfile(f"{s.state}/{name}")
+                 for secret in secrets if secret.encode() in open(f"{s.state}/{name}", "rb").read()]
+        equal("no secret is in any file of the action", found, [])
+        s.azure.release()
+        wait_for(lambda: len(s.azure.records()) >= 2, "both arrive")
+        first, second = sorted(s.azure.records(), key=lambda r: r["body"])
+        equal("the body", first["body"], "login password=[redacted:password] for [redacted:order]")
+        equal("structured data", first["attributes"]["syslog.x@1.card"], "[redacted:card]")
+        equal("JSON of a template", [first["attributes"][k] for k in ("note", "db.password")], ["to [redacted:mail]", "[redacted:password]"])
+        equal("a line of JSON", [second["body"], second["attributes"]["password"], second["attributes"]["to"]],
+              ["sent", "[redacted:password]", ["[redacted:mail]"]])
+        wait_for(lambda: s.r.statistics("x").get("redacted") == 9, "impstats counts the places")
+        equal("status by rule", {r["rule"]: r["times"] for r in status(s.state)["rules"]}, {"password": 4, "card": 1, "mail": 3, "order": 1})
+        s.r.check_clean(check)
+
+
 def two_destinations(out):
     """Two actions: each has its state, and one that is down does not keep the other back."""
     azures = [Destination(f"{out}/azure-{i}") for i in (1, 2)]
@@ -392,5 +419,5 @@ def lines_of_json(out):
         s.r.check_clean(check)
 
 
-run(kinds_of_messages, lines_of_json, templates, two_destinations, three_workers, many_names, a_daemon, as_nobody, rotated_credentials, refused_credentials,
+run(kinds_of_messages, lines_of_json, templates, redaction, two_destinations, three_workers, many_names, a_daemon, as_nobody, rotated_credentials, refused_credentials,
     asked, counters, heartbeats, idle_end, without_a_spool)

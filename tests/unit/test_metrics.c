@@ -129,14 +129,31 @@ END_TEST
 /* All that there can be has room. */
 START_TEST(the_most)
 {
+    struct azm_config config;
+    struct azm_rules *rules;
+
     begin();
     figures.n_volumes = AZM_VOLUMES_MAX;
     for (size_t i = 0; i < AZM_VOLUMES_MAX; i++)
         figures.volumes[i].service = "x";
     figures.source.lag_known = figures.quarantine_known = figures.has_tokens = figures.outbox.spooling = true;
+    ck_assert_int_eq(azm_config_init(&config), 0);
+    ck_assert_int_eq(azm_config_set(&config, "redact", "rules", "all", "test", false, NULL), 0);
+    for (int i = 0; i < AZM_OWN_REDACTIONS_MAX; i++) {
+        char pattern[16];
+
+        snprintf(pattern, sizeof pattern, "x%d: x", i);
+        ck_assert_int_eq(azm_config_set(&config, "redact", "pattern", pattern, "test", false, NULL), 0);
+    }
+    ck_assert_int_eq(azm_rules_new(&config, NULL, &rules, NULL), 0);
+    figures.rules = rules;
     figures.tokens.expires_realtime_usec = figures.source.acknowledged_usec = figures.health.since_usec = 1;
     print(false);
     ck_assert_uint_le(metrics.n, AZM_METRIC_POINTS_MAX);
+    assert_has("\nazmonlog_redacted_total{rule=\"card\"} 0\n");
+    assert_has("\nazmonlog_redact_overflows_total{rule=\"x63\"} 0\n");
+    azm_rules_unref(rules);
+    azm_config_free(&config);
     end();
 }
 END_TEST

@@ -68,6 +68,27 @@ START_TEST(matches)
 }
 END_TEST
 
+/* For texts that are known to be valid: the same, far from the text's beginning, too. */
+START_TEST(valid_text)
+{
+    char words[64];
+    struct azm_pattern *p;
+    size_t start, end;
+
+    interpreted = _i == 1;
+    azm_pattern_free(compile("x")); /* makes the matcher */
+    snprintf(words, sizeof words, "%s(?<=ä)ö+", interpreted ? "(*NO_JIT)" : "");
+    ck_assert_int_eq(azm_pattern_new_utf8(words, &p, NULL), 0);
+    ck_assert_int_eq(azm_pattern_match(p, matcher, AZM_TEXT("ööäöö"), 6, &start, &end), 1);
+    ck_assert_uint_eq(start, 6);
+    ck_assert_uint_eq(end, 10);
+    ck_assert_int_eq(azm_pattern_match(p, matcher, AZM_TEXT("ööäöö"), 10, &start, &end), 0);
+    azm_pattern_free(p);
+    ck_assert_int_eq(azm_pattern_new_utf8("(", &p, NULL), -EINVAL);
+    ck_assert_ptr_null(p);
+}
+END_TEST
+
 /* Bytes that are no UTF-8 match nothing, not even a dot, and the text on both sides of them is found. */
 START_TEST(malformed_text)
 {
@@ -179,6 +200,7 @@ static void add_loop_test(Suite *s, const char *name, const TTest *test)
 static void add_tests(Suite *s)
 {
     add_loop_test(s, "matches", matches);
+    add_loop_test(s, "valid_text", valid_text);
     add_loop_test(s, "malformed_text", malformed_text);
     add_test(s, "wrong_patterns", wrong_patterns);
     add_test(s, "long_patterns", long_patterns);

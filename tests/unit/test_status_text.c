@@ -126,20 +126,25 @@ START_TEST(what_is_missing_or_strange_is_left_away)
     assert_text("{\"acknowledged\":{\"cursor\":\"s=1\"}}",
                 "Acknowledged  up to the position below\nPosition      s=1\n");
     assert_text("{\"losses\":{}}", "Losses        none seen\n");
+    assert_text("{\"rules\":[{\"kind\":\"redact\",\"rule\":\"card\",\"times\":3,\"overflows\":0},"
+                "{\"kind\":\"redact\",\"rule\":\"mail\",\"times\":0},{\"kind\":\"other\",\"rule\":\"x\",\"times\":1},"
+                "{\"kind\":\"redact\",\"rule\":\"mine\",\"times\":2,\"overflows\":1},{},3]}",
+                "Redacted      3 card, 2 mine; 1 text as a whole, because a pattern would have taken too much\n");
 }
 END_TEST
 
 /* Every member in turn is something else than it should be: it may print anything, but nothing breaks. */
 START_TEST(members_of_any_type)
 {
-    static const char *const members[] = {"version",   "pid",          "state",      "started",      "destination",
-                                          "journal",   "acknowledged", "lag",        "read",         "delivered",
-                                          "in_flight", "failures",     "error",      "losses",       "config",
-                                          "spool",     "quarantine",   "throttling", "health",       "behind",
-                                          "answers",   "services",     "token",      "journal_error"};
-    static const char *const parts[] = {"cursor",     "received", "records", "up_to",   "seconds",
-                                        "per_second", "requests", "bytes",   "batches", "reason",
-                                        "remedy",     "since",    "gaps",    "reloads", "last_reload_error"};
+    static const char *const members[] = {"version",   "pid",          "state",      "started",       "destination",
+                                          "journal",   "acknowledged", "lag",        "read",          "delivered",
+                                          "in_flight", "failures",     "error",      "losses",        "config",
+                                          "spool",     "quarantine",   "throttling", "health",        "behind",
+                                          "answers",   "services",     "token",      "journal_error", "rules"};
+    static const char *const parts[] = {"cursor",     "received", "records", "up_to",    "seconds",
+                                        "per_second", "requests", "bytes",   "batches",  "reason",
+                                        "remedy",     "since",    "gaps",    "reloads",  "last_reload_error",
+                                        "kind",       "rule",     "times",   "overflows"};
     static const char *const values[] = {
         "null", "true", "-1", "9223372036854775807", "1e308", "-0.5", "\"\"", "\"\\u0007\\u009b\"", "[]", "{}", "[{}]"};
 
