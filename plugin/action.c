@@ -12,9 +12,12 @@
 #include "plugin/action.h"
 #include "plugin/pump.h"
 #include "plugin/statistics.h"
+#include "source/service_name.h"
+#include "store/checkpoint.h"
 #include "store/state_dir.h"
 
 #define BALLAST_BYTES ((size_t)16 * 1024 * 1024)
+#define HELD_BACK "held_back"       /* a file in the state directory, as store/checkpoint.h has it */
 #define RETRY_USEC AZM_USEC_PER_SEC /* after the disk has refused a row */
 
 struct action {
@@ -27,6 +30,8 @@ struct action {
     int dir_fd, lock_fd;
     struct azm_spool_shared *spool; /* NULL: it could not be opened yet; set once */
     struct pump *pump;
+    struct worker *teller; /* the pump's thread's, for records of our own; NULL: there are none to make */
+    struct azm_buf own_resource;
     atomic_bool down;
     atomic_bool told_down; /* that it is */
     size_t wanted_bytes;   /* of the row that did not fit */
@@ -76,7 +81,7 @@ int action_new(struct parameters *p, struct action **ret, struct azm_error *err)
     if (r >= 0) {
         r = azm_destination_check(&a->config, AZM_LOGS, &why);
         if (r >= 0)
-            r = azm_rules_new(&a->config, NULL, &a->rules, &why);
+            r = azm_rules_new(&a->config, NULL, NULL, &a->rules, &why);
         if (r < 0)
             azm_error_set(err, r, "action \"%s\": %s", a->name, why.words);
     }
@@ -132,6 +137,90 @@ static int open_spool(struct action *a, struct azm_spool_shared **ret, struct az
     return r;
 }
 
+/* --- what a rate limit held back --- */
+
+static void set_down(struct action *a, const struct azm_error *err);
+static int append(struct action *a, struct azm_spool_row *row, struct azm_error *err);
+
+uint64_t action_held_back(const struct action *a)
+{
+    return azm_rules_held_back(a->rules);
+}
+
+static int save_held_back(struct action *a, struct azm_error *err)
+{
+    _cleanup_(azm_buf_free) struct azm_buf lines = {0};
+    int r;
+
+    pthread_mutex_lock(&a->mutex);
+    r = azm_rules_print_state(a->rules, &lines);
+    if (r < 0)
+        azm_error_set(err, r, "out of memory");
+    else if (a->dir_fd < 0)
+        r = azm_error_set(err, ENOENT, "there is no state directory yet");
+    else
+        r = azm_checkpoint_save(a->dir_fd, HELD_BACK, lines.data, lines.len, err);
+    pthread_mutex_unlock(&a->mutex);
+    return r;
+}
+
+int action_save_held_back(struct action *a, uint64_t before)
+{
+    struct azm_error err;
+    int r = action_held_back(a) == before ? 0 : save_held_back(a, &err);
+
+    if (r < 0)
+        set_down(a, &err);
+    return r;
+}
+
+/* Puts into the spool what there is to tell. What does not fit comes again. */
+static void tell_held_back(void *userdata)
+{
+    struct action *a = userdata;
+    struct azm_spool_row *row;
+    struct azm_error err;
+    bool told = false;
+    int r = a->teller ? 1 : 0;
+
+    if (a->teller)
+        worker_rest(a->teller, azm_realtime_usec(&azm_system_clock));
+    while (r > 0 && (r = worker_begin(a->teller)) >= 0 && (r = worker_add_own(a->teller, &a->own_resource)) > 0) {
+        if (worker_row(a->teller, &row) < 0 || append(a, row, &err) < 0) {
+            worker_give_back_own(a->teller);
+            break;
+        }
+        told = true;
+    }
+    if (told && save_held_back(a, &err) < 0)
+        azm_log(AZM_LOG_WARNING, "%s; what the rate limit held back would be told again after a restart", err.words);
+}
+
+/* Goes on with what an earlier process held back: 0 or -errno. */
+static int begin_telling(struct action *a, struct azm_error *err)
+{
+    _cleanup_(azm_buf_free) struct azm_buf lines = {0};
+    int r = azm_checkpoint_load(a->dir_fd, HELD_BACK, &lines, err);
+
+    if (r == -EBADMSG)
+        azm_log(AZM_LOG_WARNING, "%s; what was held back before is not known any more", err->words);
+    if (!azm_rules_have_state(a->rules)) {
+        if (r > 0 && lines.len > 0)
+            azm_log(AZM_LOG_WARNING,
+                    "filter.rate_limit= is gone; what it held back before is in %s/" HELD_BACK
+                    ", and is told when there is a limit again",
+                    a->config.state_directory);
+        return 0;
+    }
+    if (r > 0)
+        r = azm_rules_go_on(a->rules, &lines);
+    if (r >= 0 || r == -EBADMSG)
+        r = azm_own_resource(&a->config, &a->own_resource);
+    if (r >= 0)
+        r = worker_new(&a->config, a->rules, &a->teller);
+    return r < 0 ? azm_error_set(err, r, "cannot go on with what was held back: %m") : 0;
+}
+
 static int start_pump(struct action *a, struct azm_spool_shared *spool, struct azm_error *err)
 {
     const struct pump_options o = {
@@ -142,6 +231,8 @@ static int start_pump(struct action *a, struct azm_spool_shared *spool, struct a
         .spool = spool,
         .dir_fd = a->dir_fd,
         .counters = &a->counters,
+        .tick = tell_held_back,
+        .userdata = a,
     };
 
     return pump_start(&o, &a->pump, err);
@@ -155,6 +246,8 @@ static int start(struct action *a, struct azm_error *err)
 
     if (r >= 0)
         r = open_spool(a, &spool, err);
+    if (r >= 0 && !a->teller)
+        r = begin_telling(a, err);
     if (r >= 0)
         r = start_pump(a, spool, err);
     if (r < 0)
@@ -214,6 +307,8 @@ struct action *action_free(struct action *a)
     if (a->name)
         azm_log_as(a->name);
     pump_stop(a->pump);
+    worker_free(a->teller);
+    azm_buf_free(&a->own_resource);
     azm_spool_shared_free(a->spool);
     statistics_free(a->statistics);
     azm_closep(&a->lock_fd);

@@ -31,6 +31,11 @@ const struct parameters *action_parameters(const struct action *a);
  */
 int action_append(struct action *a, struct azm_spool_row *row);
 
+/* How many messages the rate limit has held back; and puts on disk what is known of them if there are more than
+ * `before`: 0 or -errno. */
+uint64_t action_held_back(const struct action *a);
+int action_save_held_back(struct action *a, uint64_t before);
+
 /* Is the spool there, and does it seem to have room for what was last refused? 0 or -errno; for a second after the disk
  * itself has refused a row, -EAGAIN. */
 int action_probe(struct action *a);

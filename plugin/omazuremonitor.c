@@ -304,15 +304,19 @@ static int add_message(const struct worker_instance *w, const struct rs_text *te
 /* Puts all of them on disk, or none; those that are left out leave no row. */
 static int commit(const struct worker_instance *w, const struct rs_text *texts, unsigned n)
 {
+    struct action *a = w->instance->action;
+    uint64_t held_back = action_held_back(a);
     struct azm_spool_row *row;
     int r = worker_begin(w->worker);
 
     for (unsigned k = 0; k < n && r >= 0; k++)
         r = add_message(w, texts + (size_t)k * (size_t)w->instance->n);
     if (r >= 0)
+        r = action_save_held_back(a, held_back);
+    if (r >= 0)
         r = worker_row(w->worker, &row);
     if (r >= 0 && row->records > 0)
-        r = action_append(w->instance->action, row);
+        r = action_append(a, row);
     return r;
 }
 

@@ -21,7 +21,7 @@ enum {
     OWN_PARAMETERS
 };
 
-static struct rs_parameter items[96] = {
+static struct rs_parameter items[112] = {
     [NAME] = {"name", RS_PARAM_STRING, 0}, /* rsyslog's core reads it as well, as the next but four */
     [CONFIG] = {"config", RS_PARAM_STRING, 0},
     [TEMPLATE] = {"template", RS_PARAM_STRING, 0},

@@ -82,6 +82,7 @@ static int on_count(sd_event_source *s, uint64_t usec, void *userdata)
 
     (void)usec;
     count(p);
+    p->o.tick(p->o.userdata);
     sd_event_source_set_time_relative(s, COUNT_USEC);
     return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }

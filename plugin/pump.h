@@ -28,6 +28,8 @@ struct pump_options {
     struct azm_spool_shared *spool;      /* must outlive the pump */
     int dir_fd;                          /* of the state directory; the same */
     struct pump_counters *counters;      /* the same */
+    void (*tick)(void *userdata);        /* called by the pump's thread once a second */
+    void *userdata;
 };
 
 /* 0 or -errno. */

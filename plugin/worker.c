@@ -91,6 +91,19 @@ static void make_uid(struct worker *w, uint8_t uid[static 16])
     memcpy(uid, canonical.digest, 16);
 }
 
+/* What rules know of a message besides its attributes: as its resource has it. */
+static void name_sender(const struct worker *w, struct azm_syslog_message *m, struct azm_attribute fields[static 2])
+{
+    struct azm_record *r = &m->record;
+    const char *configured = azm_key_values_get(&w->config->resource, "service.name");
+
+    r->service = configured ? azm_text_of(configured) : m->app.len > 0 ? m->app : AZM_TEXT("unknown_service");
+    fields[0] = (struct azm_attribute){.key = AZM_TEXT("host.name"), .text = m->host};
+    fields[1] = (struct azm_attribute){.key = AZM_TEXT("syslog.identifier"), .text = m->app};
+    r->fields = fields;
+    r->n_fields = 2;
+}
+
 int worker_add(struct worker *w, const struct worker_message *m)
 {
     const struct azm_syslog_input in = {
@@ -100,6 +113,7 @@ int worker_add(struct worker *w, const struct worker_message *m)
         .now_unix_nano = azm_realtime_usec(&azm_system_clock) * AZM_NSEC_PER_USEC,
     };
     struct azm_syslog_message message;
+    struct azm_attribute fields[2];
     struct azm_text resource;
     int r = azm_syslog_read(w->reader, &in, &message);
 
@@ -115,6 +129,7 @@ int worker_add(struct worker *w, const struct worker_message *m)
     if (r < 0)
         return r;
     make_uid(w, message.record.uid);
+    name_sender(w, &message, fields);
     r = azm_processor_run(w->processor, &message.record);
     if (r <= 0)
         return r;
@@ -123,6 +138,31 @@ int worker_add(struct worker *w, const struct worker_message *m)
         return r;
     r = azm_batch_add_anyway(w->batch, resource, azm_buf_text(&w->record));
     return MIN(r, 0);
+}
+
+int worker_add_own(struct worker *w, const struct azm_buf *resource)
+{
+    struct azm_record record;
+    int r = azm_processor_next_own(w->processor, resource, &record);
+
+    if (r <= 0)
+        return r;
+    r = azm_otlp_encode_record(&w->encoder, &record, &w->record);
+    if (r >= 0)
+        r = azm_batch_add_anyway(w->batch, record.resource, azm_buf_text(&w->record));
+    if (r < 0)
+        azm_processor_give_back(w->processor);
+    return r < 0 ? r : 1;
+}
+
+void worker_rest(struct worker *w, uint64_t realtime_usec)
+{
+    (void)azm_processor_rest(w->processor, realtime_usec);
+}
+
+void worker_give_back_own(struct worker *w)
+{
+    azm_processor_give_back(w->processor);
 }
 
 int worker_row(struct worker *w, struct azm_spool_row **ret)

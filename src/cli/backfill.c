@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "encode/original_time.h"
 #include "export/destination.h"
+#include "source/service_name.h"
 #include "source/sigbus.h"
 #include "store/checkpoint.h"
 #include "store/state_dir.h"
@@ -51,6 +52,7 @@ struct job {
     sd_event_source *timer;
     struct azm_progress progress;
     struct azm_buf line;
+    struct azm_buf rest; /* of the checkpoint: what is not the journal's */
 };
 
 /* From the top down. */
@@ -70,6 +72,7 @@ static void job_free(struct job *j)
     azm_closep(&j->dir_fd);
     azm_destination_free(&j->destination);
     azm_buf_free(&j->line);
+    azm_buf_free(&j->rest);
     free(j->directory);
 }
 
@@ -267,6 +270,7 @@ static int open_journal(struct job *j, struct azm_error *err)
 {
     const struct azm_journal_options o = {.config = j->b->config,
                                           .state_dir_fd = j->dir_fd,
+                                          .rest = &j->rest,
                                           .since_usec = j->b->since_usec,
                                           .until_usec = j->b->until_usec};
     uint64_t read;
@@ -308,8 +312,10 @@ static int open_pipeline(struct job *j, struct azm_error *err)
 
     outbox.spool = false; /* what is to be exported is on disk already: in the journal */
     r = azm_outbox_new(&outbox, &j->service.outbox, err);
+    if (r >= 0 && j->b->dry_run)
+        r = azm_own_resource(j->b->config, &j->service.resource);
     if (r >= 0)
-        r = azm_processor_configured(j->b->config, NULL, &processor, err);
+        r = azm_processor_configured(j->b->config, NULL, &j->rest, &processor, err);
     if (r < 0)
         return r;
     azm_service_set_processor(&j->service, processor);

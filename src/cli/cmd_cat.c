@@ -157,7 +157,7 @@ static int cat(const struct azm_config *config, size_t last, bool follow, bool e
     int r;
 
     azm_sigbus_install();
-    r = azm_processor_configured(config, NULL, &processor, &err);
+    r = azm_processor_configured(config, NULL, NULL, &processor, &err);
     if (r < 0)
         return cli_fail(r, &err);
     r = cli_open_journal(&o, &source, NULL, &err);

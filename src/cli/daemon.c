@@ -223,7 +223,7 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
     if (r >= 0)
         r = new_metrics_push(d, new, &push, err);
     if (r >= 0)
-        r = azm_processor_configured(new, d->service.rules, &processor, err);
+        r = azm_processor_configured(new, d->service.rules, NULL, &processor, err);
     if (r >= 0)
         r = azm_service_connect(&d->service, new, d->quarantine, err);
     if (r < 0) {
@@ -362,7 +362,8 @@ static int open_metrics(struct daemon *d, struct azm_error *err)
 
 static int set_up(struct daemon *d, bool once, struct azm_error *err)
 {
-    struct azm_journal_options journal = {.config = d->config};
+    _cleanup_(azm_buf_free) struct azm_buf rest = {0}; /* of the checkpoint */
+    struct azm_journal_options journal = {.config = d->config, .rest = &rest};
     struct azm_pipeline_options o;
     struct azm_processor *processor;
     int r;
@@ -386,7 +387,7 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
     if (r >= 0)
         r = open_outbox(d, err);
     if (r >= 0)
-        r = azm_processor_configured(d->config, NULL, &processor, err);
+        r = azm_processor_configured(d->config, NULL, &rest, &processor, err);
     if (r < 0)
         return r;
     azm_service_set_processor(&d->service, processor);

@@ -131,6 +131,22 @@ static const struct key {
      "as in [journal], for one unit, or for those of a pattern (app@*.service)"},
     {ANY_UNIT, "multiline", azm_parse_unit_multiline, FIELD(unit_multiline), NULL, 0, 0,
      "as in [journal], for the same"},
+    {"filter", "exclude", azm_parse_filter_rule, FIELD(filter_exclude), NULL, 0, 0,
+     "not what this rule matches: FIELD=value, FIELD^=prefix or FIELD~pattern, several of them with && between; "
+     "several "
+     "lines for several rules"},
+    {"filter", "include", azm_parse_filter_rule, FIELD(filter_include), NULL, 0, 0,
+     "only what at least one of these rules matches, and none of exclude="},
+    {"filter", "sample", azm_parse_sample, FIELD(filter_sample), NULL, 0, 0,
+     "only a part of these severities, by trace id: debug,info 10%"},
+    {"filter", "rate_limit", azm_parse_size, FIELD(rate_limit), "0", 0, 1000000,
+     "records a second of each service; what is more is held back and counted; 0: no limit"},
+    {"filter", "rate_burst", azm_parse_size, FIELD(rate_burst), "0", 0, 100000000,
+     "so many at once, after a pause; 0: ten seconds' worth"},
+    {"filter", "rate_exempt", azm_parse_exempt, FIELD(rate_exempt), "crit", 0, 0,
+     "this priority and more important ones are never held back: none, emerg to debug, 0 to 7"},
+    {"filter", "rate_interval", azm_parse_duration, FIELD(rate_interval_usec), "1min", AZM_USEC_PER_SEC, 24 * HOUR,
+     "how often a record says what of a service was held back"},
     {"redact", "rules", azm_parse_redact_rules, FIELD(redact_rules), NULL, 0, 0,
      "what is replaced in records before they leave this process: all, or some of private_key, authorization, jwt, "
      "connection_string, password, cloud_key, card, mail"},

@@ -133,6 +133,13 @@ struct azm_config {
     uint64_t multiline_timeout_usec;      /* from a line to the next one that belongs to it */
     bool service_name_field;              /* believe OTEL_SERVICE_NAME= in an entry */
     bool spool;                           /* keep records in a spool while delivery fails */
+    /* [filter] */
+    struct azm_key_values filter_exclude, filter_include; /* rules, see config/filter_rule.h */
+    struct azm_key_values filter_sample;                  /* word of a severity -> ratio, see config/sample_ratio.h */
+    size_t rate_limit;                                    /* records a second of each service; 0: no limit */
+    size_t rate_burst;                                    /* 0: ten seconds' worth */
+    int rate_exempt;                                      /* this severity and worse ones are not limited; -1: none */
+    uint64_t rate_interval_usec;                          /* between two records about what was held back */
     /* [redact] */
     struct azm_key_values redact_rules;    /* names of ready rules */
     struct azm_key_values redact_patterns; /* name -> pattern, which compiles */

@@ -12,7 +12,9 @@
 
 #include "config/config_value.h"
 #include "config/credential_path.h"
+#include "config/filter_rule.h"
 #include "config/listen_address.h"
+#include "config/sample_ratio.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/timespan.h"
@@ -332,6 +334,17 @@ int azm_parse_priority(struct azm_config *c, void *field, const struct azm_assig
     return 0;
 }
 
+int azm_parse_exempt(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    struct azm_assignment any = *a;
+
+    if (strcmp(a->value, "any") == 0)
+        return azm_error_set(err, EINVAL, "'any' is no priority; rate_limit=0 limits nothing");
+    if (strcmp(a->value, "none") == 0)
+        any.value = "any";
+    return azm_parse_priority(c, field, &any, err);
+}
+
 static int add_to_list(void *list, const char *item, struct azm_error *err)
 {
     return azm_key_values_set(list, item, "") < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
@@ -471,6 +484,43 @@ int azm_parse_journal_file(struct azm_config *c, void *field, const struct azm_a
     if (access(a->value, R_OK) < 0)
         return azm_error_set(err, errno, "cannot read %s: %m", a->value);
     return add_to_list(field, a->value, err);
+}
+
+int azm_parse_filter_rule(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    struct azm_filter_rule rule;
+    int r = azm_filter_rule_parse(a->value, &rule, err);
+
+    (void)c;
+    if (r < 0)
+        return r;
+    azm_filter_rule_free(&rule);
+    return add_to_list(field, a->value, err);
+}
+
+/* "debug,info 10%": a ratio behind severities, of which it replaces an earlier one. */
+int azm_parse_sample(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    _cleanup_free_ char *words = strdup(a->value);
+    char *ratio = words ? strrchr(words, ' ') : NULL, *save = NULL;
+    uint64_t threshold;
+    int r = 0;
+
+    (void)c;
+    if (!words)
+        return azm_error_set(err, ENOMEM, "out of memory");
+    if (!ratio || azm_sample_ratio_parse(ratio + 1, &threshold) < 0)
+        return azm_error_set(err, EINVAL,
+                             "'%s' is not severities and a ratio from 0 to 1 (debug,info 0.1 or debug 10%%)", a->value);
+    *ratio++ = '\0';
+    for (char *w = strtok_r(words, ", \t", &save); w && r >= 0; w = strtok_r(NULL, ", \t", &save)) {
+        if (azm_severity_word(azm_text_of(w)) < 0)
+            r = azm_error_set(err, EINVAL,
+                              "'%s' is no severity (emerg, alert, crit, err, warning, notice, info, debug)", w);
+        else if (azm_key_values_set(field, w, ratio) < 0)
+            r = azm_error_set(err, ENOMEM, "out of memory");
+    }
+    return r;
 }
 
 int azm_parse_resource(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -95,4 +95,10 @@ struct azm_record {
     uint32_t n_dropped; /* attributes that the source has left out already */
 
     const struct azm_entry_line *line; /* of a journal entry, for source/join.h; NULL: it is complete as it is */
+
+    /* Not sent: for the rules of src/process. */
+    bool own;                           /* azmonlog's own (a gap): no rule leaves it out */
+    struct azm_text service;            /* service.name of the resource */
+    const struct azm_attribute *fields; /* what else the source knows and a rule asks for; keys may be there twice */
+    size_t n_fields;
 };

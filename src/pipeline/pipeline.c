@@ -65,8 +65,8 @@ struct azm_pipeline {
     int error;
     struct azm_error words;
 
-    sd_event_source *turn, *source_io, *source_timer, *batch_timer, *ack_io, *save_timer, *idle_timer, *outbox_timer,
-        *shutdown_timer;
+    sd_event_source *turn, *source_io, *source_timer, *own_timer, *batch_timer, *ack_io, *save_timer, *idle_timer,
+        *outbox_timer, *shutdown_timer;
 };
 
 static void changed(struct azm_pipeline *p)
@@ -171,6 +171,16 @@ static int encode(struct azm_pipeline *p, const struct azm_record *rec)
     return 0;
 }
 
+/* The source's position, and what the rules have to know there. 0 or -errno. */
+static int get_position(struct azm_pipeline *p, struct azm_buf *out)
+{
+    int r = p->o.source->ops->position(p->o.source, out, &p->words);
+
+    if (r >= 0 && out->len > 0 && azm_rules_print_state(azm_processor_rules(p->o.processor), out) < 0)
+        r = azm_error_set(&p->words, ENOMEM, "out of memory");
+    return r;
+}
+
 /* What may be checkpointed when the batch as it is now is acknowledged. Notices that come up with it belong into the
  * same batch; where they do not fit any more the position is not known, and the next one covers it. */
 static int note_position(struct azm_pipeline *p)
@@ -180,7 +190,7 @@ static int note_position(struct azm_pipeline *p)
     bool noticed = false;
     int r, k = 1;
 
-    r = ops->position(p->o.source, azm_batch_position(p->batch), &p->words);
+    r = get_position(p, azm_batch_position(p->batch));
     while (r >= 0 && k > 0 && (r = ops->next_notice(p->o.source, &rec, &p->words)) > 0) {
         noticed = true;
         r = encode(p, &rec);
@@ -191,7 +201,7 @@ static int note_position(struct azm_pipeline *p)
             return azm_error_set(&p->words, k, "out of memory");
         p->pending = k == 0;
     }
-    return r == 0 && noticed && k > 0 ? ops->position(p->o.source, azm_batch_position(p->batch), &p->words) : MIN(r, 0);
+    return r == 0 && noticed && k > 0 ? get_position(p, azm_batch_position(p->batch)) : MIN(r, 0);
 }
 
 static int note_position_near_limit(struct azm_pipeline *p)
@@ -299,20 +309,40 @@ static int make_room(struct azm_pipeline *p)
     return 1;
 }
 
+/* Where there is none from the source: a record about those that were left out, or a timer for it. */
+static int read_own_record(struct azm_pipeline *p, struct azm_record *rec)
+{
+    uint64_t now = p->o.once ? AZM_USEC_INFINITY : azm_realtime_usec(p->o.clock);
+    uint64_t next = azm_processor_rest(p->o.processor, now);
+
+    if (next != AZM_USEC_INFINITY)
+        arm(p->own_timer, next - MIN(next, now));
+    return azm_processor_next_own(p->o.processor, p->o.own_resource, rec);
+}
+
 /* 1 also if there is nothing to send of it; 0: there is none; -errno. */
 static int read_record(struct azm_pipeline *p)
 {
     struct azm_record rec;
     int r;
 
-    r = p->o.source->ops->next(p->o.source, &rec, &p->words);
-    if (r <= 0)
-        return r;
-    r = azm_processor_run(p->o.processor, &rec);
+    r = azm_processor_next_own(p->o.processor, p->o.own_resource, &rec);
+    if (r == 0) {
+        r = p->o.source->ops->next(p->o.source, &rec, &p->words);
+        if (r < 0)
+            return r;
+        if (r == 0) {
+            r = read_own_record(p, &rec);
+            if (r == 0)
+                return 0;
+        } else {
+            r = azm_processor_run(p->o.processor, &rec);
+            if (r == 0) /* left out: the next position is behind it */
+                return 1;
+        }
+    }
     if (r < 0)
         return azm_error_set(&p->words, r, "out of memory");
-    if (r == 0) /* left out: the next position is behind it */
-        return 1;
     r = encode(p, &rec);
     if (r < 0)
         return r;
@@ -403,7 +433,7 @@ static int save_idle_position(struct azm_pipeline *p)
 
     if (p->unsaved || p->pending || batch_has_records(p) || azm_outbox_outstanding(p->o.outbox) > 0)
         return 0;
-    r = p->o.source->ops->position(p->o.source, &position, &p->words);
+    r = get_position(p, &position);
     if (r < 0 || position.len == 0 ||
         (position.len == p->acknowledged.len && memcmp(position.data, p->acknowledged.data, position.len) == 0))
         return r;
@@ -559,7 +589,7 @@ static int on_turn(sd_event_source *s, void *userdata)
     if (!more)
         save_position(p);
     k = go_on_flushing(p);
-    if (k >= 0 && r == 0)
+    if (k >= 0 && (r == 0 || !batch_has_records(p))) /* a flood that is left out makes no batches */
         k = note_idle(p);
     if (k < 0) {
         fail(p, k);
@@ -603,6 +633,13 @@ static int on_source_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
     (void)usec;
     return on_source_io(s, -1, 0, userdata);
+}
+
+static int on_own_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)s;
+    (void)usec;
+    return go_on_reading(userdata);
 }
 
 static int on_batch_timer(sd_event_source *s, uint64_t usec, void *userdata)
@@ -705,6 +742,8 @@ static int add_event_sources(struct azm_pipeline *p)
     if (r >= 0)
         r = add_timer(p, &p->source_timer, on_source_timer);
     if (r >= 0)
+        r = add_timer(p, &p->own_timer, on_own_timer);
+    if (r >= 0)
         r = add_timer(p, &p->batch_timer, on_batch_timer);
     if (r >= 0)
         r = add_timer(p, &p->save_timer, on_save_timer);
@@ -753,6 +792,7 @@ struct azm_pipeline *azm_pipeline_free(struct azm_pipeline *p)
     sd_event_source_unref(p->turn);
     sd_event_source_unref(p->source_io);
     sd_event_source_unref(p->source_timer);
+    sd_event_source_unref(p->own_timer);
     sd_event_source_unref(p->batch_timer);
     sd_event_source_unref(p->ack_io);
     sd_event_source_unref(p->save_timer);

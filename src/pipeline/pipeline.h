@@ -20,8 +20,9 @@
 
 struct azm_pipeline_options {
     sd_event *event;
-    struct azm_source *source;       /* stays the caller's, as do event, outbox and exporter */
-    struct azm_processor *processor; /* the same; NULL: records go as they are */
+    struct azm_source *source;          /* stays the caller's, as do event, outbox and exporter */
+    struct azm_processor *processor;    /* the same; NULL: records go as they are */
+    const struct azm_buf *own_resource; /* encoded, of records about those that were left out; the caller's, too */
     struct azm_outbox *outbox;
     struct azm_exporter *exporter;
     const struct azm_clock *clock;

@@ -131,6 +131,7 @@ struct azm_pipeline_options azm_service_pipeline_options(const struct azm_servic
         .event = event,
         .source = v->source,
         .processor = v->processor,
+        .own_resource = &v->resource,
         .outbox = v->outbox,
         .exporter = v->exporter,
         .clock = &azm_system_clock,

@@ -6,13 +6,23 @@
 #include "process/rules_internal.h"
 
 /* The i-th of all rules of all kinds; NULL behind the last one. */
-static struct azm_rule *rule_at(const struct azm_rules *r, size_t i)
+static struct azm_rule *rule_at(struct azm_rules *r, size_t i)
 {
+    struct azm_rule *rule;
+
+    for (size_t k = 0; (rule = azm_filter_at(&r->filter, k)); k++)
+        if (i-- == 0)
+            return rule;
+    for (size_t k = 0; (rule = azm_sampler_at(&r->sampler, k)); k++)
+        if (i-- == 0)
+            return rule;
+    if (r->limiter && i-- == 0)
+        return azm_limiter_rule(r->limiter);
     return azm_redactions_rule(&r->redactions, i);
 }
 
 /* A rule that was there before goes on counting. */
-static void go_on_counting(struct azm_rules *r, const struct azm_rules *before)
+static void go_on_counting(struct azm_rules *r, struct azm_rules *before)
 {
     struct azm_rule *rule, *old;
 
@@ -24,9 +34,23 @@ static void go_on_counting(struct azm_rules *r, const struct azm_rules *before)
             }
 }
 
-int azm_rules_new(const struct azm_config *c, const struct azm_rules *before, struct azm_rules **ret,
-                  struct azm_error *err)
+static int make_rules(struct azm_rules *r, const struct azm_config *c, const struct azm_buf *state,
+                      struct azm_error *err)
 {
+    int k = azm_filter_init(&r->filter, c, err);
+
+    if (k < 0)
+        return k;
+    k = azm_sampler_init(&r->sampler, c);
+    if (k >= 0)
+        k = azm_limiter_new(c, state, &r->limiter);
+    return k < 0 ? azm_error_set(err, k, "out of memory") : azm_redactions_new(c, &r->redactions, err);
+}
+
+int azm_rules_new(const struct azm_config *c, struct azm_rules *before, const struct azm_buf *state,
+                  struct azm_rules **ret, struct azm_error *err)
+{
+    _cleanup_(azm_buf_free) struct azm_buf printed = {0};
     struct azm_rules *r = calloc(1, sizeof *r);
     int k;
 
@@ -34,7 +58,11 @@ int azm_rules_new(const struct azm_config *c, const struct azm_rules *before, st
     if (!r)
         return azm_error_set(err, ENOMEM, "out of memory");
     r->refs = 1;
-    k = azm_redactions_new(c, &r->redactions, err);
+    k = azm_rules_print_state(before, &printed);
+    if (k < 0)
+        azm_error_set(err, k, "out of memory");
+    else
+        k = make_rules(r, c, before ? &printed : state, err);
     if (k < 0 || !rule_at(r, 0)) {
         azm_rules_unref(r);
         return k;
@@ -55,12 +83,15 @@ struct azm_rules *azm_rules_unref(struct azm_rules *r)
 {
     if (!r || __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return NULL;
+    azm_filter_free(&r->filter);
+    azm_sampler_free(&r->sampler);
+    azm_limiter_free(r->limiter);
     azm_redactions_free(&r->redactions);
     free(r);
     return NULL;
 }
 
-bool azm_rules_get_count(const struct azm_rules *r, size_t i, struct azm_rule_count *ret)
+bool azm_rules_get_count(struct azm_rules *r, size_t i, struct azm_rule_count *ret)
 {
     struct azm_rule *rule = r ? rule_at(r, i) : NULL;
 
@@ -73,4 +104,24 @@ bool azm_rules_get_count(const struct azm_rules *r, size_t i, struct azm_rule_co
         .overflows = __atomic_load_n(&rule->overflows, __ATOMIC_RELAXED),
     };
     return true;
+}
+
+int azm_rules_print_state(struct azm_rules *r, struct azm_buf *out)
+{
+    return r && r->limiter ? azm_limiter_print(r->limiter, out) : 0;
+}
+
+bool azm_rules_have_state(const struct azm_rules *r)
+{
+    return r && r->limiter;
+}
+
+int azm_rules_go_on(struct azm_rules *r, const struct azm_buf *state)
+{
+    return r && r->limiter ? azm_limiter_go_on(r->limiter, state) : 0;
+}
+
+uint64_t azm_rules_held_back(struct azm_rules *r)
+{
+    return r && r->limiter ? __atomic_load_n(&azm_limiter_rule(r->limiter)->times, __ATOMIC_RELAXED) : 0;
 }

@@ -3,16 +3,18 @@
 
 #include "config/config.h"
 #include "config/config_redact.h"
+#include "core/buf.h"
 #include "core/error.h"
 
 /* What the configuration has done to records on their way, rule by rule. Made once; the processors of several threads
  * go by it and count in it. */
 struct azm_rules;
 
-/* `before`: the rules until now, of which those that keep kind and name go on counting; NULL: there were none. 0, and
- * then *ret is NULL if the configuration has no rules; or -errno. */
-int azm_rules_new(const struct azm_config *c, const struct azm_rules *before, struct azm_rules **ret,
-                  struct azm_error *err);
+/* `before`: the rules until now, of which those that keep kind and name go on counting, and a rate limit goes on where
+ * it was; NULL: there were none. Then `state` may be what azm_rules_print_state has printed, among other lines, of an
+ * earlier process, or NULL. 0, and then *ret is NULL if there is nothing to be done to any record; or -errno. */
+int azm_rules_new(const struct azm_config *c, struct azm_rules *before, const struct azm_buf *state,
+                  struct azm_rules **ret, struct azm_error *err);
 
 /* Both also take NULL. */
 struct azm_rules *azm_rules_ref(struct azm_rules *r);
@@ -33,4 +35,16 @@ struct azm_rule_count {
 };
 
 /* The i-th of them, in the order in which they act; false behind the last one. Any thread may ask; `r` may be NULL. */
-bool azm_rules_get_count(const struct azm_rules *r, size_t i, struct azm_rule_count *ret);
+bool azm_rules_get_count(struct azm_rules *r, size_t i, struct azm_rule_count *ret);
+
+/* Appends what a rate limit knows of the past, as lines for a checkpoint: 0 or -ENOMEM; `r` may be NULL. */
+int azm_rules_print_state(struct azm_rules *r, struct azm_buf *out);
+
+/* Is there anything to print, ever? */
+bool azm_rules_have_state(const struct azm_rules *r);
+
+/* Goes on with such lines, among others: 0 or -ENOMEM. Any thread may do so. */
+int azm_rules_go_on(struct azm_rules *r, const struct azm_buf *state);
+
+/* How many records a rate limit has held back since the start. */
+uint64_t azm_rules_held_back(struct azm_rules *r);

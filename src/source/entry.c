@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/filter_rule.h"
 #include "core/trace_context.h"
 #include "parse/line.h"
 #include "source/entry.h"
@@ -21,13 +22,21 @@ struct special {
     struct azm_text message_id, n_dropped, invocation, line_break, partial;
 };
 
+/* A field that a rule of [filter] asks for. */
+struct wanted {
+    struct azm_text rule_name; /* how the rule calls it; of the configuration's own list of rules: owned */
+    struct azm_text field;     /* and the journal */
+};
+
 struct azm_entry_reader {
     const struct azm_config *config;
     struct azm_resources *resources;
     struct azm_uid_state uid;
     struct azm_own_process own; /* pid 0: skip nothing */
     char own_comm[16], own_pid[24], own_invocation[40];
-    struct azm_losses *losses;   /* NULL: not counted */
+    struct azm_losses *losses; /* NULL: not counted */
+    struct wanted *wanted;
+    size_t n_wanted;
     size_t keep_bytes;           /* of a value: one more than the encoder keeps, so that it sees what was cut */
     uint8_t row_of[FIELD_SLOTS]; /* by the name's hash: number of a row of fields[], from 1; 0: none */
 
@@ -40,7 +49,9 @@ struct azm_entry_reader {
     size_t n_trusted; /* of them, which come first: what does not fit into a record is left out from the end */
     size_t sent_bytes, largest_bytes;
     uint32_t n_dropped;
-    bool excluded; /* by a field */
+    bool excluded;                /* by a field */
+    struct azm_attribute *fields; /* those that are wanted; malloc'ed, kept from entry to entry */
+    size_t n_fields, cap_fields;
 
     struct azm_line_parser line; /* its last one is the record's until the next entry */
 
@@ -131,6 +142,64 @@ static void index_fields(struct azm_entry_reader *e)
     }
 }
 
+/* Names of the resource, and where they come from: docs/mapping.md. */
+static struct azm_text source_of(struct azm_text name)
+{
+    static const struct {
+        struct azm_text name, field;
+    } names[] = {
+        {AZM_TEXT("host.name"), AZM_TEXT("_HOSTNAME")},
+        {AZM_TEXT("host.id"), AZM_TEXT("_MACHINE_ID")},
+        {AZM_TEXT("systemd.unit"), AZM_TEXT("_SYSTEMD_UNIT")},
+        {AZM_TEXT("systemd.user_unit"), AZM_TEXT("_SYSTEMD_USER_UNIT")},
+        {AZM_TEXT("syslog.identifier"), AZM_TEXT("SYSLOG_IDENTIFIER")},
+        {AZM_TEXT("process.executable.name"), AZM_TEXT("_COMM")},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (azm_text_equal(names[i].name, name))
+            return names[i].field;
+    return azm_filter_field_is_raw(name) ? name : (struct azm_text){0};
+}
+
+static int want_field(struct azm_entry_reader *e, struct azm_text name)
+{
+    struct azm_text field = source_of(name);
+    struct wanted *w;
+    char *copy;
+
+    for (size_t i = 0; i < e->n_wanted; i++)
+        if (azm_text_equal(e->wanted[i].rule_name, name))
+            return 0;
+    if (!field.s)
+        return 0;
+    w = reallocarray(e->wanted, e->n_wanted + 1, sizeof *w);
+    if (!w)
+        return -ENOMEM;
+    e->wanted = w;
+    copy = strndup(name.s, name.len);
+    if (!copy)
+        return -ENOMEM;
+    w[e->n_wanted++] = (struct wanted){{copy, name.len}, field.s == name.s ? (struct azm_text){copy, name.len} : field};
+    return 0;
+}
+
+static int want_fields(struct azm_entry_reader *e, const struct azm_key_values *rules)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < rules->n && r >= 0; i++) {
+        struct azm_filter_rule rule;
+
+        if (azm_filter_rule_parse(rules->items[i].key, &rule, NULL) < 0)
+            continue; /* it does not count in the filter, either */
+        for (size_t k = 0; k < rule.n && r >= 0; k++)
+            r = want_field(e, azm_text_of(rule.conditions[k].field));
+        azm_filter_rule_free(&rule);
+    }
+    return r;
+}
+
 int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret)
 {
     struct azm_entry_reader *e = calloc(1, sizeof *e);
@@ -143,8 +212,12 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
     e->joins = azm_config_joins(config);
     index_fields(e);
     r = azm_resources_new(config, &e->resources);
+    if (r >= 0)
+        r = want_fields(e, &config->filter_exclude);
+    if (r >= 0)
+        r = want_fields(e, &config->filter_include);
     if (r < 0) {
-        free(e);
+        azm_entry_reader_free(e);
         return r;
     }
     *ret = e;
@@ -159,6 +232,10 @@ struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
     azm_uid_state_free(&e->uid);
     azm_line_parser_free(&e->line);
     azm_arena_free(&e->arena);
+    for (size_t i = 0; i < e->n_wanted; i++)
+        free((char *)e->wanted[i].rule_name.s);
+    free(e->wanted);
+    free(e->fields);
     free(e->attributes);
     free(e);
     return NULL;
@@ -221,7 +298,7 @@ void azm_entry_begin(struct azm_entry_reader *e)
     e->sum = (XXH128_hash_t){0};
     if (e->joins)
         e->stream = e->priority = e->sum;
-    e->n_attributes = e->n_trusted = 0;
+    e->n_attributes = e->n_trusted = e->n_fields = 0;
     e->sent_bytes = e->largest_bytes = 0;
     e->n_dropped = 0;
     e->excluded = false;
@@ -378,6 +455,31 @@ static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, 
         azm_hash_add(&e->stream, e->hash);
 }
 
+/* A field that rules ask for, by each of its names there. */
+static int keep_wanted(struct azm_entry_reader *e, struct azm_text name, struct azm_text value)
+{
+    for (size_t i = 0; i < e->n_wanted; i++) {
+        struct azm_attribute *a;
+
+        if (!azm_text_equal(e->wanted[i].field, name))
+            continue;
+        if (e->n_fields == e->cap_fields) {
+            size_t cap = MAX(e->cap_fields * 2, (size_t)8);
+
+            a = reallocarray(e->fields, cap, sizeof *a);
+            if (!a)
+                return -ENOMEM;
+            e->fields = a;
+            e->cap_fields = cap;
+        }
+        a = &e->fields[e->n_fields++];
+        *a = (struct azm_attribute){.key = e->wanted[i].rule_name, .type = AZM_VALUE_TEXT};
+        if (copy_text(e, value.s, value.len, &a->text) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 /* Of what the application sent no more is kept than a request may have: journald takes a thousand fields of any length,
  * and a record has room for much less. */
 int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len)
@@ -396,6 +498,10 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     if (!equals || equals == name)
         return 0; /* not a field, or one without a name; journald writes none such */
     name_len = (size_t)(equals - name);
+    if (e->n_wanted > 0)
+        k = keep_wanted(e, (struct azm_text){name, name_len}, (struct azm_text){equals + 1, len - name_len - 1});
+    if (k < 0)
+        return k;
     f = find_field(e, name, name_len);
     if (e->joins)
         add_to_stream(e, f, (struct azm_text){name, name_len});
@@ -593,7 +699,7 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
         return 0;
 
     s->identity.boot = t->boot;
-    k = azm_resources_get(e->resources, &s->identity, &r.resource);
+    k = azm_resources_get(e->resources, &s->identity, &r.resource, &r.service);
     if (k == 0)
         k = take_trace_context(e, &r);
     if (k == 0)
@@ -614,6 +720,8 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     r.attributes = e->attributes;
     r.n_attributes = e->n_attributes;
     r.n_dropped = e->n_dropped;
+    r.fields = e->fields;
+    r.n_fields = e->n_fields;
     if (e->joins)
         r.line = describe_line(e, t, r.body); /* whole lines only are taken apart */
     else

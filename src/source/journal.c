@@ -532,6 +532,7 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     s->config = c;
     s->selects = azm_journal_selects(c);
     s->state_dir_fd = o->state_dir_fd;
+    s->rest = o->rest;
     s->past.since_usec = o->since_usec;
     s->past.until_usec = o->until_usec;
     s->opened_usec = azm_monotonic_usec(&azm_system_clock);

@@ -13,6 +13,7 @@
 struct azm_journal_options {
     const struct azm_config *config; /* must outlive the source */
     int state_dir_fd;                /* where the checkpoint is; -1: none, always start as configured */
+    struct azm_buf *rest;            /* appended: lines of the checkpoint that others have put there; may be NULL */
     size_t last;                     /* > 0: start with the last so many entries, whatever is configured */
     /* until_usec > 0: only a stretch of the past, what journald received (realtime) from since_usec on and before
      * until_usec, whatever is configured. Such a source comes to an end: then `process` has nothing more either. The

@@ -99,6 +99,7 @@ struct azm_journal {
     bool selects; /* that is less than everything */
     struct azm_entry_reader *reader;
     int state_dir_fd;
+    struct azm_buf *rest; /* see struct azm_journal_options; only while the journal is opened */
 
     /* Reading has passed over entries that a new handle can read: the position is back at the account's place, and such
      * a handle is to read on from there. */

@@ -50,6 +50,8 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
                 r = azm_losses_parse(&s->losses, line, value);
             if (r == 0 && azm_journal_reads_past(s))
                 r = azm_journal_parse_past(s, line, value);
+            if (r == 0 && s->rest)
+                r = azm_buf_printf(s->rest, "%s=%s\n", line, value);
         }
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory");
@@ -261,6 +263,8 @@ static void forget(struct azm_journal *s)
     azm_gaps_free(&s->gaps);
     s->losses = (struct azm_losses){0};
     s->past.total = 0;
+    if (s->rest)
+        azm_buf_clear(s->rest);
     s->only_boot = s->on_unread = false;
     s->selects = azm_journal_selects(s->config);
     sd_journal_close(s->j);

@@ -231,7 +231,8 @@ static struct azm_text cut_name(struct azm_text t)
     return t;
 }
 
-int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret)
+int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret,
+                      struct azm_text *ret_service)
 {
     struct azm_text service = cut_name(find_service_name(r, id));
     const struct key key = {
@@ -249,6 +250,8 @@ int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, st
             return k;
     }
     *ret = (struct azm_text){(const char *)c->resource.data, c->resource.len};
+    if (ret_service)
+        *ret_service = service;
     return 0;
 }
 
@@ -262,7 +265,7 @@ int azm_resources_get_own(struct azm_resources *r, struct azm_text *ret)
         id.host_name = azm_text_of(host);
     if (sd_id128_get_machine(&machine_id) >= 0)
         id.machine_id = azm_text_of(sd_id128_to_string(machine_id, machine));
-    return azm_resources_get(r, &id, ret);
+    return azm_resources_get(r, &id, ret, NULL);
 }
 
 int azm_own_resource(const struct azm_config *config, struct azm_buf *ret)

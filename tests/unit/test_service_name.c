@@ -55,7 +55,7 @@ static Otlp__Resource *resource_of(const struct who *w)
                                .host_name = copies[7],
                                .machine_id = copies[8],
                                .boot = {.bytes = {w->boot}}};
-    ck_assert_int_eq(azm_resources_get(resources, &id, &ret), 0);
+    ck_assert_int_eq(azm_resources_get(resources, &id, &ret, NULL), 0);
     for (size_t i = 0; i < ELEMENTSOF(given); i++) {
         if (copies[i].len > 0)
             memset((char *)copies[i].s, '#', copies[i].len);
