@@ -15,6 +15,7 @@
 #include "encode/otlp.h"
 #include "encode/otlp_json.h"
 #include "process/processor.h"
+#include "source/service_name.h"
 #include "source/sigbus.h"
 
 static void print_help(void)
@@ -73,7 +74,9 @@ static void explain(void *userdata, const struct azm_effect *e)
     if (azm_buf_printf(&x->line, "%.*s %s %s: ", (int)sizeof uid, uid, e->kind, e->rule) < 0 ||
         put_place(&x->line, e) < 0)
         return;
-    if (e->overflow)
+    if (e->overflow && e->place == AZM_PLACE_RECORD)
+        azm_buf_printf(&x->line, " is not left out, because it would have taken too much to find out");
+    else if (e->overflow)
         azm_buf_printf(&x->line, ", as a whole, because it would have taken too much");
     else if (e->times > 1)
         azm_buf_printf(&x->line, ", %zu times", e->times);
@@ -97,9 +100,26 @@ static int wait_for_more(struct azm_source *s, struct azm_error *err)
     return s->ops->process(s, err);
 }
 
+/* What would be sent next, before the rules have seen it: 1, 0, -errno. Records about those that were left out come
+ * where the source has none, too: at the end, or when they are due. */
+static int next_record(struct azm_source *s, struct azm_processor *processor, const struct azm_buf *own_resource,
+                       bool follow, struct azm_record *rec, struct azm_error *err)
+{
+    int r = azm_processor_next_own(processor, own_resource, rec);
+
+    if (r == 0) {
+        r = s->ops->next(s, rec, err);
+        if (r != 0)
+            return r;
+        azm_processor_rest(processor, follow ? azm_realtime_usec(&azm_system_clock) : AZM_USEC_INFINITY);
+        r = azm_processor_next_own(processor, own_resource, rec);
+    }
+    return r < 0 ? azm_error_set(err, r, "out of memory") : r;
+}
+
 /* Prints until there is no more, or for ever: 0 or -errno. A reader that has seen enough (EPIPE) is no error. */
 static int print_records(struct azm_source *s, struct azm_processor *processor, struct azm_otlp_encoder *encoder,
-                         bool follow, bool explained, struct azm_error *err)
+                         const struct azm_buf *own_resource, bool follow, bool explained, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf record = {0}, line = {0};
     _cleanup_(explanation_free) struct explanation explanation = {0};
@@ -111,7 +131,7 @@ static int print_records(struct azm_source *s, struct azm_processor *processor, 
     for (unsigned n = 1;; n++) {
         int r;
 
-        r = s->ops->next(s, &rec, err);
+        r = next_record(s, processor, own_resource, follow, &rec, err);
         if (r == 0) {
             if (fflush(stdout) < 0)
                 return errno == EPIPE ? 0 : azm_error_set(err, errno, "cannot write: %m");
@@ -151,13 +171,18 @@ static int cat(const struct azm_config *config, size_t last, bool follow, bool e
     _cleanup_(azm_otlp_encoder_free) struct azm_otlp_encoder encoder = {
         .limits = azm_otlp_limits_of(config->max_body_bytes, config->max_request_bytes),
     };
+    _cleanup_(azm_buf_free) struct azm_buf own_resource = {0};
     struct azm_processor *processor;
     struct azm_source *source;
     struct azm_error err = {0};
     int r;
 
     azm_sigbus_install();
-    r = azm_processor_configured(config, NULL, NULL, &processor, &err);
+    r = azm_own_resource(config, &own_resource);
+    if (r < 0)
+        azm_error_set(&err, r, "out of memory");
+    else
+        r = azm_processor_configured(config, NULL, NULL, &processor, &err);
     if (r < 0)
         return cli_fail(r, &err);
     r = cli_open_journal(&o, &source, NULL, &err);
@@ -165,7 +190,7 @@ static int cat(const struct azm_config *config, size_t last, bool follow, bool e
         azm_processor_free(processor);
         return cli_fail(r, &err);
     }
-    r = print_records(source, processor, &encoder, follow, explained, &err);
+    r = print_records(source, processor, &encoder, &own_resource, follow, explained, &err);
     azm_processor_free(processor);
     source->ops->free(source);
     return r < 0 ? cli_fail(r, &err) : AZM_EXIT_OK;

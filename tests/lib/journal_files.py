@@ -30,7 +30,7 @@ def append_texts(path, texts, realtime=NOON, monotonic=SECOND, boot="b" * 32, st
 
 def append_entries(path, entries, realtime=NOON, monotonic=SECOND, boot="b" * 32, step=1000):
     """The same with any fields: each entry is a dict of them, which replaces or adds to the usual ones."""
-    data = b""
+    data = bytearray()
     for k, entry in enumerate(entries):
         fields = {"__REALTIME_TIMESTAMP": realtime + k * step, "__MONOTONIC_TIMESTAMP": monotonic + k * step, "_BOOT_ID": boot,
                   "_MACHINE_ID": "c" * 32, "_HOSTNAME": "files", "_TRANSPORT": "journal", "_PID": 1, "PRIORITY": 6,
