@@ -144,7 +144,7 @@ static int append(struct action *a, struct azm_spool_row *row, struct azm_error 
 
 uint64_t action_held_back(const struct action *a)
 {
-    return azm_rules_held_back(a->rules);
+    return azm_rules_left_out(a->rules, AZM_RATE_LIMIT);
 }
 
 static int save_held_back(struct action *a, struct azm_error *err)
@@ -280,7 +280,8 @@ static void make_statistics(struct action *a)
         {"requests", &a->counters.requests, true}, {"retries", &a->counters.retries, true},
         {"held", &a->counters.held, false},        {"quarantined", &a->counters.quarantined, true},
         {"bytes.sent", &a->counters.bytes, true},  {"backlog", &a->counters.backlog, false},
-        {"redacted", &a->counters.redacted, true},
+        {"redacted", &a->counters.redacted, true}, {"filtered", &a->counters.filtered, true},
+        {"sampled", &a->counters.sampled, true},   {"rate_limited", &a->counters.rate_limited, true},
     };
 
     a->statistics = statistics_new(a->name, counters, ELEMENTSOF(counters));

@@ -71,6 +71,10 @@ static void count(struct pump *p)
     add(&c->retries, &p->counted.retries, s.failures);
     add(&c->quarantined, &p->counted.quarantined, s.quarantined + s.rejected);
     add(&c->bytes, &p->counted.bytes, s.bytes);
+    add(&c->filtered, &p->counted.filtered,
+        azm_rules_left_out(p->o.rules, AZM_EXCLUDE) + azm_rules_left_out(p->o.rules, AZM_INCLUDE));
+    add(&c->sampled, &p->counted.sampled, azm_rules_left_out(p->o.rules, AZM_SAMPLE));
+    add(&c->rate_limited, &p->counted.rate_limited, azm_rules_left_out(p->o.rules, AZM_RATE_LIMIT));
     add(&c->redacted, &p->counted.redacted, redacted(p));
     put(&c->held, s.state == AZM_EXPORTER_HELD);
     put(&c->backlog, spool.records);

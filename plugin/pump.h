@@ -15,6 +15,7 @@ struct pump;
 /* For impstats: written by the pump's thread about once a second, with relaxed atomics. */
 struct pump_counters {
     uint64_t exported, requests, retries, quarantined, bytes; /* since the start; records, but requests and bytes */
+    uint64_t filtered, sampled, rate_limited;                 /* records that were left out */
     uint64_t redacted;                                        /* places */
     uint64_t held;                                            /* 1 while only a person can mend it */
     uint64_t backlog;                                         /* records that are not acknowledged */

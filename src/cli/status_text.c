@@ -11,6 +11,7 @@
 #define LABEL_WIDTH 14
 #define ANSWERS_SHOWN 3
 #define SERVICES_SHOWN 5
+#define RULES_SHOWN 5
 
 /* ECMA-48, "Select Graphic Rendition" */
 #define COLOUR_GOOD "\033[32m"
@@ -354,6 +355,39 @@ static void print_spool(struct page *p, const json_t *status)
     row(p, "Spool", full || azm_json_count(spool, "lost_batches") > 0 ? COLOUR_BAD : "");
 }
 
+/* What [filter] leaves out, by rule. */
+static void print_left_out(struct page *p, const json_t *status)
+{
+    const json_t *rules = json_object_get(status, "rules"), *rule;
+    int64_t others = 0, undecided = 0;
+    size_t i, shown = 0;
+
+    json_array_foreach(rules, i, rule)
+    {
+        const char *kind = azm_json_string(rule, "kind"), *name = azm_json_string(rule, "rule");
+        int64_t times = azm_json_count(rule, "times");
+
+        if (!kind || !name || strcmp(kind, "redact") == 0)
+            continue;
+        undecided += azm_json_count(rule, "overflows");
+        if (times > 0 && shown == RULES_SHOWN)
+            others += times;
+        if (times == 0 || shown == RULES_SHOWN)
+            continue;
+        azm_put_separator(&p->line, ", ");
+        azm_buf_printf(&p->line, "%" PRId64 " by %s=%s", times, kind, name);
+        shown++;
+    }
+    if (others > 0)
+        azm_buf_printf(&p->line, ", %" PRId64 " by other rules", others);
+    if (undecided > 0) {
+        azm_put_separator(&p->line, "; ");
+        azm_put_count(&p->line, undecided, "time", "times");
+        azm_put_string(&p->line, " a pattern did not count, because it would have taken too much");
+    }
+    row(p, "Left out", undecided > 0 ? COLOUR_DOUBTFUL : "");
+}
+
 /* What was replaced, by rule: those that have done nothing are not worth a word. */
 static void print_redacted(struct page *p, const json_t *status)
 {
@@ -472,6 +506,7 @@ static void print_one(struct page *p, const json_t *status)
     print_window(p, status);
     print_services(p, status);
     print_losses(p, status);
+    print_left_out(p, status);
     print_redacted(p, status);
     print_quarantine(p, status);
     print_metrics(p, status);

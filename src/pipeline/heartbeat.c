@@ -38,6 +38,8 @@ void azm_heartbeat_record(const struct azm_figures *f, struct azm_heartbeat *h, 
         add_count(h, &n, AZM_TEXT("azmonlog.heartbeat.behind.records"), waiting);
     add_count(h, &n, AZM_TEXT("azmonlog.heartbeat.read.records"), f->read);
     add_count(h, &n, AZM_TEXT("azmonlog.heartbeat.delivered.records"), f->exporter.records);
+    if (f->rules)
+        add_count(h, &n, AZM_TEXT("azmonlog.heartbeat.left_out.records"), azm_rules_left_out(f->rules, NULL));
     if (f->quarantine_known)
         add_count(h, &n, AZM_TEXT("azmonlog.heartbeat.quarantine.records"), f->quarantine.records);
     add_count(h, &n, AZM_TEXT("azmonlog.heartbeat.spool.bytes"), f->outbox.spool.bytes);

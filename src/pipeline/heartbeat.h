@@ -7,7 +7,7 @@
 /* A heartbeat: a record that says that this azmonlog lives, and how it is. It goes the way of all records, because that
  * is what it is to prove; docs/mapping.md has what is in it. */
 
-#define AZM_HEARTBEAT_ATTRIBUTES 9
+#define AZM_HEARTBEAT_ATTRIBUTES 10
 
 /* What the texts of the record lie in. */
 struct azm_heartbeat {

@@ -49,6 +49,8 @@ enum {
     TOKEN_EXPIRY,
     TOKENS_ACQUIRED,
     TOKEN_FAILED,
+    LEFT_OUT,
+    UNDECIDED,
     REDACTED,
     REDACT_OVERFLOWS,
     RELOADS,
@@ -119,6 +121,10 @@ static const struct azm_metric metrics[] = {
     [TOKEN_EXPIRY] = {"azmonlog.token.expiry_timestamp", "s", GAUGE, "When the token expires."},
     [TOKENS_ACQUIRED] = {"azmonlog.tokens_acquired", "{token}", COUNTER, "Tokens that were acquired."},
     [TOKEN_FAILED] = {"azmonlog.token.failed", "", GAUGE, "1 if the last attempt to get a token failed."},
+    [LEFT_OUT] = {"azmonlog.records.left_out", "{record}", COUNTER,
+                  "Records that rules of [filter] have left out, by kind of rule."},
+    [UNDECIDED] = {"azmonlog.filter_undecided", "{record}", COUNTER,
+                   "How often a pattern of [filter] did not count, because it would have taken too much."},
     [REDACTED] = {"azmonlog.redacted", "{place}", COUNTER, "Places in records that a rule of redaction has replaced."},
     [REDACT_OVERFLOWS] = {"azmonlog.redact_overflows", "{text}", COUNTER,
                           "Texts that were replaced as a whole, because a rule would have taken too much."},
@@ -249,6 +255,22 @@ static void add_token(struct azm_metrics *m, const struct azm_figures *f)
     add_count(m, TOKEN_FAILED, *f->tokens.failure.reason != '\0');
 }
 
+static void add_left_out(struct azm_metrics *m, const struct azm_figures *f)
+{
+    static const char *const kinds[] = {AZM_EXCLUDE, AZM_INCLUDE, AZM_SAMPLE, AZM_RATE_LIMIT};
+    struct azm_rule_count c;
+    uint64_t undecided = 0;
+
+    if (!f->rules)
+        return;
+    for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+        add_labelled(m, LEFT_OUT, "kind", kinds[i], (double)azm_rules_left_out(f->rules, kinds[i]));
+    for (size_t i = 0; azm_rules_get_count(f->rules, i, &c); i++)
+        if (strcmp(c.kind, AZM_EXCLUDE) == 0 || strcmp(c.kind, AZM_INCLUDE) == 0)
+            undecided += c.overflows;
+    add_count(m, UNDECIDED, undecided);
+}
+
 static void add_redactions(struct azm_metrics *m, const struct azm_figures *f)
 {
     struct azm_rule_count c;
@@ -269,6 +291,7 @@ void azm_metrics_collect(const struct azm_figures *f, struct azm_metrics *ret)
     add_source(ret, f);
     add_files(ret, f);
     add_token(ret, f);
+    add_left_out(ret, f);
     add_redactions(ret, f);
     for (size_t i = 0; i < f->n_volumes; i++)
         add_labelled(ret, SERVICE_RECORDS, "service", f->volumes[i].service, (double)f->volumes[i].records);

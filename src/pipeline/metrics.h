@@ -24,7 +24,7 @@ struct azm_metric_point {
     const struct azm_latency *histogram; /* of this instead */
 };
 
-#define AZM_METRIC_POINTS_MAX (64 + 2 * AZM_VOLUMES_MAX + 2 * AZM_RULES_MAX)
+#define AZM_METRIC_POINTS_MAX (72 + 2 * AZM_VOLUMES_MAX + 2 * AZM_RULES_MAX)
 
 struct azm_metrics {
     struct azm_metric_point points[AZM_METRIC_POINTS_MAX];

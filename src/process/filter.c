@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/severity.h"
 #include "process/filter.h"
+#include "process/rules.h"
 
 /* --- one condition --- */
 
@@ -131,21 +132,21 @@ int azm_filter_judge(struct azm_filter *f, const struct azm_record *rec, struct 
         if (r == -ENOMEM)
             return r;
         if (r < 0)
-            note_undecided(&f->include[i].rule, &f->not_included, ret);
+            note_undecided(&f->include[i].rule, f->not_included, ret);
         included = r != 0;
     }
     if (!ret->by && !included)
-        ret->by = &f->not_included;
+        ret->by = f->not_included;
     if (ret->by)
         azm_rule_count(&ret->by->times, 1);
     return 0;
 }
 
-struct azm_rule *azm_filter_at(struct azm_filter *f, size_t i)
+struct azm_rule *azm_filter_at(const struct azm_filter *f, size_t i)
 {
     if (i < f->n_exclude)
         return &f->exclude[i].rule;
-    return i == f->n_exclude && f->n_include > 0 ? &f->not_included : NULL;
+    return i == f->n_exclude ? f->not_included : NULL;
 }
 
 /* --- life --- */
@@ -163,7 +164,9 @@ void azm_filter_free(struct azm_filter *f)
 {
     free_items(f->exclude, f->n_exclude);
     free_items(f->include, f->n_include);
-    free(f->not_included.name);
+    if (f->not_included)
+        free(f->not_included->name);
+    free(f->not_included);
     *f = (struct azm_filter){0};
 }
 
@@ -192,9 +195,16 @@ int azm_filter_init(struct azm_filter *f, const struct azm_config *c, struct azm
 {
     int r;
 
-    *f = (struct azm_filter){.not_included = {.kind = "include", .name = strdup("(none matches)")}};
-    if (!f->not_included.name)
+    *f = (struct azm_filter){0};
+    r = add_items(&c->filter_exclude, AZM_EXCLUDE, &f->exclude, &f->n_exclude, err);
+    if (r >= 0)
+        r = add_items(&c->filter_include, AZM_INCLUDE, &f->include, &f->n_include, err);
+    if (r < 0 || f->n_include == 0)
+        return r;
+    f->not_included = calloc(1, sizeof *f->not_included);
+    if (!f->not_included)
         return azm_error_set(err, ENOMEM, "out of memory");
-    r = add_items(&c->filter_exclude, "exclude", &f->exclude, &f->n_exclude, err);
-    return r < 0 ? r : add_items(&c->filter_include, "include", &f->include, &f->n_include, err);
+    f->not_included->kind = AZM_INCLUDE;
+    f->not_included->name = strdup("(none matches)");
+    return f->not_included->name ? 0 : azm_error_set(err, ENOMEM, "out of memory");
 }

@@ -20,7 +20,7 @@ struct azm_filter_item {
 struct azm_filter {
     struct azm_filter_item *exclude, *include;
     size_t n_exclude, n_include;
-    struct azm_rule not_included;
+    struct azm_rule *not_included; /* NULL where there is no include= */
 };
 
 /* 0 or -ENOMEM; -EINVAL for a rule that azm_config_set would not have taken. Needs azm_filter_free in any case. */
@@ -28,7 +28,7 @@ int azm_filter_init(struct azm_filter *f, const struct azm_config *c, struct azm
 void azm_filter_free(struct azm_filter *f);
 
 /* The i-th rule that leaves records out; NULL behind the last one. */
-struct azm_rule *azm_filter_at(struct azm_filter *f, size_t i);
+struct azm_rule *azm_filter_at(const struct azm_filter *f, size_t i);
 
 struct azm_filter_verdict {
     struct azm_rule *by;        /* leaves the record out; NULL: it stays */

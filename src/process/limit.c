@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "process/limit.h"
+#include "process/rules.h"
 
 #define NAME_MAX_BYTES 255 /* no source gives a longer one */
 #define SERVICES_MAX 1024  /* what a program invents beyond that shares one bucket */
@@ -436,7 +437,7 @@ int azm_limiter_new(const struct azm_config *c, const struct azm_buf *state, str
     l->interval_nsec = c->rate_interval_usec * AZM_NSEC_PER_USEC;
     l->exempt = c->rate_exempt;
     l->first_nsec = UINT64_MAX;
-    l->rule.kind = "rate_limit";
+    l->rule.kind = AZM_RATE_LIMIT;
     r = asprintf(&l->rule.name, "%" PRIu64, l->rate);
     if (r < 0) {
         l->rule.name = NULL;

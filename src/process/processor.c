@@ -35,7 +35,7 @@ int azm_processor_new(struct azm_rules *rules, struct azm_processor **ret)
     return 0;
 }
 
-int azm_processor_configured(const struct azm_config *c, struct azm_rules *before, const struct azm_buf *state,
+int azm_processor_configured(const struct azm_config *c, const struct azm_rules *before, const struct azm_buf *state,
                              struct azm_processor **ret, struct azm_error *err)
 {
     struct azm_rules *rules;

@@ -13,7 +13,7 @@ int azm_processor_new(struct azm_rules *rules, struct azm_processor **ret);
 struct azm_processor *azm_processor_free(struct azm_processor *p);
 
 /* With rules of its own, made as azm_rules_new does: 0 or -errno. */
-int azm_processor_configured(const struct azm_config *c, struct azm_rules *before, const struct azm_buf *state,
+int azm_processor_configured(const struct azm_config *c, const struct azm_rules *before, const struct azm_buf *state,
                              struct azm_processor **ret, struct azm_error *err);
 
 /* NULL if `p` is. */

@@ -6,7 +6,7 @@
 #include "process/rules_internal.h"
 
 /* The i-th of all rules of all kinds; NULL behind the last one. */
-static struct azm_rule *rule_at(struct azm_rules *r, size_t i)
+static struct azm_rule *rule_at(const struct azm_rules *r, size_t i)
 {
     struct azm_rule *rule;
 
@@ -22,7 +22,7 @@ static struct azm_rule *rule_at(struct azm_rules *r, size_t i)
 }
 
 /* A rule that was there before goes on counting. */
-static void go_on_counting(struct azm_rules *r, struct azm_rules *before)
+static void go_on_counting(struct azm_rules *r, const struct azm_rules *before)
 {
     struct azm_rule *rule, *old;
 
@@ -47,7 +47,7 @@ static int make_rules(struct azm_rules *r, const struct azm_config *c, const str
     return k < 0 ? azm_error_set(err, k, "out of memory") : azm_redactions_new(c, &r->redactions, err);
 }
 
-int azm_rules_new(const struct azm_config *c, struct azm_rules *before, const struct azm_buf *state,
+int azm_rules_new(const struct azm_config *c, const struct azm_rules *before, const struct azm_buf *state,
                   struct azm_rules **ret, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf printed = {0};
@@ -91,7 +91,7 @@ struct azm_rules *azm_rules_unref(struct azm_rules *r)
     return NULL;
 }
 
-bool azm_rules_get_count(struct azm_rules *r, size_t i, struct azm_rule_count *ret)
+bool azm_rules_get_count(const struct azm_rules *r, size_t i, struct azm_rule_count *ret)
 {
     struct azm_rule *rule = r ? rule_at(r, i) : NULL;
 
@@ -106,7 +106,7 @@ bool azm_rules_get_count(struct azm_rules *r, size_t i, struct azm_rule_count *r
     return true;
 }
 
-int azm_rules_print_state(struct azm_rules *r, struct azm_buf *out)
+int azm_rules_print_state(const struct azm_rules *r, struct azm_buf *out)
 {
     return r && r->limiter ? azm_limiter_print(r->limiter, out) : 0;
 }
@@ -121,7 +121,15 @@ int azm_rules_go_on(struct azm_rules *r, const struct azm_buf *state)
     return r && r->limiter ? azm_limiter_go_on(r->limiter, state) : 0;
 }
 
-uint64_t azm_rules_held_back(struct azm_rules *r)
+uint64_t azm_rules_left_out(const struct azm_rules *r, const char *kind)
 {
-    return r && r->limiter ? __atomic_load_n(&azm_limiter_rule(r->limiter)->times, __ATOMIC_RELAXED) : 0;
+    static const char *const kinds[] = {AZM_EXCLUDE, AZM_INCLUDE, AZM_SAMPLE, AZM_RATE_LIMIT};
+    struct azm_rule_count c;
+    uint64_t n = 0;
+
+    for (size_t i = 0; azm_rules_get_count(r, i, &c); i++)
+        for (size_t k = 0; k < ELEMENTSOF(kinds); k++)
+            if (strcmp(c.kind, kinds[k]) == 0 && (!kind || strcmp(kind, c.kind) == 0))
+                n += c.times;
+    return n;
 }

@@ -20,7 +20,7 @@ struct azm_sampler_item {
 
 /* All zero: all records are kept. */
 struct azm_sampler {
-    struct azm_sampler_item items[8]; /* by syslog severity */
+    struct azm_sampler_item *items; /* by syslog severity, of which there are 8; NULL: none is sampled */
 };
 
 /* 0 or -ENOMEM. Needs azm_sampler_free in any case. */
@@ -28,7 +28,7 @@ int azm_sampler_init(struct azm_sampler *s, const struct azm_config *c);
 void azm_sampler_free(struct azm_sampler *s);
 
 /* The i-th rule; NULL behind the last one. */
-struct azm_rule *azm_sampler_at(struct azm_sampler *s, size_t i);
+struct azm_rule *azm_sampler_at(const struct azm_sampler *s, size_t i);
 
 /* The rule that leaves the record out, where it is counted; NULL: it stays. */
-struct azm_rule *azm_sampler_judge(struct azm_sampler *s, const struct azm_record *rec);
+struct azm_rule *azm_sampler_judge(const struct azm_sampler *s, const struct azm_record *rec);
