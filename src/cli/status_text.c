@@ -356,6 +356,16 @@ static void print_spool(struct page *p, const json_t *status)
 }
 
 /* What [filter] leaves out, by rule. */
+static bool leaves_out(const char *kind)
+{
+    static const char *const kinds[] = {"exclude", "include", "sample", "rate_limit"};
+
+    for (size_t i = 0; kind && i < ELEMENTSOF(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return true;
+    return false;
+}
+
 static void print_left_out(struct page *p, const json_t *status)
 {
     const json_t *rules = json_object_get(status, "rules"), *rule;
@@ -367,7 +377,7 @@ static void print_left_out(struct page *p, const json_t *status)
         const char *kind = azm_json_string(rule, "kind"), *name = azm_json_string(rule, "rule");
         int64_t times = azm_json_count(rule, "times");
 
-        if (!kind || !name || strcmp(kind, "redact") == 0)
+        if (!leaves_out(kind) || !name)
             continue;
         undecided += azm_json_count(rule, "overflows");
         if (times > 0 && shown == RULES_SHOWN)

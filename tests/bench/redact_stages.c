@@ -84,7 +84,7 @@ static uint64_t measure(const struct bench *b, const char *name, const char *key
     must(azm_config_init(&config), "configuration", NULL);
     if (key)
         must(azm_config_set(&config, "redact", key, value, name, false, &err), name, &err);
-    must(azm_processor_configured(&config, NULL, &p, &err), name, &err);
+    must(azm_processor_configured(&config, NULL, NULL, &p, &err), name, &err);
     stage_begin();
     for (size_t round = 0; round < b->rounds; round++)
         for (size_t i = 0; i < b->n; i++) {

@@ -27,7 +27,7 @@ static struct azm_processor *all_rules(void)
         return p;
     require(azm_config_init(&config) == 0);
     require(azm_config_set(&config, "redact", "rules", "all", "fuzz", false, NULL) == 0);
-    require(azm_processor_configured(&config, NULL, &p, NULL) == 0);
+    require(azm_processor_configured(&config, NULL, NULL, &p, NULL) == 0);
     azm_config_free(&config);
     azm_processor_explain(p, (struct azm_listener){tell, NULL});
     return p;

@@ -145,11 +145,14 @@ START_TEST(the_most)
         snprintf(pattern, sizeof pattern, "x%d: x", i);
         ck_assert_int_eq(azm_config_set(&config, "redact", "pattern", pattern, "test", false, NULL), 0);
     }
-    ck_assert_int_eq(azm_rules_new(&config, NULL, &rules, NULL), 0);
+    ck_assert_int_eq(azm_rules_new(&config, NULL, NULL, &rules, NULL), 0);
     figures.rules = rules;
     figures.tokens.expires_realtime_usec = figures.source.acknowledged_usec = figures.health.since_usec = 1;
     print(false);
     ck_assert_uint_le(metrics.n, AZM_METRIC_POINTS_MAX);
+    assert_has("\nazmonlog_records_left_out_total{kind=\"exclude\"} 0\n");
+    assert_has("\nazmonlog_records_left_out_total{kind=\"rate_limit\"} 0\n");
+    assert_has("\nazmonlog_filter_undecided_total 0\n");
     assert_has("\nazmonlog_redacted_total{rule=\"card\"} 0\n");
     assert_has("\nazmonlog_redact_overflows_total{rule=\"x63\"} 0\n");
     azm_rules_unref(rules);

@@ -55,7 +55,7 @@ static void begin(const char *rules)
     ck_assert_int_eq(azm_config_init(&config), 0);
     set("rules", rules);
     azm_processor_free(processor);
-    ck_assert_msg(azm_processor_configured(&config, NULL, &processor, &err) == 0, "%s", err.words);
+    ck_assert_msg(azm_processor_configured(&config, NULL, NULL, &processor, &err) == 0, "%s", err.words);
 }
 
 static void begin_pattern(const char *pattern)
@@ -66,7 +66,7 @@ static void begin_pattern(const char *pattern)
     ck_assert_int_eq(azm_config_init(&config), 0);
     set("pattern", pattern);
     azm_processor_free(processor);
-    ck_assert_msg(azm_processor_configured(&config, NULL, &processor, &err) == 0, "%s", err.words);
+    ck_assert_msg(azm_processor_configured(&config, NULL, NULL, &processor, &err) == 0, "%s", err.words);
 }
 
 static void run(void)
@@ -367,7 +367,7 @@ START_TEST(overlaps)
     begin_pattern("a: xy");
     set("pattern", "b: yz");
     azm_processor_free(processor);
-    ck_assert_int_eq(azm_processor_configured(&config, NULL, &processor, NULL), 0);
+    ck_assert_int_eq(azm_processor_configured(&config, NULL, NULL, &processor, NULL), 0);
     assert_redacted("wxyz", "w[redacted:a]");
     assert_redacted("yzxy", "[redacted:b][redacted:a]");
     assert_redacted("[redacted:a]", "[redacted:a]");
@@ -494,7 +494,7 @@ START_TEST(counts_over_a_reload)
     set("rules", "");
     set("rules", "mail");
     set("pattern", "card2: x");
-    ck_assert_int_eq(azm_processor_configured(&config, azm_processor_rules(processor), &after, NULL), 0);
+    ck_assert_int_eq(azm_processor_configured(&config, azm_processor_rules(processor), NULL, &after, NULL), 0);
     azm_processor_free(processor);
     processor = after;
     ck_assert(azm_rules_get_count(azm_processor_rules(after), 0, &count));

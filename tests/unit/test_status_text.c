@@ -126,6 +126,17 @@ START_TEST(what_is_missing_or_strange_is_left_away)
     assert_text("{\"acknowledged\":{\"cursor\":\"s=1\"}}",
                 "Acknowledged  up to the position below\nPosition      s=1\n");
     assert_text("{\"losses\":{}}", "Losses        none seen\n");
+    assert_text(
+        "{\"rules\":[{\"kind\":\"exclude\",\"rule\":\"severity=debug\",\"times\":12,\"overflows\":0},"
+        "{\"kind\":\"exclude\",\"rule\":\"_UID=7\",\"times\":0},{\"kind\":\"other\",\"rule\":\"x\",\"times\":1},"
+        "{\"kind\":\"include\",\"rule\":\"(none matches)\",\"times\":2,\"overflows\":1},{},3,"
+        "{\"kind\":\"sample\",\"rule\":\"debug 1%\",\"times\":3},{\"kind\":\"sample\",\"rule\":\"info "
+        "10%\",\"times\":4},"
+        "{\"kind\":\"exclude\",\"rule\":\"a=b\",\"times\":5},{\"kind\":\"exclude\",\"rule\":\"c=d\",\"times\":6},"
+        "{\"kind\":\"rate_limit\",\"rule\":\"100\",\"times\":7}]}",
+        "Left out      12 by exclude=severity=debug, 2 by include=(none matches), 3 by sample=debug 1%, 4 by "
+        "sample=info 10%, 5 by exclude=a=b, 13 by other rules; 1 time a pattern did not count, because it would "
+        "have taken too much\n");
     assert_text("{\"rules\":[{\"kind\":\"redact\",\"rule\":\"card\",\"times\":3,\"overflows\":0},"
                 "{\"kind\":\"redact\",\"rule\":\"mail\",\"times\":0},{\"kind\":\"other\",\"rule\":\"x\",\"times\":1},"
                 "{\"kind\":\"redact\",\"rule\":\"mine\",\"times\":2,\"overflows\":1},{},3]}",
