@@ -9,6 +9,7 @@
 #include "process/held_back.h"
 
 #define NO_SEVERITY "unset"
+#define COUNT_MAX (UINT64_C(1) << 48) /* in a checkpoint: sums do not overflow */
 
 void azm_held_back_add(struct azm_held_back *to, const struct azm_held_back *more)
 {
@@ -141,11 +142,11 @@ int azm_held_back_parse(struct azm_held_back *h, const char *value)
         v.first_uid[i] = (uint8_t)byte;
     }
     for (size_t i = 0; i < AZM_HELD_BACK_SEVERITIES; i++, at += n) {
-        if (sscanf(value + at, " %" SCNu64 "%n", &v.severities[i], &n) != 1)
+        if (sscanf(value + at, " %" SCNu64 "%n", &v.severities[i], &n) != 1 || v.severities[i] > COUNT_MAX)
             return -EBADMSG;
         v.records += v.severities[i];
     }
-    if (v.records == 0 || v.from_nsec == 0)
+    if (v.records == 0 || v.from_nsec == 0 || MAX(v.from_nsec, v.to_nsec) > INT64_MAX)
         return -EBADMSG;
     *h = v;
     return at;

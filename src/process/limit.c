@@ -370,11 +370,13 @@ static int parse_held_back(struct azm_limiter *l, const char *value, bool ended)
     r = parse_name(value + end, l, &s);
     if (r < 0)
         return r;
-    azm_held_back_add(&s->held, &h);
-    if (ended || l->rate == 0)
-        end_interval(l, s);
-    else
+    if (ended || l->rate == 0) {
+        l->n_ended += s->ended.records == 0;
+        azm_held_back_add(&s->ended, &h);
+    } else {
+        azm_held_back_add(&s->held, &h);
         l->first_nsec = MIN(l->first_nsec, s->held.from_nsec);
+    }
     return 1;
 }
 

@@ -192,6 +192,23 @@ START_TEST(intervals_by_the_clock)
 }
 END_TEST
 
+/* One interval runs while another one waits: both are known after a restart, apart. */
+START_TEST(two_intervals_at_a_restart)
+{
+    begin();
+    say_many("web", 30, NOON, 0);
+    say_many("web", 30, NOON + 100 * SECOND, 0);
+    restart();
+    restart();
+    assert_told("web", 10, NOON, NOON);
+    assert_nothing_to_tell();
+    azm_limiter_end_intervals(limiter, UINT64_MAX);
+    assert_told("web", 10, NOON + 100 * SECOND, NOON + 100 * SECOND);
+    assert_nothing_to_tell();
+    end();
+}
+END_TEST
+
 START_TEST(given_back)
 {
     struct azm_limit_interval i;
@@ -384,6 +401,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "a clock that steps", a_clock_that_steps);
     add_test(suite, "intervals by the records' clock", intervals_by_the_records_clock);
     add_test(suite, "intervals by the clock", intervals_by_the_clock);
+    add_test(suite, "two intervals at a restart", two_intervals_at_a_restart);
     add_test(suite, "given back", given_back);
     add_test(suite, "a restart anywhere", a_restart_anywhere);
     add_test(suite, "a million names", a_million_names);
