@@ -29,7 +29,7 @@ static void print_help(void)
            "  -f, --follow                go on with new ones (without -n or --since: the\n"
            "                              last 10)\n"
            "      --explain               also say, on standard error, what each rule of\n"
-           "                              [redact] did to a record\n" CLI_JOURNAL_HELP
+           "                              [filter] and [redact] did to a record\n" CLI_JOURNAL_HELP
            "  -c, --config FILE           configuration\n"
            "                              (" AZM_DEFAULT_CONFIG ")\n"
            "  -h, --help                  this text\n\n"
