@@ -157,6 +157,38 @@ def rate_limit(out):
         x.close()
 
 
+def shown(out):
+    """What is left out stands in status, metrics and azmonlog cat --explain, by rule."""
+    entries = [{"MESSAGE": f"{i}", "SYSLOG_IDENTIFIER": "web", "PRIORITY": i % 8} for i in range(800)]
+    append_entries(f"{out}/journal/a.journal", entries)
+    x = exporter(out, "exclude=body~^[0-9]$ && service.name=web\nsample=debug 0\nrate_limit=10\nrate_burst=100\nrate_exempt=alert",
+                 more=f"[metrics]\ntextfile={out}/azmonlog.prom\n", directory=f"{out}/journal")
+    ask = [x.azmonlog, "status", "--config", f"{out}/azmonlog.conf"]
+    try:
+        x.start()
+        wait_for(lambda: x.acknowledged_usec() >= NOON + 799000 and held_back(x), "the end")
+        # 0, 1 of each eight are exempt; the others with one digit are excluded, and all with 7 are sampled
+        arrived = len([b for b in bodies(x) if b.isdigit()])
+        limited = 800 - 10 - 99 - arrived
+        status = json.loads(subprocess.run([*ask, "--json"], stdout=subprocess.PIPE, check=False).stdout)
+        equal("status --json", [(r["kind"], r["rule"], r["times"], r["overflows"]) for r in status["rules"]],
+              [("exclude", "body~^[0-9]$ && service.name=web", 10, 0), ("sample", "debug 0", 99, 0), ("rate_limit", "10", limited, 0)])
+        equal("what is told is what is counted", sum(t["azmonlog.held_back.records"] for t in held_back(x)), limited)
+        text = subprocess.run(ask, stdout=subprocess.PIPE, text=True, check=False).stdout
+        check("status", f"Left out      10 by exclude=body~^[0-9]$ && service.name=web, 99 by sample=debug 0, {limited} by rate_limit=10\n" in text, text)
+        equal("read is what goes on", status["read"]["records"], len({r["uid"] for r in x.received()}))
+        wait_for(lambda: f'left_out_total{{kind="rate_limit"}} {limited}\n' in open(f"{out}/azmonlog.prom").read(), "the metrics")
+        check("metrics", 'azmonlog_records_left_out_total{kind="exclude"} 10\n' in open(f"{out}/azmonlog.prom").read())
+        equal("it ends well", x.end(), 0)
+        cat = subprocess.run([x.azmonlog, "cat", "--explain", "-c", f"{out}/azmonlog.conf"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
+        said = re.sub(r"(?m)^\w{26} ", "", cat.stderr).splitlines()
+        equal("azmonlog cat --explain", (said.count("exclude body~^[0-9]$ && service.name=web: the record"), said.count("sample debug 0: the record"),
+                                         said.count("rate_limit 10: the record")), (10, 99, limited))
+        equal("and what would leave", len(cat.stdout.splitlines()), arrived + 1)
+    finally:
+        x.close()
+
+
 def killed(out):
     """SIGKILL anywhere in a backlog: each entry has arrived or is told, just as without a kill."""
     n = 20000
@@ -223,4 +255,4 @@ def limit_taken_back(out):
         x.close()
 
 
-run(rules, all_left_out, reload, sampling, rate_limit, killed, quiet_again, limit_taken_back)
+run(rules, all_left_out, reload, sampling, rate_limit, shown, killed, quiet_again, limit_taken_back)
