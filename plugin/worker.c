@@ -129,7 +129,8 @@ int worker_add(struct worker *w, const struct worker_message *m)
     if (r < 0)
         return r;
     make_uid(w, message.record.uid);
-    name_sender(w, &message, fields);
+    if (w->processor)
+        name_sender(w, &message, fields);
     r = azm_processor_run(w->processor, &message.record);
     if (r <= 0)
         return r;
