@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What each rule of [redact] costs a record of the bench's journal, alone, and all of them: CPU time, compiled and interpreted, and
+"""What each rule of [redact], and rules of [filter], cost a record of the bench's journal, alone, and all of them: CPU time, compiled and interpreted, and
 instructions. See README.md."""
 import argparse
 import ctypes

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* redact_stages DIRECTORY RECORDS ROUNDS: what each rule of [redact] costs a record, alone, and all of them.
+/* redact_stages DIRECTORY RECORDS ROUNDS: what each rule of [redact] costs a record, alone, and all of them; and
+ * rules of [filter].
  *
  * The first RECORDS of the journal files in DIRECTORY are kept in memory, so that nothing but the processor is
  * measured: the CPU time of ROUNDS passes over them, as a line of JSON. "none" is a processor that there is not.
@@ -37,6 +38,7 @@ static void keep(struct bench *b, const struct azm_record *rec)
 
     *r = *rec;
     r->resource = (struct azm_text){0};
+    r->service = keep_text(b, r->service);
     r->attributes = a;
     if (r->has_body)
         r->body = keep_text(b, r->body);
@@ -73,7 +75,8 @@ static void load(struct bench *b, const char *directory, size_t most)
 }
 
 /* `key` NULL: nothing is configured. */
-static uint64_t measure(const struct bench *b, const char *name, const char *key, const char *value)
+static uint64_t measure(const struct bench *b, const char *name, const char *section, const char *key,
+                        const char *value)
 {
     struct azm_config config;
     struct azm_processor *p;
@@ -83,14 +86,14 @@ static uint64_t measure(const struct bench *b, const char *name, const char *key
 
     must(azm_config_init(&config), "configuration", NULL);
     if (key)
-        must(azm_config_set(&config, "redact", key, value, name, false, &err), name, &err);
+        must(azm_config_set(&config, section, key, value, name, false, &err), name, &err);
     must(azm_processor_configured(&config, NULL, NULL, &p, &err), name, &err);
     stage_begin();
     for (size_t round = 0; round < b->rounds; round++)
         for (size_t i = 0; i < b->n; i++) {
             struct azm_record rec = b->records[i];
 
-            must(azm_processor_run(p, &rec), name, NULL);
+            must(azm_processor_run(p, &rec), name, NULL); /* 0: it is left out */
         }
     stage_end(name);
     for (size_t i = 0; azm_rules_get_count(azm_processor_rules(p), i, &count); i++)
@@ -108,6 +111,17 @@ int main(int argc, char **argv)
         {"own, a word", "x: \\bORD-\\d{6}\\b"},
         {"own, a letter class", "x: \\b[A-Z]{2}\\d{8}\\b"},
     };
+    static const struct {
+        const char *name, *key, *value;
+    } filters[] = {
+        {"filter, service.name=", "exclude", "service.name=nobody"},
+        {"filter, an attribute=", "exclude", "http.route=/health"},
+        {"filter, body^=", "exclude", "body^=GET /health"},
+        {"filter, body~", "exclude", "body~^(cache|pool) (hit|miss)\\b"},
+        {"filter, body~, anywhere", "exclude", "body~\\b(cache|pool) (hit|miss)\\b"},
+        {"filter, sample=", "sample", "debug,info 50%"},
+        {"filter, rate_limit=", "rate_limit", "1000000"},
+    };
     struct bench b = {0};
     uint64_t found[AZM_READY_RULES + 1];
 
@@ -118,12 +132,14 @@ int main(int argc, char **argv)
     load(&b, argv[1], strtoul(argv[2], NULL, 10));
     b.rounds = strtoul(argv[3], NULL, 10);
     stages_begin();
-    (void)measure(&b, "none", NULL, NULL);
+    (void)measure(&b, "none", NULL, NULL, NULL);
     for (size_t i = 0; i < AZM_READY_RULES; i++)
-        found[i] = measure(&b, azm_ready_rule_names[i], "rules", azm_ready_rule_names[i]);
-    found[AZM_READY_RULES] = measure(&b, "all", "rules", "all");
+        found[i] = measure(&b, azm_ready_rule_names[i], "redact", "rules", azm_ready_rule_names[i]);
+    found[AZM_READY_RULES] = measure(&b, "all", "redact", "rules", "all");
     for (size_t i = 0; i < ELEMENTSOF(own); i++)
-        (void)measure(&b, own[i].name, "pattern", own[i].pattern);
+        (void)measure(&b, own[i].name, "redact", "pattern", own[i].pattern);
+    for (size_t i = 0; i < ELEMENTSOF(filters); i++)
+        (void)measure(&b, filters[i].name, "filter", filters[i].key, filters[i].value);
     printf("},\"records\":%zu,\"rounds\":%zu,\"texts\":%zu,\"bytes\":%zu,\"found\":{", b.n, b.rounds, b.texts, b.bytes);
     for (size_t i = 0; i < AZM_READY_RULES; i++)
         printf("\"%s\":%llu,", azm_ready_rule_names[i], (unsigned long long)found[i]);
