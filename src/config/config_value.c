@@ -498,28 +498,31 @@ int azm_parse_filter_rule(struct azm_config *c, void *field, const struct azm_as
     return add_to_list(field, a->value, err);
 }
 
+static int set_ratio(struct azm_key_values *list, const char *severity, const char *ratio, struct azm_error *err)
+{
+    if (azm_severity_word(azm_text_of(severity)) < 0)
+        return azm_error_set(err, EINVAL, "'%s' is no severity (emerg, alert, crit, err, warning, notice, info, debug)",
+                             severity);
+    return azm_key_values_set(list, severity, ratio) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
+}
+
 /* "debug,info 10%": a ratio behind severities, of which it replaces an earlier one. */
 int azm_parse_sample(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
-    _cleanup_free_ char *words = strdup(a->value);
-    char *ratio = words ? strrchr(words, ' ') : NULL, *save = NULL;
+    const char *ratio = strrchr(a->value, ' ');
+    _cleanup_free_ char *words = ratio ? strndup(a->value, (size_t)(ratio - a->value)) : NULL;
+    char *save = NULL;
     uint64_t threshold;
     int r = 0;
 
     (void)c;
-    if (!words)
-        return azm_error_set(err, ENOMEM, "out of memory");
     if (!ratio || azm_sample_ratio_parse(ratio + 1, &threshold) < 0)
-        return azm_error_set(err, EINVAL,
-                             "'%s' is not severities and a ratio from 0 to 1 (debug,info 0.1 or debug 10%%)", a->value);
-    *ratio++ = '\0';
-    for (char *w = strtok_r(words, ", \t", &save); w && r >= 0; w = strtok_r(NULL, ", \t", &save)) {
-        if (azm_severity_word(azm_text_of(w)) < 0)
-            r = azm_error_set(err, EINVAL,
-                              "'%s' is no severity (emerg, alert, crit, err, warning, notice, info, debug)", w);
-        else if (azm_key_values_set(field, w, ratio) < 0)
-            r = azm_error_set(err, ENOMEM, "out of memory");
-    }
+        r = azm_error_set(err, EINVAL, "'%s' is not severities and a ratio from 0 to 1 (debug,info 0.1 or debug 10%%)",
+                          a->value);
+    else if (!words)
+        r = azm_error_set(err, ENOMEM, "out of memory");
+    for (char *w = r == 0 ? strtok_r(words, ", \t", &save) : NULL; w && r == 0; w = strtok_r(NULL, ", \t", &save))
+        r = set_ratio(field, w, ratio + 1, err);
     return r;
 }
 

@@ -95,7 +95,8 @@ int azm_gap_record(const struct azm_gap *g, struct azm_text resource, uint64_t n
                    struct azm_attribute *attributes, struct azm_record *ret)
 {
     char words[1024], from[AZM_TIME_TEXT_MAX], to[AZM_TIME_TEXT_MAX];
-    struct azm_record r = {.severity = 4, .own = true, .has_body = true, .resource = resource, .attributes = attributes};
+    struct azm_record r = {
+        .severity = 4, .own = true, .has_body = true, .resource = resource, .attributes = attributes};
     size_t n = 0;
     int k;
 

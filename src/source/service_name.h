@@ -41,10 +41,11 @@ struct azm_resources;
 int azm_resources_new(const struct azm_config *config, struct azm_resources **ret);
 struct azm_resources *azm_resources_free(struct azm_resources *r);
 
-/* The encoded Resource of the entry: 0 or -ENOMEM. `ret` stays valid until the next call, and so does `ret_service`, its
- * service.name, which may be NULL, as long as `id` does. The service name is the first of: [resource] service.name; OTEL_SERVICE_NAME of the entry; its unit without ".service" (of a user
- * service its own unit); the unit last seen with the same boot and _PID; SYSLOG_IDENTIFIER; _COMM. Sessions
- * and scopes are no services, so they go by the identifier; the kernel is "kernel". */
+/* The encoded Resource of the entry: 0 or -ENOMEM. `ret` stays valid until the next call, and so does `ret_service`,
+ * its service.name, which may be NULL, as long as `id` does. The service name is the first of: [resource] service.name;
+ * OTEL_SERVICE_NAME of the entry; its unit without ".service" (of a user service its own unit); the unit last seen with
+ * the same boot and _PID; SYSLOG_IDENTIFIER; _COMM. Sessions and scopes are no services, so they go by the identifier;
+ * the kernel is "kernel". */
 int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, struct azm_text *ret,
                       struct azm_text *ret_service);
 
