@@ -178,6 +178,8 @@ static int describe(const struct job *j, struct azm_buf *text)
         {"exclude_units", &c->exclude_units},
         {"exclude_identifiers", &c->exclude_identifiers},
         {"exclude_match", &c->exclude_matches},
+        {"filter_exclude", &c->filter_exclude},
+        {"filter_include", &c->filter_include},
     };
     int r = azm_buf_printf(text,
                            "since=%" PRIu64 "\nuntil=%" PRIu64 "\nurl=%s\nikey=%s\ndirectory=%s\nnamespace=%s\n"
@@ -188,6 +190,10 @@ static int describe(const struct job *j, struct azm_buf *text)
 
     for (size_t i = 0; i < ELEMENTSOF(lists) && r == 0; i++)
         r = add_list(text, lists[i].name, lists[i].list);
+    for (size_t i = 0; i < c->filter_sample.n && r == 0; i++)
+        r = azm_buf_printf(text, "sample=%s %s\n", c->filter_sample.items[i].key, c->filter_sample.items[i].value);
+    if (r == 0 && c->rate_limit > 0)
+        r = azm_buf_printf(text, "rate_limit=%zu %zu %d\n", c->rate_limit, c->rate_burst, c->rate_exempt);
     return r;
 }
 
