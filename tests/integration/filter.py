@@ -189,6 +189,31 @@ def shown(out):
         x.close()
 
 
+def backfill(out):
+    """A backfill goes by the same rules; what a rate limit held back is told before it ends; with other rules it is another one."""
+    append_entries(f"{out}/journal/a.journal", [{"MESSAGE": f"{i}", "PRIORITY": 6 + i % 2} for i in range(1000)], step=1000)
+    x = exporter(out, "exclude=severity=debug\nrate_limit=10\nrate_burst=100\nrate_interval=1h", directory=f"{out}/journal")
+    command = [x.azmonlog, "backfill", "-c", f"{out}/azmonlog.conf", "--since", "2026-09-21T00:00:00Z", "--until", "2026-09-22T00:00:00Z"]
+
+    def call(*more):
+        return subprocess.run([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+    try:
+        dry = call("--dry-run")
+        done = call()
+        arrived = len([b for b in bodies(x) if b.isdigit()])
+        check("it ends well", done.returncode == 0 and "all of it is exported" in done.stdout, done.stdout)
+        equal("all that is left, or told", arrived + sum(t["azmonlog.held_back.records"] for t in held_back(x)), 500)
+        check("the burst and the rate", 108 <= arrived <= 111, arrived)
+        check("a dry run counts just these", re.search(rf"^Records +{arrived + 1}$", dry.stdout, re.M), dry.stdout)
+        check("once", "all of it was exported before" in call().stdout)
+        x.configure(directory=f"{out}/journal", more="[filter]\ninclude=severity=debug\n")
+        equal("with other rules it is another one", call().returncode, 0)
+        equal("and sends these", len([b for b in bodies(x) if b.isdigit()]), arrived + 500)
+    finally:
+        x.close()
+
+
 def killed(out):
     """SIGKILL anywhere in a backlog: each entry has arrived or is told, just as without a kill."""
     n = 20000
@@ -255,4 +280,4 @@ def limit_taken_back(out):
         x.close()
 
 
-run(rules, all_left_out, reload, sampling, rate_limit, shown, killed, quiet_again, limit_taken_back)
+run(rules, all_left_out, reload, sampling, rate_limit, shown, backfill, killed, quiet_again, limit_taken_back)
