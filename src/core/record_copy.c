@@ -32,22 +32,56 @@ static struct azm_text take(char **p, struct azm_text t)
     return copy;
 }
 
+/* What `n` of them take, with their texts. */
+static size_t bytes_of_all(const struct azm_attribute *a, size_t n)
+{
+    size_t bytes = n * sizeof *a;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += items_of(&a[i]) * sizeof *a[i].texts.items + bytes_of(&a[i]);
+    return bytes;
+}
+
+/* Copies `n` of them to `to`; their items go to *items and their texts to *p, which both move on. */
+static void take_all(const struct azm_attribute *a, size_t n, struct azm_attribute *to, struct azm_text **items,
+                     char **p)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = a[i];
+        to[i].key = take(p, a[i].key);
+        if (a[i].type == AZM_VALUE_TEXT)
+            to[i].text = take(p, a[i].text);
+        if (a[i].type != AZM_VALUE_TEXTS)
+            continue;
+        to[i].texts.items = *items;
+        for (size_t k = 0; k < a[i].texts.n; k++)
+            *(*items)++ = take(p, a[i].texts.items[k]);
+    }
+}
+
+static size_t items_of_all(const struct azm_attribute *a, size_t n)
+{
+    size_t items = 0;
+
+    for (size_t i = 0; i < n; i++)
+        items += items_of(&a[i]);
+    return items;
+}
+
 int azm_record_copy(const struct azm_record *r, size_t more, struct azm_record_copy *ret)
 {
-    size_t n_items = 0, n_attributes = r->n_attributes + more, bytes = r->resource.len + r->event_name.len;
-    struct azm_attribute *attributes;
+    size_t n_items = items_of_all(r->attributes, r->n_attributes) + items_of_all(r->fields, r->n_fields);
+    size_t bytes = more * sizeof(struct azm_attribute) + bytes_of_all(r->attributes, r->n_attributes) +
+                   bytes_of_all(r->fields, r->n_fields) + r->resource.len + r->event_name.len + r->service.len;
+    struct azm_attribute *attributes, *fields;
     struct azm_text *items;
     char *p;
 
-    for (size_t i = 0; i < r->n_attributes; i++) {
-        n_items += items_of(&r->attributes[i]);
-        bytes += bytes_of(&r->attributes[i]);
-    }
-    bytes += n_attributes * sizeof *attributes + n_items * sizeof *items;
     attributes = malloc(bytes + 1); /* never 0 */
     if (!attributes)
         return -ENOMEM;
-    items = (struct azm_text *)(attributes + n_attributes);
+    fields = attributes + r->n_attributes + more;
+    items = (struct azm_text *)(fields + r->n_fields);
     p = (char *)(items + n_items);
 
     *ret = (struct azm_record_copy){.record = *r, .bytes = bytes, .memory = attributes};
@@ -55,20 +89,11 @@ int azm_record_copy(const struct azm_record *r, size_t more, struct azm_record_c
     ret->record.line = NULL;
     ret->record.resource = take(&p, r->resource);
     ret->record.event_name = take(&p, r->event_name);
+    ret->record.service = take(&p, r->service);
     ret->record.attributes = attributes;
-    for (size_t i = 0; i < r->n_attributes; i++) {
-        const struct azm_attribute *a = &r->attributes[i];
-
-        attributes[i] = *a;
-        attributes[i].key = take(&p, a->key);
-        if (a->type == AZM_VALUE_TEXT)
-            attributes[i].text = take(&p, a->text);
-        if (a->type != AZM_VALUE_TEXTS)
-            continue;
-        attributes[i].texts.items = items;
-        for (size_t k = 0; k < a->texts.n; k++)
-            *items++ = take(&p, a->texts.items[k]);
-    }
+    ret->record.fields = fields;
+    take_all(r->attributes, r->n_attributes, attributes, &items, &p);
+    take_all(r->fields, r->n_fields, fields, &items, &p);
     return 0;
 }
 

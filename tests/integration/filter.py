@@ -67,6 +67,20 @@ def rules(out):
             e.close()
 
 
+def joined(out):
+    """Rules see a message of several lines as one, with the fields of its first entry."""
+    trace = ["Traceback (most recent call last):", '  File "shop.py", line 1, in pay', "    1/0", "ZeroDivisionError: division by zero"]
+    printed("pay", "before", *trace, "between", *trace[:3], "ValueError: secret", "after")
+    sync()
+    x = exporter(out, "exclude=body~(?s)^Traceback.*ValueError && _TRANSPORT=stdout\ninclude=syslog.identifier=pay && service.name~.",
+                 more="[journal]\nmultiline=auto\n")
+    try:
+        equal("it ends well", x.once(), 0)
+        equal("one is left out as a whole", bodies(x), ["before", "\n".join(trace), "between", "after"])
+    finally:
+        x.close()
+
+
 def all_left_out(out):
     """A flood that is left out moves the position on while it lasts, and after a SIGKILL nothing of it is read again."""
     entries = [{"MESSAGE": f"noise {i}", "PRIORITY": 7} for i in range(30000)]
@@ -280,4 +294,4 @@ def limit_taken_back(out):
         x.close()
 
 
-run(rules, all_left_out, reload, sampling, rate_limit, shown, backfill, killed, quiet_again, limit_taken_back)
+run(rules, joined, all_left_out, reload, sampling, rate_limit, shown, backfill, killed, quiet_again, limit_taken_back)
