@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "encode/gzip.h"
+#include "encode/otlp_request.h"
 #include "pipeline/outbox.h"
 
 #define WAITING_MAX 256 /* finished batches that wait for an older one: bounds what a crash sends twice */
@@ -17,7 +18,8 @@ struct item {
     struct item *next;
     struct azm_batch *batch; /* the exporter's; NULL: finished */
     struct azm_buf position; /* empty: not known, or safe already */
-    uint64_t row;            /* in the spool; 0: it is not there */
+    uint64_t row;            /* the last one in the spool that it is made of; 0: it is not there */
+    uint64_t puts;           /* batches that were put in, of which it is made */
     uint64_t oldest_usec;    /* realtime: when its first record was received; 0: not known */
 };
 
@@ -41,6 +43,11 @@ struct azm_outbox {
     uint64_t repairs; /* of the spool, that were told */
     struct azm_gzip *gzip;
     struct azm_buf raw;
+
+    /* The row behind `fed`, unpacked, if it has been read: there was no room for it in the batch before it. */
+    struct azm_buf next;
+    uint64_t next_row;
+    size_t next_records;
 };
 
 static uint64_t now_usec(const struct azm_outbox *b)
@@ -50,7 +57,7 @@ static uint64_t now_usec(const struct azm_outbox *b)
 
 /* --- what the exporter has --- */
 
-static int push(struct azm_outbox *b, struct azm_batch *batch, uint64_t row)
+static int push(struct azm_outbox *b, struct azm_batch *batch, uint64_t row, uint64_t puts)
 {
     struct item *i = calloc(1, sizeof *i);
 
@@ -60,6 +67,7 @@ static int push(struct azm_outbox *b, struct azm_batch *batch, uint64_t row)
     }
     i->batch = batch;
     i->row = row;
+    i->puts = puts;
     i->oldest_usec = *azm_batch_oldest_usec(batch);
     if (row == 0)
         i->position = azm_buf_take(azm_batch_position(batch));
@@ -90,7 +98,7 @@ static uint64_t pop_finished(struct azm_outbox *b)
         if (!b->first)
             b->end = &b->first;
         b->items--;
-        b->acknowledged++;
+        b->acknowledged += i->puts;
         row = MAX(row, i->row);
         set_position(b, &i->position);
         azm_buf_free(&i->position);
@@ -154,7 +162,7 @@ static int open_spool(struct azm_outbox *b, struct azm_error *err)
 static void close_spool(struct azm_outbox *b)
 {
     b->spool = azm_spool_close_and_remove(b->spool);
-    b->fed = b->appended = b->since_usec = 0;
+    b->fed = b->appended = b->next_row = b->since_usec = 0;
     b->full = b->unreadable = false;
 }
 
@@ -222,45 +230,96 @@ static void look_for_repairs(struct azm_outbox *b)
     b->repairs = s.repairs;
 }
 
-/* The next batch of the spool: 1, 0 if there is none, -errno. */
-static int read_batch(struct azm_outbox *b, struct azm_batch **ret, uint64_t *ret_row, struct azm_error *err)
+/* How many records are in it; 0 also if it is no request. */
+static size_t count_records(const struct azm_buf *request)
+{
+    struct azm_otlp_request q = azm_otlp_request_of(request->data, request->len);
+    struct azm_text resource, record;
+    size_t n = 0;
+    int r;
+
+    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0)
+        n++;
+    return r < 0 ? 0 : n;
+}
+
+static void count_lost(struct azm_outbox *b, uint64_t rows)
+{
+    if (rows == 0)
+        return;
+    azm_log(AZM_LOG_ERROR, "%" PRIu64 " batches in the spool %s are damaged and lost", rows, b->spool_path);
+    b->lost_rows += rows;
+    b->acknowledged += rows;
+}
+
+/* Sees to it that b->next is the row behind `fed`: 1, 0 if there is none, -errno. */
+static int read_row(struct azm_outbox *b, struct azm_error *err)
 {
     _cleanup_(azm_spool_row_clear) struct azm_spool_row row = {0};
-    uint64_t lost = 0;
-    int r = azm_spool_read(b->spool, b->fed, &row, &lost, err);
 
-    look_for_repairs(b);
-    if (r > 0) {
-        r = azm_gunzip(row.data.data, row.data.len, ROW_MAX_BYTES, &b->raw);
-        if (r >= 0)
-            r = azm_batch_new(&b->o.batch, ret);
-        if (r >= 0) {
-            r = azm_batch_add_request(*ret, b->raw.data, b->raw.len);
-            if (r < 0 || azm_batch_records(*ret) == 0)
-                *ret = azm_batch_free(*ret);
-        }
+    while (b->next_row <= b->fed) {
+        uint64_t lost = 0;
+        int r = azm_spool_read(b->spool, b->fed, &row, &lost, err);
+
+        look_for_repairs(b);
+        count_lost(b, lost);
+        if (r <= 0)
+            return r;
+        r = azm_gunzip(row.data.data, row.data.len, ROW_MAX_BYTES, &b->next);
         if (r == -ENOMEM)
             return azm_error_set(err, r, "out of memory");
-        b->fed = row.id;
-        *ret_row = row.id;
-        if (!*ret)
-            lost++; /* the checksum was right, so this needs another program's hand */
-        r = 1;
+        b->next_row = row.id;
+        b->next_records = r < 0 ? 0 : count_records(&b->next);
+        if (b->next_records == 0) { /* the checksum was right, so this needs another program's hand */
+            b->fed = row.id;
+            count_lost(b, 1);
+        }
     }
-    if (lost > 0) {
-        azm_log(AZM_LOG_ERROR, "%" PRIu64 " batches in the spool %s are damaged and lost", lost, b->spool_path);
-        b->lost_rows += lost;
-        b->acknowledged += lost;
+    return 1;
+}
+
+static bool is_room_for_row(const struct azm_outbox *b, const struct azm_batch *batch)
+{
+    size_t n = azm_batch_records(batch);
+
+    return n == 0 || (n + b->next_records <= b->o.batch.records &&
+                      azm_batch_bytes(batch) + b->next.len <= b->o.batch.bytes); /* together they are not larger */
+}
+
+/* The next batch of the spool, made of as many rows as it holds: 1, 0 if there is none, -errno. While nothing was
+ * delivered there was a row for each schedule_delay, however few records came; in an hour without a destination that
+ * are thousands, and if each were a request the hosts of a fleet would use up for hours what Azure takes in a minute. */
+static int read_batch(struct azm_outbox *b, struct azm_batch **ret, uint64_t *ret_rows, struct azm_error *err)
+{
+    struct azm_batch *batch;
+    int r = azm_batch_new(&b->o.batch, &batch);
+
+    if (r < 0)
+        return azm_error_set(err, r, "out of memory");
+    *ret_rows = 0;
+    while ((r = read_row(b, err)) > 0 && is_room_for_row(b, batch)) {
+        r = azm_batch_add_request(batch, b->next.data, b->next.len);
+        if (r < 0) {
+            azm_batch_free(batch);
+            return azm_error_set(err, r, "out of memory");
+        }
+        b->fed = b->next_row;
+        ++*ret_rows;
     }
-    return r;
+    if (*ret_rows == 0) {
+        azm_batch_free(batch);
+        return r;
+    }
+    *ret = batch; /* whatever was behind it comes up again */
+    return 1;
 }
 
 static int feed(struct azm_outbox *b, struct azm_error *err)
 {
     while (b->fed < b->appended && b->items < WAITING_MAX && azm_exporter_has_room(b->o.exporter)) {
         struct azm_batch *batch = NULL;
-        uint64_t row = 0;
-        int r = read_batch(b, &batch, &row, err);
+        uint64_t rows = 0;
+        int r = read_batch(b, &batch, &rows, err);
 
         if (r < 0 && r != -ENOMEM) { /* a disk that cannot be read just now, or a repair that has to wait */
             if (!b->unreadable)
@@ -276,7 +335,7 @@ static int feed(struct azm_outbox *b, struct azm_error *err)
             b->fed = b->appended;
             break;
         }
-        if (batch && push(b, batch, row) < 0) {
+        if (push(b, batch, b->fed, rows) < 0) {
             azm_batch_free(batch);
             return azm_error_set(err, ENOMEM, "out of memory");
         }
@@ -358,6 +417,7 @@ struct azm_outbox *azm_outbox_free(struct azm_outbox *b)
     azm_spool_free(b->spool);
     azm_gzip_free(b->gzip);
     azm_buf_free(&b->raw);
+    azm_buf_free(&b->next);
     azm_buf_free(&b->position);
     free(b->spool_path);
     free(b);
@@ -385,7 +445,7 @@ int azm_outbox_put(struct azm_outbox *b, struct azm_batch *batch, struct azm_err
     _cleanup_(azm_spool_row_clear) struct azm_spool_row row = {0};
     int r;
 
-    r = b->spool ? pack(b, batch, &row) : push(b, batch, 0);
+    r = b->spool ? pack(b, batch, &row) : push(b, batch, 0, 1);
     if (r < 0) {
         azm_batch_free(batch);
         return azm_error_set(err, r, "out of memory");

@@ -7,7 +7,8 @@
 
 static struct azm_outbox *box;
 
-static void begin(void)
+/* Batches that come out of the spool have so many records. */
+static void begin_with(size_t records)
 {
     const char *path = temp_path("spool.db");
     struct azm_error err = {""};
@@ -21,9 +22,14 @@ static void begin(void)
         .spool = true,
         .spool_after_usec = 60 * AZM_USEC_PER_SEC,
         .spool_max_bytes = UINT64_C(1) << 26,
-        .batch = {.records = 100, .bytes = 100000},
+        .batch = {.records = records, .bytes = 100000},
     };
     ck_assert_msg(azm_outbox_new(&o, &box, &err) == 0, "%s", err.words);
+}
+
+static void begin(void)
+{
+    begin_with(1);
 }
 
 static void end_all(void)
@@ -32,15 +38,20 @@ static void end_all(void)
     end();
 }
 
-static void put(unsigned number)
+static void put_long(unsigned number, size_t message_len)
 {
     struct azm_error err = {""};
     struct azm_batch *batch;
 
     ck_assert_int_eq(azm_batch_new(&(struct azm_batch_limits){1, 10000}, &batch), 0);
-    add_record(batch, number, 0);
+    add_record(batch, number, message_len);
     ck_assert_int_eq(azm_buf_printf(azm_batch_position(batch), "%u", number), 0);
     ck_assert_msg(azm_outbox_put(box, batch, &err) == 1, "%s", err.words);
+}
+
+static void put(unsigned number)
+{
+    put_long(number, 0);
 }
 
 static bool is_spooling(void)
@@ -181,11 +192,87 @@ START_TEST(the_next_start_empties_the_spool)
 }
 END_TEST
 
+/* How often this record came, in the requests since `first`. */
+static unsigned times_delivered(size_t first, unsigned number)
+{
+    unsigned n = 0;
+
+    for (size_t i = first; i < requests_at(&a); i++)
+        for (size_t k = 0; k < seen_at(&a, i).n; k++)
+            n += seen_at(&a, i).numbers[k] == number;
+    return n;
+}
+
+/* An outage leaves a batch for each schedule_delay. When it is over they do not come one by one, but as many as a
+ * request may have, in records and in bytes; and what is counted are still the batches that were put in. */
+START_TEST(rows_of_an_outage_go_together)
+{
+    size_t first;
+
+    begin_with(10);
+    LOCKED(&a, a.status = 503);
+    put(1);
+    wait_for_failure();
+    forward(61 * AZM_USEC_PER_SEC);
+    work();
+    ck_assert(is_spooling());
+    for (unsigned n = 2; n <= 40; n++)
+        put(n);
+    for (unsigned n = 41; n <= 44; n++)
+        put_long(n, 40000); /* two of them are as much as a request may have */
+    ck_assert_uint_eq(azm_outbox_outstanding(box), 44);
+    ck_assert_uint_eq(azm_outbox_acknowledged(box), 0);
+
+    first = requests_at(&a);
+    LOCKED(&a, a.status = 200);
+    forward(HOUR);
+    WORK_UNTIL(azm_outbox_outstanding(box) == 0);
+    ck_assert(!is_spooling());
+    ck_assert_uint_eq(azm_outbox_acknowledged(box), 44);
+    ck_assert_uint_eq(safe_position(), 44);
+    for (unsigned n = 1; n <= 44; n++)
+        ck_assert_uint_eq(times_delivered(first, n), 1);
+    for (size_t i = first; i < requests_at(&a); i++) {
+        ck_assert_uint_le(seen_at(&a, i).n, 10);
+        ck_assert_uint_le(seen_at(&a, i).bytes, 100000);
+    }
+    /* 1 and 2, which the exporter had; 3 to 12, 13 to 22, 23 to 32, 33 to 42, 43 and 44 */
+    ck_assert_uint_eq(requests_at(&a) - first, 7);
+    end_all();
+}
+END_TEST
+
+/* A row that had no room in the batch before it is the first one of the next. */
+START_TEST(none_is_passed_over_between_batches)
+{
+    begin_with(7);
+    LOCKED(&a, a.status = 503);
+    put(1);
+    wait_for_failure();
+    forward(61 * AZM_USEC_PER_SEC);
+    work();
+    end_all();
+
+    begin_with(7);
+    for (unsigned n = 2; n <= 100; n++) {
+        put(n); /* while those before it are sent */
+        work();
+    }
+    WORK_UNTIL(azm_outbox_outstanding(box) == 0);
+    for (unsigned n = 1; n <= 100; n++)
+        ck_assert_uint_eq(times_delivered(0, n), 1);
+    ck_assert_uint_eq(safe_position(), 100);
+    end_all();
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test_in_dir(s, "directly_in_order", directly_in_order);
     add_test_in_dir(s, "through_the_spool_in_order", through_the_spool_in_order);
     add_test_in_dir(s, "the_next_start_empties_the_spool", the_next_start_empties_the_spool);
+    add_test_in_dir(s, "rows_of_an_outage_go_together", rows_of_an_outage_go_together);
+    add_test_in_dir(s, "none_is_passed_over_between_batches", none_is_passed_over_between_batches);
 }
 
 TEST_MAIN("outbox", add_tests)
