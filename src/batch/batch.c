@@ -111,12 +111,9 @@ static struct azm_text resource_of(const struct azm_batch *b, const struct group
     return (struct azm_text){(const char *)b->resources.data + g->start, g->len};
 }
 
-/* Resources differ in their first attributes or in the last ones: there is no need to look at all of it. */
 static uint64_t hash_of(struct azm_text resource)
 {
-    size_t n = MIN(resource.len, (size_t)48);
-
-    return XXH3_64bits(resource.s, n) + 3 * XXH3_64bits(resource.s + resource.len - n, n);
+    return XXH3_64bits(resource.s, resource.len);
 }
 
 static bool is_last(const struct azm_batch *b, struct azm_text resource)

@@ -31,6 +31,7 @@ struct wanted {
 struct azm_entry_reader {
     const struct azm_config *config;
     struct azm_resources *resources;
+    bool joined; /* they are another reader's */
     struct azm_uid_state uid;
     struct azm_own_process own; /* pid 0: skip nothing */
     char own_comm[16], own_pid[24], own_invocation[40];
@@ -228,7 +229,8 @@ struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
 {
     if (!e)
         return NULL;
-    azm_resources_free(e->resources);
+    if (!e->joined)
+        azm_resources_free(e->resources);
     azm_uid_state_free(&e->uid);
     azm_line_parser_free(&e->line);
     azm_arena_free(&e->arena);
@@ -239,6 +241,13 @@ struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
     free(e->attributes);
     free(e);
     return NULL;
+}
+
+void azm_entry_reader_join(struct azm_entry_reader *e, const struct azm_entry_reader *other)
+{
+    azm_resources_free(e->resources);
+    e->resources = other->resources;
+    e->joined = true;
 }
 
 void azm_entry_reader_skip_own(struct azm_entry_reader *e, const struct azm_own_process *own)

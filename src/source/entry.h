@@ -32,6 +32,10 @@ struct azm_entry_reader;
 int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret);
 struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e);
 
+/* From now on `e` knows of units and processes what `other` knows, and the other way round; for entries of the same
+ * journal that are read apart. Nothing must be read any more when `other` is gone. */
+void azm_entry_reader_join(struct azm_entry_reader *e, const struct azm_entry_reader *other);
+
 /* Who we are to journald. */
 struct azm_own_process {
     sd_id128_t boot;

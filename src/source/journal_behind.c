@@ -18,8 +18,10 @@
 
 #define LOOK_INTERVAL_USEC AZM_USEC_PER_SEC
 
-/* So many places are kept at a time. What is behind may be much. */
+/* So many places are kept at a time. What is behind may be much. The machines that are late share them, so many at a
+ * time, and in between comes what is not behind: nobody waits for the end of another one's backlog. */
 #define PLACES_MAX 50000
+#define RANGES_MAX 100
 
 bool azm_journal_keeps_lasts(const struct azm_journal *s)
 {
@@ -273,6 +275,7 @@ int azm_journal_look_behind(struct azm_journal *s, struct azm_error *err)
     struct azm_behind *b = &s->behind;
     uint64_t now = azm_monotonic_usec(&azm_system_clock);
     bool again = false;
+    size_t n = 0;
     int r;
 
     if (!azm_journal_looks_behind(s))
@@ -284,9 +287,15 @@ int azm_journal_look_behind(struct azm_journal *s, struct azm_error *err)
     b->looked_usec = now;
     b->due = false;
     r = azm_journal_look_over_files(s, false, err);
-    for (size_t i = 0; i < s->files.n && r >= 0; i++)
-        if (s->files.items[i].good && goes_furthest(s, &s->files.items[i]))
-            r = look_at_file(s, &s->files.items[i], &again, err);
+    for (; n < s->files.n && r >= 0 && b->n < RANGES_MAX; n++) {
+        struct azm_journal_file *f = &s->files.items[(b->turn + n) % s->files.n];
+
+        if (f->good && goes_furthest(s, f))
+            r = look_at_file(s, f, &again, err);
+    }
+    again |= n < s->files.n;
+    b->turn += n; /* the others come first the next time */
+    b->share = PLACES_MAX / MAX(b->n, (size_t)1);
     b->again = again;
     if (r >= 0 && again) /* there may be a new file */
         r = azm_journal_look_at_files(s, err);
@@ -394,6 +403,7 @@ static int open_reading(struct azm_journal *s, struct azm_behind_range *range, s
     r = azm_entry_reader_new(s->config, &b->reader);
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
+    azm_entry_reader_join(b->reader, s->reader);
     azm_entry_reader_count_losses(b->reader, &s->losses);
     r = open_files(s, range->after.seqnum_id, false, &b->j);
     if (r < 0) { /* they may have other names by now */
@@ -606,7 +616,7 @@ int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struc
                 k = azm_journal_note_last(s, &p, err);
             if (k < 0)
                 return k;
-            if (b->n_places >= PLACES_MAX && !range->from_head)
+            if (range->n - range->n_known >= b->share && !range->from_head)
                 cut_range(s, range, &p);
         }
         if (r > 0)

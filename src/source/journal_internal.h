@@ -86,6 +86,8 @@ struct azm_behind {
     sd_journal *j; /* NULL with a reader: nothing can be opened */
     struct azm_entry_reader *reader;
     uint64_t looked_usec; /* monotonic: when the ends of the files were last looked at */
+    size_t turn;          /* which of them is the first one then */
+    size_t share;         /* so many entries of each are read at a time */
     bool due;             /* ... which is to be done again */
     bool again;           /* ... and at once */
 };

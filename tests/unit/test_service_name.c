@@ -210,6 +210,38 @@ START_TEST(many_processes)
 }
 END_TEST
 
+/* Hosts in one folder have the same process ids: none has another one's unit, and none pushes the others' out. */
+START_TEST(the_same_process_id_on_many_hosts)
+{
+    char host[16], unit[32], service[32];
+    unsigned forgotten = 0;
+
+    begin();
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 0; i < 100; i++) {
+            _cleanup_(otlp_free_resource) Otlp__Resource *m = NULL;
+            struct azm_text name;
+
+            snprintf(host, sizeof host, "h%u", i);
+            snprintf(unit, sizeof unit, "s%u.service", i);
+            snprintf(service, sizeof service, "s%u", i);
+            m = resource_of(&(struct who){.pid = "77",
+                                          .boot = (uint8_t)i,
+                                          .host_name = host,
+                                          .identifier = "i",
+                                          .unit = round == 0 ? unit : NULL});
+            name = otlp_string(otlp_find(m->attributes, m->n_attributes, "service.name"));
+            if (round > 0 && azm_text_equal(name, AZM_TEXT("i")))
+                forgotten++;
+            else
+                assert_text(name, service);
+            check_attribute(m, "host.name", host);
+        }
+    ck_assert_uint_le(forgotten, 5); /* of two that fall together one is */
+    end();
+}
+END_TEST
+
 START_TEST(pids_that_are_none)
 {
     static const char *const pids[] = {
@@ -439,6 +471,7 @@ static void add_tests(Suite *s)
     add_test(s, "a_dying_worker_keeps_its_role", a_dying_worker_keeps_its_role);
     add_test(s, "a_pid_used_again_belongs_to_the_newest", a_pid_used_again_belongs_to_the_newest);
     add_test(s, "many_processes", many_processes);
+    add_test(s, "the_same_process_id_on_many_hosts", the_same_process_id_on_many_hosts);
     add_test(s, "pids_that_are_none", pids_that_are_none);
     add_test(s, "a_user_service_is_remembered_as_itself", a_user_service_is_remembered_as_itself);
     add_test(s, "all_of_the_resource", all_of_the_resource);
