@@ -47,9 +47,10 @@ static void put_step(struct check *c, enum check_id id, const char *mark, const 
                      const char *words, const char *remedy)
 {
     if (c->json) {
-        json_array_append_new(c->steps, json_pack("{s:s, s:s, s:o, s:s, s:s?}", "step", steps[id].name, "result",
+        json_array_append_new(c->steps, json_pack("{s:s, s:s, s:o, s:s, s:s?, s:s?}", "step", steps[id].name, "result",
                                                   result, "seconds", seconds >= 0 ? json_real(seconds) : json_null(),
-                                                  "detail", words, "remedy", remedy && *remedy ? remedy : NULL));
+                                                  "detail", words, "remedy", remedy && *remedy ? remedy : NULL,
+                                                  "destination", c->place));
         return;
     }
     printf("%-4s %-13s ", mark, steps[id].name);
@@ -116,7 +117,10 @@ static bool check_configuration(struct check *c, struct azm_config *config, cons
     }
     if (ok)
         ok = azm_destination_init(d, config, AZM_LOGS, &err) >= 0;
-    if (ok)
+    if (ok && d->n_places > 1)
+        check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "records of this host go to %s, number %zu of %zu (%s)",
+                 d->name, d->place + 1, d->n_places, config->destination_from);
+    else if (ok)
         check_ok(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, "records go to %s (%s)", d->name, config->destination_from);
     else
         check_failed(c, CHECK_CONFIGURATION, AZM_USEC_INFINITY, err.words,
@@ -136,6 +140,27 @@ static void check_destination(struct check *c, const struct azm_destination *d, 
     check_skipped(c, CHECK_PERMISSION, connected ? "there is no token to ask with" : "there is no connection");
     if (send)
         check_skipped(c, CHECK_SEND, "nothing was sent");
+}
+
+/* Hosts that have the same configuration send there. One that does not let them in is better found here. */
+static void check_other_places(struct check *c, const struct azm_destination *own, const struct azm_config *config)
+{
+    for (size_t i = 0; i < own->n_places; i++) {
+        _cleanup_(azm_destination_free) struct azm_destination d = {0};
+        struct azm_error err;
+
+        if (i == own->place)
+            continue;
+        if (azm_destination_init_place(&d, config, i, &err) < 0) {
+            check_failed(c, CHECK_CONFIGURATION, 0, err.words, NULL);
+            continue;
+        }
+        c->place = d.name;
+        if (!c->json)
+            printf("\nOther hosts send to %s, number %zu of %zu:\n", d.name, i + 1, d.n_places);
+        check_destination(c, &d, config, false, NULL);
+        c->place = NULL;
+    }
 }
 
 static void print_end(const struct check *c, const char *query)
@@ -169,6 +194,7 @@ static int check(const char *path, const struct cli_overrides *overrides, bool j
         check_journal(&c, &config);
         check_destination(&c, &d, &config, send, &query);
         check_metrics(&c, &config);
+        check_other_places(&c, &d, &config);
     }
     print_end(&c, query);
     json_decref(c.steps);
@@ -180,8 +206,9 @@ static void print_help(void)
     printf("Usage: azmonlog check [OPTION...]\n\n"
            "Goes the way of a record step by step and says what is in the way: configuration,\n"
            "journal, position, DNS, proxy, TCP, TLS, credential, token, permission; and the\n"
-           "same to where metrics are sent, in one step. Without --send nothing is sent but\n"
-           "requests without records. It sees what the calling user sees; for the service:\n"
+           "same to where metrics are sent, in one step, and to the other places in a list of\n"
+           "several. Without --send nothing is sent but requests without records. It sees what\n"
+           "the calling user sees; for the service:\n"
            "sudo -u azmonlog azmonlog check\n\n"
            "      --send                  also send one test record, and print the query\n"
            "                              that finds it\n"

@@ -83,8 +83,8 @@ struct azm_key_values {
 /* Strings are owned by the struct and never NULL after azm_config_init; "" means not set. */
 struct azm_config {
     /* [destination] */
-    char *endpoint;                /* http or https URL with its path, used as it is */
-    char *dce, *dcr;               /* or: host or URL of a data collection endpoint, immutable id of a rule */
+    char *endpoint;                /* http or https URLs with their path, used as they are; a list: config/places.h */
+    char *dce, *dcr;               /* or: host or URL of a data collection endpoint, immutable ids of rules: the same */
     char *connection_string;       /* or: of Application Insights */
     char *destination_from;        /* where that stands: "FILE:LINE", "$VARIABLE", "--endpoint"; NULL: nowhere */
     struct azm_key_values headers; /* extra request headers; may hold secrets */

@@ -102,6 +102,11 @@ int azm_parse_dcr(struct azm_config *c, void *field, const struct azm_assignment
     return azm_parse_string(c, field, a, err);
 }
 
+int azm_parse_dcrs(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    return azm_parse_places(c, field, a, azm_parse_dcr, err);
+}
+
 int azm_parse_host_suffix(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     if (*a->value && (!azm_is_host_name(a->value) || !strchr(a->value, '.')))

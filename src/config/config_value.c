@@ -14,6 +14,7 @@
 #include "config/credential_path.h"
 #include "config/filter_rule.h"
 #include "config/listen_address.h"
+#include "config/places.h"
 #include "config/sample_ratio.h"
 #include "core/buf.h"
 #include "core/clock.h"
@@ -79,6 +80,28 @@ int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignmen
     return azm_parse_path(c, field, &there, err);
 }
 
+int azm_parse_places(struct azm_config *c, void *field, const struct azm_assignment *a, azm_config_parse_t parse,
+                     struct azm_error *err)
+{
+    size_t n = azm_places_count(a->value);
+    int r = 0;
+
+    for (size_t i = 0; i < n && r >= 0; i++) {
+        struct azm_text word = azm_places_get(a->value, i);
+        _cleanup_free_ char *one = strndup(word.s, word.len);
+        struct azm_assignment place = *a;
+
+        if (!one)
+            return azm_error_set(err, ENOMEM, "out of memory");
+        for (size_t k = 0; k < i; k++)
+            if (azm_text_equal(word, azm_places_get(a->value, k)))
+                return azm_error_set(err, EINVAL, "numbers %zu and %zu of them are the same", k + 1, i + 1);
+        place.value = one;
+        r = parse(c, field, &place, err);
+    }
+    return r < 0 ? r : azm_parse_string(c, field, a, err);
+}
+
 static int parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, const char *signal,
                           struct azm_error *err)
 {
@@ -111,9 +134,14 @@ static int parse_endpoint(struct azm_config *c, void *field, const struct azm_as
     return r;
 }
 
-int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+static int parse_logs_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     return parse_endpoint(c, field, a, "logs", err);
+}
+
+int azm_parse_endpoints(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    return azm_parse_places(c, field, a, parse_logs_endpoint, err);
 }
 
 int azm_parse_metrics_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)

@@ -25,7 +25,7 @@ int azm_parse_path(struct azm_config *c, void *field, const struct azm_assignmen
 int azm_parse_listen(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_textfile(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
-int azm_parse_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_endpoints(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_metrics_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a,
                                struct azm_error *err);
 int azm_parse_duration(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
@@ -54,3 +54,7 @@ int azm_parse_exempt(struct azm_config *c, void *field, const struct azm_assignm
 int azm_parse_resource(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_header(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_headers_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+
+/* A list (config/places.h), of which `parse` reads each; all of it is kept. */
+int azm_parse_places(struct azm_config *c, void *field, const struct azm_assignment *a, azm_config_parse_t parse,
+                     struct azm_error *err);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "config/azure_endpoint.h"
 #include "config/connection_string.h"
+#include "config/places.h"
 #include "export/destination.h"
 
 /* The URL without its query, which may hold a secret. */
@@ -62,19 +65,37 @@ static int set_application_insights(struct azm_destination *d, const struct azm_
     return 0;
 }
 
-static int set_place_of_logs(struct azm_destination *d, const struct azm_config *c, struct azm_error *err)
+static const char *list_of_places(const struct azm_config *c)
+{
+    return *c->endpoint ? c->endpoint : c->dcr;
+}
+
+/* That of this host. */
+static size_t choose_place(const struct azm_config *c)
+{
+    const char *name = azm_key_values_get(&c->resource, "host.name");
+    char host[HOST_NAME_MAX + 1] = "";
+
+    if (!name && gethostname(host, sizeof host - 1) == 0)
+        name = host;
+    return azm_places_choose(list_of_places(c), name ? name : "");
+}
+
+static int set_place_of_logs(struct azm_destination *d, const struct azm_config *c, const char *place,
+                             struct azm_error *err)
 {
     if (*c->connection_string)
         return set_application_insights(d, c, err);
-    d->url = *c->endpoint ? strdup(c->endpoint) : azm_azure_logs_url(c->dce, c->dcr, d->trusted_suffix);
+    d->url = *c->endpoint ? strdup(place) : azm_azure_logs_url(c->dce, place, d->trusted_suffix);
     return 0;
 }
 
-static void set_place_of_metrics(struct azm_destination *d, const struct azm_config *c)
+/* By default the same rule takes both. */
+static void set_place_of_metrics(struct azm_destination *d, const struct azm_config *c, const char *place)
 {
     d->url = *c->metrics_endpoint
                  ? strdup(c->metrics_endpoint)
-                 : azm_azure_metrics_url(c->metrics_dce, or_cloud(c->metrics_dcr, c->dcr), d->trusted_suffix);
+                 : azm_azure_metrics_url(c->metrics_dce, or_cloud(c->metrics_dcr, place), d->trusted_suffix);
 }
 
 /* The rest, when the URL is known. */
@@ -174,17 +195,22 @@ static int set_identity(struct azm_destination *d, const struct azm_config *c, s
     return 0;
 }
 
-int azm_destination_init(struct azm_destination *d, const struct azm_config *c, enum azm_signal signal,
-                         struct azm_error *err)
+static int init(struct azm_destination *d, const struct azm_config *c, enum azm_signal signal, size_t place,
+                struct azm_error *err)
 {
+    const struct azm_text word = azm_places_get(list_of_places(c), place);
+    _cleanup_free_ char *one = strndup(word.s, word.len);
     int r = 0;
 
-    *d = (struct azm_destination){.signal = signal};
+    *d = (struct azm_destination){
+        .signal = signal, .place = place, .n_places = MAX(azm_places_count(list_of_places(c)), (size_t)1)};
+    if (!one)
+        return azm_error_set(err, ENOMEM, "out of memory");
     d->trusted_suffix = or_cloud(c->ingest_suffix, azm_cloud_names(c->cloud)->ingest_suffix);
     if (signal == AZM_METRICS)
-        set_place_of_metrics(d, c);
+        set_place_of_metrics(d, c, one);
     else
-        r = set_place_of_logs(d, c, err);
+        r = set_place_of_logs(d, c, one, err);
     if (r >= 0)
         r = set_http(d, c, err);
     if (r >= 0)
@@ -192,6 +218,18 @@ int azm_destination_init(struct azm_destination *d, const struct azm_config *c, 
     if (r < 0)
         azm_destination_free(d);
     return r;
+}
+
+int azm_destination_init(struct azm_destination *d, const struct azm_config *c, enum azm_signal signal,
+                         struct azm_error *err)
+{
+    return init(d, c, signal, choose_place(c), err);
+}
+
+int azm_destination_init_place(struct azm_destination *d, const struct azm_config *c, size_t place,
+                               struct azm_error *err)
+{
+    return init(d, c, AZM_LOGS, place, err);
 }
 
 void azm_destination_free(struct azm_destination *d)
@@ -209,17 +247,29 @@ void azm_destination_free(struct azm_destination *d)
     *d = (struct azm_destination){0};
 }
 
-int azm_destination_check(const struct azm_config *c, enum azm_signal signal, struct azm_error *err)
+static int check_place(const struct azm_config *c, enum azm_signal signal, size_t place, size_t *ret_n,
+                       struct azm_error *err)
 {
     _cleanup_(azm_destination_free) struct azm_destination d = {0};
     struct azm_credential *credential;
-    int r = azm_destination_init(&d, c, signal, err);
+    int r = init(&d, c, signal, place, err);
 
+    *ret_n = d.n_places;
     if (r < 0 || !d.has_credential)
         return r;
     r = azm_credential_new(&d.credential, &credential, err);
     if (r >= 0)
         azm_credential_free(credential);
+    return r;
+}
+
+int azm_destination_check(const struct azm_config *c, enum azm_signal signal, struct azm_error *err)
+{
+    size_t n = 1;
+    int r = 0;
+
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = check_place(c, signal, i, &n, err);
     return r;
 }
 

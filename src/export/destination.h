@@ -17,15 +17,21 @@ struct azm_destination {
     bool has_credential;
     struct azm_credential_options credential; /* the same */
     const char *trusted_suffix;
+    size_t place, n_places; /* which of those that [destination] lists it is, from 0 */
     char *identity; /* the same text: the same credential would come of it */
 };
 
-/* 0, -ENOMEM, or -EINVAL if the configuration does not make sense. The configuration must outlive it. */
+/* Of several places (config/places.h) it is that of this host: of [resource] host.name=, or else of its own name. 0,
+ * -ENOMEM, or -EINVAL if the configuration does not make sense. The configuration must outlive it. */
 int azm_destination_init(struct azm_destination *d, const struct azm_config *c, enum azm_signal signal,
                          struct azm_error *err);
+
+/* The same for logs and one of the places, be it this host's or another's. */
+int azm_destination_init_place(struct azm_destination *d, const struct azm_config *c, size_t place,
+                               struct azm_error *err);
 void azm_destination_free(struct azm_destination *d);
 
-/* Would both be right, the destination and its credential? Asks nobody. 0 or -errno. */
+/* Would all be right, each place and its credential? Asks nobody. 0 or -errno. */
 int azm_destination_check(const struct azm_config *c, enum azm_signal signal, struct azm_error *err);
 
 /* A thread that keeps a token for it, or NULL if it needs none: 0 or -errno. */

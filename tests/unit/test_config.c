@@ -118,6 +118,7 @@ static const struct {
     {"destination", "endpoint", "HTTPS://h.example/a?b=c", STRING(endpoint), "HTTPS://h.example/a?b=c"},
     {"destination", "endpoint", "http://[::1]:4318/x", STRING(endpoint), "http://[::1]:4318/x"},
     {"destination", "endpoint", "http://h/", STRING(endpoint), "http://h/"}, /* the path "/", and meant so */
+    {"destination", "endpoint", "http://a/x https://b/x\thttp://c/", STRING(endpoint), "http://a/x https://b/x\thttp://c/"},
     {"destination", "tls_ca_file", "", STRING(tls_ca_file), ""},
     {"destination", "tls_ca_file", "/etc/passwd", STRING(tls_ca_file), "/etc/passwd"},
     {"destination", "tls_cert_file", "", STRING(tls_cert_file), ""},
@@ -198,7 +199,9 @@ START_TEST(bad_values_name_the_place_and_the_key)
         {"destination", "endpoint", "unix:///run/x", "not an http or https URL"},
         {"destination", "endpoint", "/v1/logs", "not an http or https URL"},
         {"destination", "endpoint", "http://h:99999/x", "not an http or https URL"},
-        {"destination", "endpoint", "http://a b/x", "not an http or https URL"},
+        {"destination", "endpoint", "http://a/x b/x", "'b/x' is not an http or https URL"},
+        {"destination", "endpoint", "http://a/x http://b", "'http://b' has no path"},
+        {"destination", "endpoint", "http://a/x http://b/x http://a/x", "numbers 1 and 3 of them are the same"},
         {"destination", "endpoint", "http://h", "at http://h/v1/logs"},
         {"destination", "endpoint", "https://h:4318", "at https://h:4318/v1/logs"},
         {"destination", "endpoint", "http://user@h/x", "use header="},
