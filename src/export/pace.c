@@ -5,6 +5,9 @@
 #define BUCKET_USEC (AZM_PACE_MINUTE_USEC / AZM_PACE_BUCKETS)
 #define BATCH_DELAY_FIRST_USEC (2 * AZM_USEC_PER_SEC)
 #define BATCH_DELAY_MAX_USEC (10 * AZM_USEC_PER_SEC)
+/* A limit that counts by the minute tells all hosts of a fleet to come back at the minute's end, and 2,000 of them within
+ * a second are a new flood (tests/fleet-sim). */
+#define RETRY_AFTER_JITTER_USEC (10 * AZM_USEC_PER_SEC)
 #define PER_MINUTE_MIN 12   /* so that half of it is one request in 10 s, which is one batch then */
 #define PER_MINUTE_MAX 6000 /* faster than this is as good as no interval */
 
@@ -113,10 +116,10 @@ void azm_pace_failure(struct azm_pace *p, const struct azm_clock *clock, uint64_
         p->window = 1;
         p->not_before_usec = MAX(p->not_before_usec, now_usec + azm_random_up_to(clock, backoff_limit(p, hold)));
     }
-    if (retry_after_usec > 0) /* jitter on top, so that a fleet does not come back in one instant */
+    if (retry_after_usec > 0)
         p->not_before_usec =
             MAX(p->not_before_usec,
-                now_usec + retry_after_usec + azm_random_up_to(clock, MIN(retry_after_usec, AZM_USEC_PER_SEC)));
+                now_usec + retry_after_usec + azm_random_up_to(clock, MIN(retry_after_usec, RETRY_AFTER_JITTER_USEC)));
 }
 
 void azm_pace_throttled(struct azm_pace *p, const struct azm_clock *clock, uint64_t sent_usec, uint64_t now_usec,
