@@ -8,10 +8,10 @@
 #include "core/log.h"
 #include "pipeline/pipeline.h"
 
-/* Near to its limit a batch notes its position after every record: the record that does not fit any more has already
- * been read, and its predecessor's position can then not be asked for. Near means: a record twice as large as the
- * largest of late might not fit. A still larger one leaves the batch with an older position or none, which costs
- * duplicates after a crash, never a record. */
+/* Near to its limit a batch is full: when a record that does not fit any more has been read, its predecessor's position
+ * can not be asked for. Near means: a record twice as large as the largest of late might not fit, but no more than an
+ * eighth of a batch is left. A still larger one leaves the batch without a position, which costs duplicates after a
+ * crash, never a record. */
 #define NEAR_LIMIT_BYTES ((size_t)4 * 1024)
 
 #define CHECKPOINT_RETRY_USEC (5 * AZM_USEC_PER_SEC)
@@ -204,9 +204,11 @@ static int note_position(struct azm_pipeline *p)
     return r == 0 && noticed && k > 0 ? get_position(p, azm_batch_position(p->batch)) : MIN(r, 0);
 }
 
-static int note_position_near_limit(struct azm_pipeline *p)
+static bool is_full(const struct azm_pipeline *p)
 {
-    return azm_batch_room(p->batch) < MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES) ? note_position(p) : 0;
+    size_t near = MIN(MAX(2 * p->largest_bytes, NEAR_LIMIT_BYTES), p->o.batch.bytes / 8);
+
+    return azm_batch_full(p->batch) || azm_batch_room(p->batch) < near;
 }
 
 /* Hands the batch over: 1; 0 if the window is full (not asked with `force`); -errno. */
@@ -285,10 +287,7 @@ static int place(struct azm_pipeline *p)
     p->from_source = true;
     p->pending = false;
     p->largest_bytes = MAX(p->largest_bytes, p->record.len);
-    r = note_position_near_limit(p);
-    if (r < 0)
-        return r;
-    if (azm_batch_full(p->batch)) {
+    if (is_full(p)) {
         p->due = true;
         return seal(p, false);
     }
@@ -304,7 +303,7 @@ static int make_room(struct azm_pipeline *p)
         if (r <= 0)
             return r;
     }
-    if (batch_has_records(p) && azm_batch_full(p->batch))
+    if (batch_has_records(p) && is_full(p))
         return seal(p, false);
     return 1;
 }
@@ -375,11 +374,6 @@ static int place_notice(struct azm_pipeline *p, bool force)
     }
     azm_buf_clear(&p->notice);
     p->notice_in_batch = true;
-    if (p->from_source && !p->pending) { /* less room than it was */
-        r = note_position_near_limit(p);
-        if (r < 0)
-            return r;
-    }
     return 1;
 }
 

@@ -394,6 +394,57 @@ static int note_all(struct azm_journal *s, const struct azm_place *now, struct a
     return r < 0 ? r : note_lasts(s, now, 1, err);
 }
 
+static int compare_places(const void *a, const void *b)
+{
+    const struct azm_place *x = a, *y = b;
+    int order = memcmp(&x->seqnum_id, &y->seqnum_id, sizeof x->seqnum_id);
+
+    return order != 0 ? order : x->seqnum < y->seqnum ? -1 : x->seqnum > y->seqnum;
+}
+
+/* The same where there are several counters, each of one seqnum id: 1 if each went on from where it was, and then that is
+ * noted; 0: it has to be looked at; -errno. */
+static int note_runs(struct azm_journal *s, struct azm_error *err)
+{
+    const struct azm_account *a = &s->account;
+    size_t n = a->noting && !s->invalidated ? a->n_places : 0;
+    _cleanup_free_ struct azm_place *p = calloc(n + 1, sizeof *p);
+    int r = 0;
+
+    if (!p || n == 0)
+        return 0;
+    memcpy(p, a->places, n * sizeof *p);
+    qsort(p, n, sizeof *p, compare_places);
+    for (size_t i = 0; i < n; i++) {
+        const struct azm_place *before = i > 0 ? &p[i - 1] : NULL;
+        sd_id128_t counter;
+
+        if (!before || !sd_id128_equal(before->seqnum_id, p[i].seqnum_id)) {
+            before = azm_history_last(&s->history, p[i].seqnum_id);
+            if (!azm_journal_files_counter(&s->files, p[i].seqnum_id, &counter) ||
+                !sd_id128_equal(counter, p[i].seqnum_id))
+                return 0;
+        }
+        if (!before || p[i].seqnum != before->seqnum + 1)
+            return 0;
+    }
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (i + 1 == n || !sd_id128_equal(p[i].seqnum_id, p[i + 1].seqnum_id))
+            r = azm_journal_note_last(s, &p[i], err);
+    return r < 0 ? r : 1;
+}
+
+/* What was read since the last look is looked at, if the numbers do not say that there is no need to. */
+static int look_at_numbers(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
+{
+    int r;
+
+    if (fits(s, now))
+        return note_all(s, now, err);
+    r = note_runs(s, err);
+    return r < 0 ? r : r > 0 ? 0 : survey(s, now, err);
+}
+
 int azm_journal_account(struct azm_journal *s, struct azm_error *err)
 {
     struct azm_place now;
@@ -404,7 +455,7 @@ int azm_journal_account(struct azm_journal *s, struct azm_error *err)
     known = s->cursor && azm_place_parse(s->cursor, &now);
     due = known && s->account.read != 0 && !s->on_unread; /* the latter: the account begins with the next entry */
     if (due && s->account.cursor && azm_journal_is_complete(s))
-        r = fits(s, &now) ? note_all(s, &now, err) : survey(s, &now, err);
+        r = look_at_numbers(s, &now, err);
     else if (due)
         azm_history_forget_lasts(&s->history);
     if (r == 0 && s->unreadable > 0)
