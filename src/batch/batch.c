@@ -111,9 +111,13 @@ static struct azm_text resource_of(const struct azm_batch *b, const struct group
     return (struct azm_text){(const char *)b->resources.data + g->start, g->len};
 }
 
+/* Resources differ in service and host, which come first, or in the last attributes: there is no need to look at all of
+ * it. */
 static uint64_t hash_of(struct azm_text resource)
 {
-    return XXH3_64bits(resource.s, resource.len);
+    size_t first = MIN(resource.len, (size_t)128), last = MIN(resource.len, (size_t)48);
+
+    return XXH3_64bits(resource.s, first) + 3 * XXH3_64bits(resource.s + resource.len - last, last);
 }
 
 static bool is_last(const struct azm_batch *b, struct azm_text resource)

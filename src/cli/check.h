@@ -29,7 +29,7 @@ struct check {
     bool json;
     bool utf8; /* ticks and crosses can be printed */
     int exit_code;
-    json_t *steps; /* with `json` */
+    json_t *steps;     /* with `json` */
     const char *place; /* which other destination than this host's own the steps are about; NULL: none */
     uint64_t begun_usec;
 };

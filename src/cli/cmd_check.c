@@ -47,10 +47,10 @@ static void put_step(struct check *c, enum check_id id, const char *mark, const 
                      const char *words, const char *remedy)
 {
     if (c->json) {
-        json_array_append_new(c->steps, json_pack("{s:s, s:s, s:o, s:s, s:s?, s:s?}", "step", steps[id].name, "result",
-                                                  result, "seconds", seconds >= 0 ? json_real(seconds) : json_null(),
-                                                  "detail", words, "remedy", remedy && *remedy ? remedy : NULL,
-                                                  "destination", c->place));
+        json_array_append_new(c->steps,
+                              json_pack("{s:s, s:s, s:o, s:s, s:s?, s:s?}", "step", steps[id].name, "result", result,
+                                        "seconds", seconds >= 0 ? json_real(seconds) : json_null(), "detail", words,
+                                        "remedy", remedy && *remedy ? remedy : NULL, "destination", c->place));
         return;
     }
     printf("%-4s %-13s ", mark, steps[id].name);

@@ -32,11 +32,12 @@ static const struct key {
     const char *words;
 } keys[] = {
     {"destination", "endpoint", azm_parse_endpoints, FIELD(endpoint), "", 0, 0,
-     "the URL of an OTLP/HTTP receiver for logs, such as http://127.0.0.1:4318/v1/logs; of several this host has one"},
+     "the URL of an OTLP/HTTP receiver for logs, such as http://127.0.0.1:4318/v1/logs; of several each host uses one"},
     {"destination", "dce", azm_parse_dce, FIELD(dce), "", 0, 0,
      "or, for Azure Monitor, a data collection endpoint: https://NAME-ID.REGION-1.ingest.monitor.azure.com"},
     {"destination", "dcr", azm_parse_dcrs, FIELD(dcr), "", 0, 0,
-     "and the immutable id of a data collection rule: dcr-00000000000000000000000000000000; the same"},
+     "and the immutable id of a data collection rule: dcr-00000000000000000000000000000000; of several each host uses "
+     "one"},
     {"destination", "connection_string", azm_parse_string, FIELD(connection_string), "", 0, 0,
      "or that of an Application Insights resource: InstrumentationKey=...;IngestionEndpoint=https://..."},
     {"destination", "auth", azm_parse_auth, FIELD(auth), "auto", 0, 0,

@@ -202,8 +202,8 @@ static int init(struct azm_destination *d, const struct azm_config *c, enum azm_
     _cleanup_free_ char *one = strndup(word.s, word.len);
     int r = 0;
 
-    *d = (struct azm_destination){
-        .signal = signal, .place = place, .n_places = MAX(azm_places_count(list_of_places(c)), (size_t)1)};
+    *d = (struct azm_destination){.signal = signal, .place = place};
+    d->n_places = MAX(azm_places_count(list_of_places(c)), (size_t)1);
     if (!one)
         return azm_error_set(err, ENOMEM, "out of memory");
     d->trusted_suffix = or_cloud(c->ingest_suffix, azm_cloud_names(c->cloud)->ingest_suffix);

@@ -18,7 +18,7 @@ struct azm_destination {
     struct azm_credential_options credential; /* the same */
     const char *trusted_suffix;
     size_t place, n_places; /* which of those that [destination] lists it is, from 0 */
-    char *identity; /* the same text: the same credential would come of it */
+    char *identity;         /* the same text: the same credential would come of it */
 };
 
 /* Of several places (config/places.h) it is that of this host: of [resource] host.name=, or else of its own name. 0,

@@ -5,8 +5,8 @@
 #define BUCKET_USEC (AZM_PACE_MINUTE_USEC / AZM_PACE_BUCKETS)
 #define BATCH_DELAY_FIRST_USEC (2 * AZM_USEC_PER_SEC)
 #define BATCH_DELAY_MAX_USEC (10 * AZM_USEC_PER_SEC)
-/* A limit that counts by the minute tells all hosts of a fleet to come back at the minute's end, and 2,000 of them within
- * a second are a new flood (tests/fleet-sim). */
+/* A limit that counts by the minute tells all hosts of a fleet to come back at the minute's end, and 2,000 of them
+ * within a second are a new flood (tests/fleet-sim). */
 #define RETRY_AFTER_JITTER_USEC (10 * AZM_USEC_PER_SEC)
 #define PER_MINUTE_MIN 12   /* so that half of it is one request in 10 s, which is one batch then */
 #define PER_MINUTE_MAX 6000 /* faster than this is as good as no interval */

@@ -288,7 +288,8 @@ static bool is_room_for_row(const struct azm_outbox *b, const struct azm_batch *
 
 /* The next batch of the spool, made of as many rows as it holds: 1, 0 if there is none, -errno. While nothing was
  * delivered there was a row for each schedule_delay, however few records came; in an hour without a destination that
- * are thousands, and if each were a request the hosts of a fleet would use up for hours what Azure takes in a minute. */
+ * are thousands, and if each were a request the hosts of a fleet would use up for hours what Azure takes in a minute.
+ */
 static int read_batch(struct azm_outbox *b, struct azm_batch **ret, uint64_t *ret_rows, struct azm_error *err)
 {
     struct azm_batch *batch;

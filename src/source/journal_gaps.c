@@ -402,11 +402,12 @@ static int compare_places(const void *a, const void *b)
     return order != 0 ? order : x->seqnum < y->seqnum ? -1 : x->seqnum > y->seqnum;
 }
 
-/* The same where there are several counters, each of one seqnum id: 1 if each went on from where it was, and then that is
- * noted; 0: it has to be looked at; -errno. */
+/* The same where there are several counters, each of one seqnum id: 1 if each went on from where it was, and then that
+ * is noted; 0: it has to be looked at; -errno. */
 static int note_runs(struct azm_journal *s, struct azm_error *err)
 {
     const struct azm_account *a = &s->account;
+    const struct azm_place *begin = azm_history_last(&s->history, a->place.seqnum_id);
     size_t n = a->noting && !s->invalidated ? a->n_places : 0;
     _cleanup_free_ struct azm_place *p = calloc(n + 1, sizeof *p);
     int r = 0;
@@ -414,6 +415,8 @@ static int note_runs(struct azm_journal *s, struct azm_error *err)
     if (!p || n == 0)
         return 0;
     memcpy(p, a->places, n * sizeof *p);
+    if (!begin || begin->seqnum != a->place.seqnum) /* the first entry of all */
+        p[n++] = a->place;
     qsort(p, n, sizeof *p, compare_places);
     for (size_t i = 0; i < n; i++) {
         const struct azm_place *before = i > 0 ? &p[i - 1] : NULL;

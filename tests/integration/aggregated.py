@@ -129,6 +129,23 @@ def each_its_own(out):
         x.close()
 
 
+def a_single_entry_first(out):
+    """The first entry of all is alone of its machine for long: what was read of it is known nevertheless."""
+    first, other = machines = [Machine(0), Machine(1)]
+    collector, x = begin(out)
+    try:
+        collector.send(first, 1)
+        collector.send(other, 3000, NOON + SECOND)
+        collector.send(first, 10, NOON + 10 * SECOND)
+        equal("a run ends with 0", x.once(), 0)
+        check("everything has arrived", x.wait_for_numbers(wanted(machines)))
+        equal("nothing arrives twice", x.copies(), {})
+        equal("no gap is reported", x.gaps(), [])
+    finally:
+        collector.close()
+        x.close()
+
+
 def away_for_a_day(out):
     """A machine sends the day that it was away when the others are a day ahead, while azmonlog runs and is killed."""
     machines = [Machine(i) for i in range(5)]
@@ -242,4 +259,4 @@ def matches_as_shards(out):
             x.close()
 
 
-run(each_its_own, away_for_a_day, backlog_of_one, folders_as_shards, matches_as_shards)
+run(each_its_own, a_single_entry_first, away_for_a_day, backlog_of_one, folders_as_shards, matches_as_shards)

@@ -118,7 +118,8 @@ static const struct {
     {"destination", "endpoint", "HTTPS://h.example/a?b=c", STRING(endpoint), "HTTPS://h.example/a?b=c"},
     {"destination", "endpoint", "http://[::1]:4318/x", STRING(endpoint), "http://[::1]:4318/x"},
     {"destination", "endpoint", "http://h/", STRING(endpoint), "http://h/"}, /* the path "/", and meant so */
-    {"destination", "endpoint", "http://a/x https://b/x\thttp://c/", STRING(endpoint), "http://a/x https://b/x\thttp://c/"},
+    {"destination", "endpoint", "http://a/x https://b/x\thttp://c/", STRING(endpoint),
+     "http://a/x https://b/x\thttp://c/"},
     {"destination", "tls_ca_file", "", STRING(tls_ca_file), ""},
     {"destination", "tls_ca_file", "/etc/passwd", STRING(tls_ca_file), "/etc/passwd"},
     {"destination", "tls_cert_file", "", STRING(tls_cert_file), ""},

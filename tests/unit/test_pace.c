@@ -192,8 +192,8 @@ START_TEST(retry_after_is_obeyed)
                 azm_pace_failure(&p, &clock, now, now, seed % 2 == 0, values[i]);
                 wait = azm_pace_wait_usec(&p, now);
                 ck_assert_uint_ge(wait, values[i]);
-                ck_assert_uint_le(
-                    wait, MAX(backoff_bound(n, seed % 2 == 0 ? HOLD_MAX : RETRY_MAX), values[i] + MIN(values[i], 10 * SEC)));
+                ck_assert_uint_le(wait, MAX(backoff_bound(n, seed % 2 == 0 ? HOLD_MAX : RETRY_MAX),
+                                            values[i] + MIN(values[i], 10 * SEC)));
             }
         }
 }
