@@ -162,6 +162,7 @@ static int open_spool(struct azm_outbox *b, struct azm_error *err)
 static void close_spool(struct azm_outbox *b)
 {
     b->spool = azm_spool_close_and_remove(b->spool);
+    azm_buf_free(&b->next);
     b->fed = b->appended = b->next_row = b->since_usec = 0;
     b->full = b->unreadable = false;
 }
