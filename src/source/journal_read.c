@@ -226,6 +226,15 @@ static void find_cursor(struct azm_journal *s)
     }
 }
 
+/* Until a second one comes nothing else tells that it was read: a look behind would read it again. Where entries before
+ * it are missing, they are looked for when that one comes. */
+static int note_first(struct azm_journal *s, struct azm_error *err)
+{
+    const struct azm_place *p = &s->account.place, *last = azm_history_last(&s->history, p->seqnum_id);
+
+    return last && last->seqnum + 1 == p->seqnum ? azm_journal_note_last(s, p, err) : 0;
+}
+
 int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
 {
     for (size_t passed_over = 0; !s->past.done; passed_over++) {
@@ -263,6 +272,8 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
 
             azm_journal_keep_cursor(s);
             k = azm_journal_account_from(s, s->cursor, 0, err);
+            if (k == 0 && s->account.cursor)
+                k = note_first(s, err);
             if (k < 0)
                 return k;
         }
