@@ -66,6 +66,21 @@ def while_down(out):
     x.close()
 
 
+def one_entry(out):
+    """The very first entry is the only one for a while, and then the next one is, and is not sent again as if it were late."""
+    x = begin(out)
+    wanted = late(out, 1, 1)
+    x.start()
+    for number in (2, 3):
+        check("it arrives", x.wait_for_numbers(wanted))
+        wanted |= late(out, number, 1)
+    check("so does the last one", x.wait_for_numbers(wanted))
+    equal("it ends with 0", x.end(), 0)
+    arrived_once(x, wanted)
+    again(x)
+    x.close()
+
+
 def while_following(out):
     """The same under a running reader, which reads its configuration anew, and is killed."""
     x = begin(out)
@@ -265,5 +280,5 @@ def position_not_found_again(out):
     x.close()
 
 
-tap.run(while_down, while_following, journald_beside, truncated, truncated_when_read, zeroed_end, zeroed_in_the_middle,
+tap.run(while_down, one_entry, while_following, journald_beside, truncated, truncated_when_read, zeroed_end, zeroed_in_the_middle,
         first_entry_of_the_first_file, first_entry_of_two_files, place_lost_at_the_end, position_not_found_again)
