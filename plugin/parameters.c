@@ -46,6 +46,8 @@ static char *make_name(const char *section, const char *key)
         return strcmp(key, "max_body_bytes") == 0 || strcmp(key, "parse") == 0 ? strdup(key) : NULL;
     if (strncmp(section, "unit ", 5) == 0)
         return NULL; /* units are the journal's */
+    if (strcmp(section, "relay") == 0)
+        return NULL; /* what rsyslog receives is the source */
     if (strcmp(section, "destination") == 0)
         return strdup(key);
     if (strcmp(section, "resource") == 0)
@@ -176,7 +178,7 @@ static int set_from_file(void *userdata, const char *section, const char *key, c
 {
     if (strcmp(section, "journal") == 0 && strcmp(key, "max_body_bytes") != 0)
         return 0;
-    if (strcmp(section, "metrics") == 0 && strcmp(key, "heartbeat") != 0)
+    if (strcmp(section, "relay") == 0 || (strcmp(section, "metrics") == 0 && strcmp(key, "heartbeat") != 0))
         return 0;
     if (strcmp(section, "state") == 0 && (strcmp(key, "directory") == 0 || strcmp(key, "control") == 0))
         return 0;

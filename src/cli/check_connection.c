@@ -5,12 +5,15 @@
 #include <strings.h>
 
 #include "cli/check.h"
+#include "config/stream_url.h"
 #include "export/delivery.h"
 
 /* One connection by libcurl, without a request, tells of all these steps: it goes the way that records go, and libcurl
  * keeps the time of each step. */
 struct probe {
     CURL *easy;
+    const char *url;
+    bool is_stream;
     char host[256], words[CURL_ERROR_SIZE];
     bool tls;
     const char *proxy_variable; /* NULL: no proxy is set for such a URL */
@@ -72,7 +75,9 @@ static CURLcode connect_to(struct probe *p, const struct azm_http_options *o)
     CURLcode r = CURLE_OK;
 
 #define SET(option, value) (r = r == CURLE_OK ? curl_easy_setopt(p->easy, option, value) : r)
-    SET(CURLOPT_URL, o->url);
+    SET(CURLOPT_URL, p->url);
+    if (p->is_stream)
+        SET(CURLOPT_PROXY, ""); /* as stream/redis_link.c has it */
     SET(CURLOPT_CONNECT_ONLY, 1L);
     SET(CURLOPT_CERTINFO, 1L);
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -249,14 +254,24 @@ static void report(struct check *c, const struct probe *p)
 bool check_connection(struct check *c, const struct azm_destination *d)
 {
     struct probe p = {.easy = curl_easy_init(), .address = (char *)""};
+    _cleanup_free_ char *url = NULL;
     bool ok;
 
     if (!p.easy) {
         check_failed(c, CHECK_DNS, 0, "out of memory", NULL);
         return false;
     }
-    look_at_url(&p, d->http.url);
-    find_proxy(&p);
+    p.is_stream = d->stream.url != NULL;
+    url = p.is_stream ? azm_stream_url_as_http(d->stream.url) : strdup(d->http.url);
+    if (!url) {
+        check_failed(c, CHECK_DNS, 0, "out of memory", NULL);
+        curl_easy_cleanup(p.easy);
+        return false;
+    }
+    p.url = url;
+    look_at_url(&p, url);
+    if (!p.is_stream)
+        find_proxy(&p);
     check_begin(c);
     p.code = connect_to(&p, &d->http);
     read_results(&p);

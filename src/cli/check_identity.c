@@ -31,8 +31,9 @@ bool check_identity(struct check *c, const struct azm_destination *d)
 
     if (!d->has_credential) {
         check_skipped(c, CHECK_CREDENTIAL,
-                      d->ikey ? "none: the instrumentation key says whose records they are"
-                              : "none: auth=none, or no https endpoint of Azure");
+                      d->ikey         ? "none: the instrumentation key says whose records they are"
+                      : d->stream.url ? "none but the user of the stream, which is tried below"
+                                      : "none: auth=none, or no https endpoint of Azure");
         check_skipped(c, CHECK_TOKEN, "none is needed");
         return true;
     }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include "source/journal.h"
 #include "source/journal_access.h"
 #include "source/sigbus.h"
+#include "source/stream_source.h"
 #include "store/checkpoint.h"
 
 #define ANSWER_LIMIT_USEC (2 * AZM_USEC_PER_SEC)
@@ -189,8 +192,57 @@ static void check_actions(struct check *c, const struct azm_config *config)
     json_decref(actions);
 }
 
+/* --- the stream of a relay --- */
+
+/* Asks Redis how the group stands, and takes nothing. */
+static int look_at_stream(const struct azm_config *config, struct azm_source_status *ret, struct azm_error *err)
+{
+    _cleanup_(free_source) struct azm_source *source = NULL;
+    uint64_t end = azm_monotonic_usec(&azm_system_clock) + 2 * config->timeout_usec, timeout;
+    int r = azm_stream_source_open(config, AZM_STREAM_LOOK, &azm_system_clock, &source, err);
+
+    while (r >= 0 && (r = source->ops->process(source, err)) >= 0) {
+        struct pollfd p;
+        int events;
+
+        source->ops->get_status(source, ret, err);
+        if (ret->stream.known || *ret->reason)
+            return 0;
+        if (azm_monotonic_usec(&azm_system_clock) > end)
+            return azm_error_set(err, ETIMEDOUT, "%s does not answer", ret->name);
+        source->ops->poll(source, &p.fd, &events, &timeout, err);
+        p.events = (short)events;
+        poll(&p, 1, 50);
+    }
+    return r;
+}
+
+static void check_stream(struct check *c, const struct azm_config *config)
+{
+    struct azm_source_status s = {0};
+    struct azm_error err;
+
+    check_begin(c);
+    if (look_at_stream(config, &s, &err) < 0)
+        check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, err.words, NULL);
+    else if (*s.reason)
+        check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, s.reason, s.remedy);
+    else if (s.stream.lag_known)
+        check_ok(c, CHECK_JOURNAL, AZM_USEC_INFINITY,
+                 "the stream %s: %" PRIu64 " messages not taken yet, %" PRIu64
+                 " taken and not acknowledged, by %" PRIu64 " relays",
+                 s.name, s.stream.lag, s.stream.pending, s.stream.consumers);
+    else
+        check_ok(c, CHECK_JOURNAL, AZM_USEC_INFINITY, "the stream %s can be read", s.name);
+    check_skipped(c, CHECK_POSITION, "Redis knows where the relays of the group stand");
+}
+
 void check_journal(struct check *c, const struct azm_config *config)
 {
+    if (*config->relay_from) {
+        check_stream(c, config);
+        return;
+    }
     check_reading(c, config);
     check_position(c, config);
     check_actions(c, config);

@@ -83,7 +83,7 @@ static void fail(struct check *c, enum check_id id, const struct cli_answer *a)
 {
     char words[WORDS_MAX] = "", reason[512 + WORDS_MAX];
 
-    if (a->status > 0)
+    if (a->status > 0) /* an engine's words are the reason */
         copy_words(a->words, words);
     snprintf(reason, sizeof reason, "%s%s%s%s%s%s%s", a->reason, *words ? ": " : "", words,
              *a->request_id ? "; x-ms-request-id " : "", a->request_id,
@@ -113,7 +113,10 @@ static bool check_permission(struct check *c, enum check_id id, const struct azm
         check_failed(c, id, AZM_USEC_INFINITY, err.words, NULL);
     else if (a.outcome == CLI_STOPPED || a.page)
         fail(c, id, &a);
-    else {
+    else if (a.stream) {
+        check_ok(c, id, AZM_USEC_INFINITY, "the stream lets us in");
+        return true;
+    } else {
         check_ok(c, id, AZM_USEC_INFINITY, "%s lets us in (HTTP %ld is a right answer to a request without %s)%s",
                  d->signal == AZM_METRICS ? d->name : "the destination", a.status,
                  d->signal == AZM_METRICS ? "metrics" : "records",
@@ -138,6 +141,9 @@ static void check_record(struct check *c, const struct azm_destination *d, struc
         check_failed(c, CHECK_SEND, AZM_USEC_INFINITY, err.words, NULL);
     else if (a.outcome != CLI_TAKEN)
         fail(c, CHECK_SEND, &a);
+    else if (a.stream)
+        check_ok(c, CHECK_SEND, AZM_USEC_INFINITY, "one record is stored, log.record.uid %s; a relay carries it on",
+                 uid);
     else {
         check_ok(c, CHECK_SEND, AZM_USEC_INFINITY, "one record is accepted (HTTP %ld), log.record.uid %s", a.status,
                  uid);

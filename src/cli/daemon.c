@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "pipeline/service.h"
 #include "source/sigbus.h"
+#include "source/stream_source.h"
 #include "store/state_dir.h"
 
 #define STATUS_INTERVAL_USEC AZM_USEC_PER_SEC
@@ -157,6 +158,21 @@ static int open_outbox(struct daemon *d, struct azm_error *err)
     return azm_outbox_new(&o, &d->service.outbox, err);
 }
 
+static bool is_relay(const struct azm_config *c)
+{
+    return *c->relay_from != '\0';
+}
+
+/* `rest`: of the checkpoint; a relay has none. */
+static int open_source(struct daemon *d, bool once, struct azm_buf *rest, struct azm_error *err)
+{
+    const struct azm_journal_options journal = {.config = d->config, .state_dir_fd = d->state_dir_fd, .rest = rest};
+
+    return is_relay(d->config) ? azm_stream_source_open(d->config, once ? AZM_STREAM_ONCE : AZM_STREAM_FOLLOW,
+                                                        &azm_system_clock, &d->service.source, err)
+                               : cli_open_journal(&journal, &d->service.source, NULL, err);
+}
+
 static struct azm_pipeline_options pipeline_options(struct daemon *d, const struct azm_config *c, bool once)
 {
     struct azm_pipeline_options o = azm_service_pipeline_options(&d->service, c, d->event);
@@ -182,6 +198,20 @@ static int check_unchanged(const struct azm_config *old, const struct azm_config
         key = "[journal] file=";
     else if (old->scope != new->scope)
         key = "[journal] scope=";
+    else if (strcmp(old->relay_from, new->relay_from) != 0)
+        key = "[relay] from=";
+    else if (strcmp(old->relay_group, new->relay_group) != 0)
+        key = "[relay] group=";
+    else if (strcmp(old->relay_password_file, new->relay_password_file) != 0)
+        key = "[relay] password_file=";
+    else if (strcmp(old->relay_tls_ca_file, new->relay_tls_ca_file) != 0 ||
+             strcmp(old->relay_tls_cert_file, new->relay_tls_cert_file) != 0 ||
+             strcmp(old->relay_tls_key_file, new->relay_tls_key_file) != 0)
+        key = "[relay] tls_*_file=";
+    else if (old->relay_claim_after_usec != new->relay_claim_after_usec)
+        key = "[relay] claim_after=";
+    else if (old->relay_trim != new->relay_trim)
+        key = "[relay] trim=";
     else if (strcmp(old->state_directory, new->state_directory) != 0)
         key = "[state] directory=";
     else if (strcmp(old->control, new->control) != 0)
@@ -222,7 +252,7 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
     r = check_unchanged(d->config, new, err);
     if (r >= 0)
         r = new_metrics_push(d, new, &push, err);
-    if (r >= 0)
+    if (r >= 0 && !is_relay(new))
         r = azm_processor_configured(new, d->service.rules, NULL, &processor, err);
     if (r >= 0)
         r = azm_service_connect(&d->service, new, d->quarantine, err);
@@ -363,13 +393,13 @@ static int open_metrics(struct daemon *d, struct azm_error *err)
 static int set_up(struct daemon *d, bool once, struct azm_error *err)
 {
     _cleanup_(azm_buf_free) struct azm_buf rest = {0}; /* of the checkpoint */
-    struct azm_journal_options journal = {.config = d->config, .rest = &rest};
     struct azm_pipeline_options o;
-    struct azm_processor *processor;
+    struct azm_processor *processor = NULL; /* the hosts have processed what a relay carries on */
     int r;
 
     d->service.started_usec = azm_realtime_usec(&azm_system_clock);
-    d->service.journald = !*d->config->journal_directory && d->config->journal_files.n == 0;
+    d->service.journald = !*d->config->journal_directory && d->config->journal_files.n == 0 && !is_relay(d->config);
+    d->service.is_relay = is_relay(d->config);
     d->service.journal_namespace = d->config->journal_namespace;
     d->service.once = once;
     r = start_event_loop(d, err); /* first, so that a signal is never the end without order */
@@ -377,16 +407,15 @@ static int set_up(struct daemon *d, bool once, struct azm_error *err)
         r = azm_http_global_init(err);
     if (r >= 0)
         r = azm_state_dir_open(d->config->state_directory, &d->state_dir_fd, &d->lock_fd, err);
-    journal.state_dir_fd = d->state_dir_fd;
     if (r >= 0)
-        r = cli_open_journal(&journal, &d->service.source, NULL, err);
+        r = open_source(d, once, &rest, err);
     if (r >= 0)
         r = open_quarantine(d, err);
     if (r >= 0)
         r = azm_service_connect(&d->service, d->config, d->quarantine, err);
     if (r >= 0)
         r = open_outbox(d, err);
-    if (r >= 0)
+    if (r >= 0 && !is_relay(d->config))
         r = azm_processor_configured(d->config, NULL, &rest, &processor, err);
     if (r < 0)
         return r;

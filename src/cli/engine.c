@@ -27,7 +27,7 @@ struct azm_outbox_options cli_outbox_options(const struct azm_config *c, struct 
         .exporter = exporter,
         .clock = &azm_system_clock,
         .spool_path = spool_path,
-        .spool = c->spool,
+        .spool = c->spool && !*c->relay_from, /* the stream keeps what a relay cannot deliver */
         .spool_after_usec = c->spool_after_usec,
         .spool_max_bytes = c->spool_max_bytes,
         .spool_min_free_percent = (unsigned)c->spool_min_free_percent,

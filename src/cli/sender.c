@@ -12,8 +12,8 @@
 #include "core/clock.h"
 #include "encode/gzip.h"
 #include "export/answer_body.h"
-#include "export/http.h"
 #include "export/request_body.h"
+#include "export/transport.h"
 
 struct cli_sender {
     int signal_fd;
@@ -21,19 +21,20 @@ struct cli_sender {
     struct azm_tokens *tokens; /* NULL: it needs none */
     int token_fd;              /* readable when there is news of the token */
     struct azm_body_maker maker;
-    struct azm_http *http;
-    struct azm_http_settings *settings;
-    struct azm_http_request *request; /* the same for all, on one connection */
+    struct azm_transport *transport;
+    struct azm_transport_settings *settings;
+    struct azm_request *request; /* the same for all, on one connection */
     struct azm_gzip *gzip;
     struct azm_buf raw, compressed;
 };
 
 static int make_settings(struct cli_sender *s, const struct azm_destination *destination, struct azm_error *err)
 {
-    struct azm_http_options http = destination->http;
+    struct azm_transport_options o = {
+        .http = destination->http, .stream = destination->stream, .gzip = destination->http.gzip};
 
-    http.content_type = azm_body_content_type(destination->profile);
-    return azm_http_settings_new(&http, &s->settings, err);
+    o.http.content_type = azm_body_content_type(destination->profile);
+    return azm_transport_settings_new(&o, &s->settings, err);
 }
 
 int cli_sender_new(const struct azm_destination *destination, struct cli_sender **ret, struct azm_error *err)
@@ -58,10 +59,10 @@ int cli_sender_new(const struct azm_destination *destination, struct cli_sender 
     if (r == 0)
         r = make_settings(s, destination, err);
     if (r == 0)
-        r = azm_http_new(&s->http, err);
+        r = azm_transport_new(s->signal_fd, &s->transport, err);
     if (r == 0) {
-        azm_http_configure(s->http, s->settings);
-        if (azm_http_request_new(s->http, s, &s->request) < 0 || azm_gzip_new(&s->gzip) < 0 ||
+        if (azm_transport_configure(s->transport, s->settings) < 0 ||
+            azm_request_new(s->transport, s, &s->request) < 0 || azm_gzip_new(&s->gzip) < 0 ||
             azm_body_maker_init(&s->maker, destination->profile, destination->ikey ? destination->ikey : "") < 0)
             r = azm_error_set(err, ENOMEM, "out of memory");
     }
@@ -86,10 +87,9 @@ struct cli_sender *cli_sender_free(struct cli_sender *s)
     azm_tokens_unref(s->tokens);
     azm_closep(&s->token_fd);
     azm_body_maker_free(&s->maker);
-    azm_http_request_free(s->request);
-    if (s->http)
-        azm_http_free(s->http);
-    azm_http_settings_unref(s->settings);
+    azm_request_free(s->request);
+    azm_transport_settings_unref(s->settings);
+    azm_transport_free(s->transport);
     azm_gzip_free(s->gzip);
     azm_buf_free(&s->raw);
     azm_buf_free(&s->compressed);
@@ -102,10 +102,11 @@ struct cli_sender *cli_sender_free(struct cli_sender *s)
 static void describe(const struct cli_sender *s, const struct azm_answer *a, const struct azm_verdict *v,
                      size_t records, struct cli_answer *ret)
 {
-    *ret = (struct cli_answer){.outcome = CLI_STOPPED, .status = a->status, .page = azm_delivery_is_page(a)};
+    *ret = (struct cli_answer){
+        .outcome = CLI_STOPPED, .status = a->status, .stream = a->stream != NULL, .page = azm_delivery_is_page(a)};
     azm_remedy_print_for(v->remedy, s->destination->signal, s->destination->http.url, s->tokens, ret->remedy);
     snprintf(ret->reason, sizeof ret->reason, "%s", v->reason);
-    snprintf(ret->client_request_id, sizeof ret->client_request_id, "%s", azm_http_request_id(s->request));
+    snprintf(ret->client_request_id, sizeof ret->client_request_id, "%s", azm_request_id(s->request));
     snprintf(ret->code, sizeof ret->code, "%s", v->code);
     snprintf(ret->request_id, sizeof ret->request_id, "%s", a->request_id);
     azm_delivery_words(a, ret->words);
@@ -166,15 +167,15 @@ static int take_token(struct cli_sender *s, struct azm_secret **token, struct cl
 }
 
 /* Sends the body that is made: 1 and the answer; 0 if a signal has come; -errno. */
-static int send_once(struct cli_sender *s, const struct azm_http_call *call, struct azm_answer *ret)
+static int send_once(struct cli_sender *s, const struct azm_http_call *call, size_t records, struct azm_answer *ret)
 {
-    const struct azm_buf *body = azm_http_request_gzip(s->request) ? &s->compressed : &s->raw;
-    int r = azm_http_post(s->request, call, body->data, body->len);
+    const struct azm_buf *body = azm_request_gzip(s->request) ? &s->compressed : &s->raw;
+    int r = azm_request_post(s->request, call, body->data, body->len, records);
 
-    while (r == 0 && !azm_http_next_done(s->http, ret)) {
+    while (r == 0 && !azm_transport_next_done(s->transport, ret)) {
         if (interrupted(s))
             return 0;
-        r = azm_http_run(s->http, s->signal_fd, AZM_USEC_PER_SEC);
+        r = azm_transport_run(s->transport, AZM_USEC_PER_SEC);
     }
     return r < 0 ? r : 1;
 }
@@ -194,7 +195,7 @@ static int send_along(struct cli_sender *s, struct azm_secret *token, struct azm
             azm_guid_make(id);
             call.id = id;
         }
-        r = send_once(s, &call, answer);
+        r = send_once(s, &call, attempt->records, answer);
         if (r <= 0)
             return r;
         azm_delivery_decide(answer, attempt, azm_realtime_usec(&azm_system_clock), v);
@@ -214,7 +215,7 @@ static int make_body(struct cli_sender *s, const struct azm_batch *batch, size_t
 {
     int r = azm_body_make(&s->maker, batch, first, n, azm_realtime_usec(&azm_system_clock), &s->raw);
 
-    if (r < 0 || !azm_http_request_gzip(s->request))
+    if (r < 0 || !azm_request_gzip(s->request))
         return r;
     return azm_gzip_compress(s->gzip, s->raw.data, s->raw.len, &s->compressed);
 }

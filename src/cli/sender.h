@@ -19,6 +19,7 @@ enum cli_outcome {
 struct cli_answer {
     enum cli_outcome outcome;
     long status;                                 /* HTTP status; 0: none came */
+    bool stream;                                 /* an engine has answered, which has no status */
     bool page;                                   /* a web page came, which no receiver sends */
     struct azm_quarantine_note note;             /* with TAKEN_PARTLY and REFUSED; its strings are below */
     char reason[256];                            /* for people, one line; never contents or secrets */

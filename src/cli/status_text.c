@@ -307,6 +307,37 @@ static void print_token(struct page *p, const json_t *status)
     row(p, "Token", error ? COLOUR_BAD : "");
 }
 
+static void put_count(struct azm_buf *line, const json_t *object, const char *key)
+{
+    const json_t *n = json_object_get(object, key);
+
+    if (json_is_integer(n))
+        azm_buf_printf(line, "%" JSON_INTEGER_FORMAT, json_integer_value(n));
+    else
+        azm_buf_printf(line, "?");
+}
+
+/* Of a relay: how its group stands. */
+static void print_stream(struct page *p, const json_t *status)
+{
+    const json_t *stream = json_object_get(status, "stream");
+    json_int_t claimed = json_integer_value(json_object_get(stream, "claimed"));
+
+    if (!json_is_object(stream))
+        return;
+    put_count(&p->line, stream, "lag");
+    azm_buf_printf(&p->line, " messages not taken yet, ");
+    put_count(&p->line, stream, "pending");
+    azm_buf_printf(&p->line, " taken and not acknowledged, ");
+    put_count(&p->line, stream, "unacknowledged");
+    azm_buf_printf(&p->line, " of them by this one; ");
+    put_count(&p->line, stream, "consumers");
+    azm_buf_printf(&p->line, " relays known");
+    if (claimed > 0)
+        azm_buf_printf(&p->line, "; %" JSON_INTEGER_FORMAT " taken over from others", claimed);
+    row(p, "Relays", "");
+}
+
 static void print_losses(struct page *p, const json_t *status)
 {
     static const struct {
@@ -509,8 +540,12 @@ static void print_one(struct page *p, const json_t *status)
     azm_put_string(&p->line, azm_json_string(status, "journal"));
     if (azm_json_string(status, "journal_error"))
         azm_buf_printf(&p->line, "; IT CANNOT BE LOOKED AT: %s", azm_json_string(status, "journal_error"));
-    row(p, azm_json_string(status, "action") ? "Spool in" : "Journal",
+    row(p,
+        azm_json_string(status, "action")                   ? "Spool in"
+        : json_is_object(json_object_get(status, "stream")) ? "Stream"
+                                                            : "Journal",
         azm_json_string(status, "journal_error") ? COLOUR_BAD : "");
+    print_stream(p, status);
     print_counts(p, status);
     print_answers(p, status);
     print_window(p, status);

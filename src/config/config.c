@@ -11,6 +11,7 @@
 #include "config/config_file.h"
 #include "config/config_redact.h"
 #include "config/config_value.h"
+#include "config/stream_url.h"
 #include "core/buf.h"
 #include "core/clock.h"
 
@@ -71,6 +72,10 @@ static const struct key {
      "the certificates to trust, instead of the system's (PEM)"},
     {"destination", "tls_cert_file", azm_parse_file, FIELD(tls_cert_file), "", 0, 0, "the client's certificate (PEM)"},
     {"destination", "tls_key_file", azm_parse_file, FIELD(tls_key_file), "", 0, 0, "and its key"},
+    {"destination", "password_file", azm_parse_credential_file, FIELD(password_file), "", 0, 0,
+     "of a stream (redis://USER@HOST/STREAM): an absolute path, or the name of a credential"},
+    {"destination", "replicas", azm_parse_size, FIELD(replicas), "0", 0, 16,
+     "of a stream: so many replicas of Redis must have a message, too, before it counts as stored"},
     {"batch", "schedule_delay", azm_parse_duration, FIELD(schedule_delay_usec), "1s", 0, HOUR,
      "a batch is sent when so much time has passed since its first record"},
     {"batch", "max_export_batch_size", azm_parse_size, FIELD(max_export_batch_size), "8192", 1, KIB *KIB,
@@ -153,6 +158,21 @@ static const struct key {
      "connection_string, password, cloud_key, card, mail"},
     {"redact", "pattern", azm_parse_redact_pattern, FIELD(redact_patterns), NULL, 0, 0,
      "NAME: PATTERN replaces what this regular expression (PCRE2) matches; several lines for several of them"},
+    {"relay", "from", azm_parse_stream, FIELD(relay_from), "", 0, 0,
+     "carries on what others have written to a stream, instead of the journal: redis://USER@HOST/STREAM"},
+    {"relay", "password_file", azm_parse_credential_file, FIELD(relay_password_file), "", 0, 0,
+     "an absolute path, or the name of a credential (LoadCredential= of systemd)"},
+    {"relay", "tls_ca_file", azm_parse_file, FIELD(relay_tls_ca_file), "", 0, 0,
+     "the certificates to trust there, instead of the system's (PEM)"},
+    {"relay", "tls_cert_file", azm_parse_file, FIELD(relay_tls_cert_file), "", 0, 0,
+     "the client's certificate for there (PEM)"},
+    {"relay", "tls_key_file", azm_parse_file, FIELD(relay_tls_key_file), "", 0, 0, "and its key"},
+    {"relay", "group", azm_parse_string, FIELD(relay_group), "azmonlog", 0, 0,
+     "the relays of one group share the work; each group gets everything"},
+    {"relay", "claim_after", azm_parse_duration, FIELD(relay_claim_after_usec), "1min", AZM_USEC_PER_SEC, HOUR,
+     "what a relay has taken and not touched for so long, another one takes over"},
+    {"relay", "trim", azm_parse_bool, FIELD(relay_trim), "yes", 0, 0,
+     "remove from the stream what all groups have delivered"},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0,
      "any NAME=VALUE is an attribute of all records (deployment.environment.name=production)"},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0,
@@ -304,6 +324,13 @@ void azm_config_free(struct azm_config *c)
 {
     char **strings[] = {
         &c->endpoint,
+        &c->password_file,
+        &c->relay_from,
+        &c->relay_password_file,
+        &c->relay_tls_ca_file,
+        &c->relay_tls_cert_file,
+        &c->relay_tls_key_file,
+        &c->relay_group,
         &c->dce,
         &c->dcr,
         &c->connection_string,
@@ -335,6 +362,10 @@ void azm_config_free(struct azm_config *c)
         &c->metrics_dcr,
     };
 
+    if (c->endpoint) /* there may be a password in them */
+        explicit_bzero(c->endpoint, strlen(c->endpoint));
+    if (c->relay_from)
+        explicit_bzero(c->relay_from, strlen(c->relay_from));
     for (size_t i = 0; i < ELEMENTSOF(strings); i++)
         free(*strings[i]);
     azm_secret_unref(c->client_secret);
@@ -424,6 +455,24 @@ static int check_destination(const struct azm_config *c, struct azm_error *err)
     return check_cloud(c, err);
 }
 
+static int check_streams(const struct azm_config *c, struct azm_error *err)
+{
+    bool is_stream = azm_stream_engine_of(c->endpoint) != AZM_STREAM_NONE;
+
+    if (!is_stream && (*c->password_file || c->replicas > 0))
+        return azm_error_set(err, EINVAL, "[destination] %s= is for an endpoint= that is a stream (redis://...)",
+                             *c->password_file ? "password_file" : "replicas");
+    if (*c->relay_from && (c->filter_exclude.n > 0 || c->filter_include.n > 0 || c->filter_sample.n > 0 ||
+                           c->rate_limit > 0 || c->redact_rules.n > 0 || c->redact_patterns.n > 0))
+        return azm_error_set(
+            err, EINVAL,
+            "[filter] and [redact] are for the hosts that write to the stream: a relay ([relay] from=) "
+            "carries records on as they are");
+    if (*c->relay_tls_key_file && !*c->relay_tls_cert_file)
+        return azm_error_set(err, EINVAL, "[relay] tls_key_file= needs tls_cert_file=");
+    return 0;
+}
+
 /* Azure shows the host for logs first, wherever it shows one. */
 static bool is_logs_host(const struct azm_config *c)
 {
@@ -456,6 +505,8 @@ int azm_config_check(const struct azm_config *c, struct azm_error *err)
 
     if (r >= 0)
         r = check_metrics(c, err);
+    if (r >= 0)
+        r = check_streams(c, err);
     if (r < 0)
         return r;
     if ((*c->journal_directory != '\0') + (*c->journal_namespace != '\0') + (c->journal_files.n > 0) +

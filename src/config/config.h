@@ -83,12 +83,15 @@ struct azm_key_values {
 /* Strings are owned by the struct and never NULL after azm_config_init; "" means not set. */
 struct azm_config {
     /* [destination] */
-    char *endpoint;                /* http or https URLs with their path, used as they are; a list: config/places.h */
-    char *dce, *dcr;               /* or: host or URL of a data collection endpoint, immutable ids of rules: the same */
+    char *endpoint;  /* http or https URLs with their path, used as they are (a list: config/places.h), or a stream's
+                        (stream_url.h) */
+    char *dce, *dcr; /* or: host or URL of a data collection endpoint, immutable ids of rules: the same */
     char *connection_string;       /* or: of Application Insights */
     char *destination_from;        /* where that stands: "FILE:LINE", "$VARIABLE", "--endpoint"; NULL: nowhere */
     struct azm_key_values headers; /* extra request headers; may hold secrets */
     bool headers_from_file;        /* some came from headers_file=, which may be another one when read anew */
+    char *password_file;           /* of a stream: an absolute path, or the name of a credential */
+    size_t replicas;               /* of a stream: that must have a message, too */
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
     enum azm_auth auth;
     enum azm_cloud cloud;
@@ -98,6 +101,11 @@ struct azm_config {
     /* Only from the environment; NULL: not set. */
     struct azm_secret *client_secret, *identity_header;
     char *identity_endpoint, *imds_endpoint, *identity_server_thumbprint;
+    /* [relay] */
+    char *relay_from; /* URL of the stream that is read instead of the journal; "": none */
+    char *relay_password_file, *relay_tls_ca_file, *relay_tls_cert_file, *relay_tls_key_file, *relay_group;
+    uint64_t relay_claim_after_usec;
+    bool relay_trim;
     /* [batch] */
     uint64_t schedule_delay_usec; /* from a batch's first record to its sealing */
     size_t max_export_batch_size; /* records */

@@ -16,6 +16,7 @@
 #include "config/listen_address.h"
 #include "config/places.h"
 #include "config/sample_ratio.h"
+#include "config/stream_url.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/timespan.h"
@@ -134,8 +135,28 @@ static int parse_endpoint(struct azm_config *c, void *field, const struct azm_as
     return r;
 }
 
+/* The URL of a stream. */
+int azm_parse_stream(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    struct azm_stream_url u = {0};
+
+    if (*a->value) {
+        int r = azm_stream_url_parse(a->value, &u, err);
+
+        azm_stream_url_free(&u);
+        if (r < 0)
+            return r;
+    }
+    if (a->is_public && azm_stream_url_has_password(a->value))
+        return azm_error_set(err, EPERM,
+                             "there is a password in it, and everybody can read this; use password_file= instead");
+    return azm_parse_string(c, field, a, err);
+}
+
 static int parse_logs_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
+    if (azm_stream_engine_of(a->value) != AZM_STREAM_NONE)
+        return azm_parse_stream(c, field, a, err);
     return parse_endpoint(c, field, a, "logs", err);
 }
 

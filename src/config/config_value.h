@@ -26,6 +26,7 @@ int azm_parse_listen(struct azm_config *c, void *field, const struct azm_assignm
 int azm_parse_textfile(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_file(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_endpoints(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_stream(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_metrics_endpoint(struct azm_config *c, void *field, const struct azm_assignment *a,
                                struct azm_error *err);
 int azm_parse_duration(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

@@ -322,6 +322,14 @@ static void understand_failed_transfer(const struct azm_answer *a, struct azm_ve
         }
 }
 
+/* What an engine says it has understood already, but for libcurl's failures. */
+static void understand_stream(const struct azm_answer *a, struct azm_verdict *v)
+{
+    v->meaning = a->stream->meaning;
+    v->remedy = a->stream->remedy;
+    snprintf(v->reason, sizeof v->reason, "%s", a->stream->words);
+}
+
 /* --- what to do --- */
 
 /* Refused data is refused for itself only if the destination takes other data; else it is a wrong proxy or path that
@@ -396,6 +404,8 @@ void azm_delivery_decide(const struct azm_answer *a, const struct azm_attempt *t
 
     if (a->curl_code != CURLE_OK && !a->body_cut)
         understand_failed_transfer(a, &v);
+    else if (a->stream)
+        understand_stream(a, &v);
     else if (a->status >= 200 && a->status <= 299)
         understand_success(a, t, &v);
     else
@@ -419,7 +429,7 @@ void azm_delivery_decide_item(const struct azm_item *item, const struct azm_atte
 
 void azm_delivery_words(const struct azm_answer *a, char ret[static AZM_WORDS_MAX])
 {
-    if (a->curl_code != CURLE_OK && !a->body_cut)
+    if ((a->curl_code != CURLE_OK && !a->body_cut) || a->stream)
         snprintf(ret, AZM_WORDS_MAX, "%s", a->curl_words);
     else
         azm_answer_message(a, ret);

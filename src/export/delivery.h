@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/meaning.h"
+#include "stream/stream.h"
+
 /* What to do after an answer: one pure function, facts in, decision out. */
 
 /* What came back. Strings are "" when there is nothing. */
@@ -21,6 +24,9 @@ struct azm_answer {
     const uint8_t *body;      /* the beginning of the answer's body */
     size_t body_len;
     bool body_cut; /* there was more */
+    /* Of an engine, which does not speak HTTP: what became of the message. Then status is 0 and the rest of no account.
+     * NULL: it was a request. */
+    const struct azm_stream_answer *stream;
 };
 
 /* What is sent (OpenTelemetry's term). */
@@ -62,21 +68,6 @@ enum azm_decision {
     AZM_SPLIT,               /* send it again in two halves */
     AZM_TRUNCATE,            /* send the record again, cut to a size that everybody takes */
     AZM_QUARANTINE,          /* this one record is never taken: keep it for a person */
-};
-
-/* What an answer says: the decision follows from it and from the attempt. */
-enum azm_meaning {
-    AZM_TAKEN,
-    AZM_TAKEN_PARTLY,
-    AZM_UNREACHABLE,   /* no connection: the destination's or the network's fault */
-    AZM_OVERLOADED,    /* 503: says itself that it is not about the data; one that sheds load refuses good data often */
-    AZM_FAILED,        /* 5xx, reset, timeout: mostly the server's fault, now and then that of a record */
-    AZM_THROTTLED,     /* 429 */
-    AZM_UNAUTHORIZED,  /* 401 */
-    AZM_MISCONFIGURED, /* 403, 404 and everything else that a person has to mend */
-    AZM_REFUSED,       /* the server does not want this data, or a wrong proxy or path does not want any */
-    AZM_TOO_LARGE,     /* 413 */
-    AZM_REDIRECTED,    /* 307, 308 */
 };
 
 struct azm_verdict {

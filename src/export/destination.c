@@ -9,12 +9,13 @@
 #include "config/azure_endpoint.h"
 #include "config/connection_string.h"
 #include "config/places.h"
+#include "config/stream_url.h"
 #include "export/destination.h"
 
-/* The URL without its query, which may hold a secret. */
+/* The URL without its query, or user and password: they may be secret. */
 static char *make_name(const char *url)
 {
-    char *s = strdup(url);
+    char *s = azm_stream_url_name(url);
 
     if (s)
         s[strcspn(s, "?#")] = '\0';
@@ -120,6 +121,23 @@ static int set_http(struct azm_destination *d, const struct azm_config *c, struc
     return 0;
 }
 
+/* A stream of an engine: what of HTTP's options is for every destination (compression, window) goes for it as well. */
+static void set_stream(struct azm_destination *d, const struct azm_config *c)
+{
+    if (azm_stream_engine_of(d->url) == AZM_STREAM_NONE)
+        return;
+    d->stream = (struct azm_stream_options){
+        .url = d->url,
+        .password_file = c->password_file,
+        .tls_ca_file = c->tls_ca_file,
+        .tls_cert_file = c->tls_cert_file,
+        .tls_key_file = c->tls_key_file,
+        .timeout_usec = c->timeout_usec,
+        .clock = &azm_system_clock,
+        .replicas = (unsigned)c->replicas,
+    };
+}
+
 /* --- who --- */
 
 static bool has_authorization(const struct azm_destination *d, const struct azm_config *c)
@@ -214,6 +232,8 @@ static int init(struct azm_destination *d, const struct azm_config *c, enum azm_
     if (r >= 0)
         r = set_http(d, c, err);
     if (r >= 0)
+        set_stream(d, c);
+    if (r >= 0)
         r = set_identity(d, c, err);
     if (r < 0)
         azm_destination_free(d);
@@ -240,6 +260,8 @@ void azm_destination_free(struct azm_destination *d)
     }
     free(d->headers);
     free(d->name);
+    if (d->url)
+        explicit_bzero(d->url, strlen(d->url)); /* there may be a password in it */
     free(d->url);
     free(d->ikey);
     free(d->audience);
@@ -294,6 +316,7 @@ struct azm_exporter_options azm_destination_exporter(const struct azm_destinatio
 {
     return (struct azm_exporter_options){
         .http = d->http,
+        .stream = d->stream,
         .profile = d->profile,
         .ikey = d->ikey,
         .trusted_suffix = d->trusted_suffix,

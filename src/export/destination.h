@@ -13,7 +13,8 @@ struct azm_destination {
     char *url, *ikey, *audience; /* ikey: NULL if it is not Application Insights by a connection string */
     enum azm_profile profile;
     char **headers;
-    struct azm_http_options http; /* borrows from the configuration and from `headers` */
+    struct azm_http_options http;     /* borrows from the configuration and from `headers` */
+    struct azm_stream_options stream; /* url NULL: it is HTTP; borrows from the configuration */
     bool has_credential;
     struct azm_credential_options credential; /* the same */
     const char *trusted_suffix;

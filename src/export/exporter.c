@@ -52,7 +52,7 @@ struct azm_route *azm_route_free(struct azm_route *r)
 {
     if (!r)
         return NULL;
-    azm_http_settings_unref(r->http);
+    azm_transport_settings_unref(r->settings);
     azm_body_maker_free(&r->body);
     azm_tokens_unref(r->tokens);
     free(r->elsewhere);
@@ -66,7 +66,7 @@ struct azm_route *azm_route_free(struct azm_route *r)
 static int route_new(const struct azm_exporter_options *o, struct azm_route **ret, struct azm_error *err)
 {
     struct azm_route *route = calloc(1, sizeof *route);
-    struct azm_http_options http = o->http;
+    struct azm_transport_options transport = {.http = o->http, .stream = o->stream, .gzip = o->http.gzip};
     int r;
 
     if (route) {
@@ -79,8 +79,8 @@ static int route_new(const struct azm_exporter_options *o, struct azm_route **re
         azm_route_free(route);
         return azm_error_set(err, ENOMEM, "out of memory");
     }
-    http.content_type = azm_body_content_type(o->profile);
-    r = azm_http_settings_new(&http, &route->http, err);
+    transport.http.content_type = azm_body_content_type(o->profile);
+    r = azm_transport_settings_new(&transport, &route->settings, err);
     if (r < 0) {
         azm_route_free(route);
         return r;
@@ -119,11 +119,15 @@ int azm_exporter_new(const struct azm_exporter_options *o, struct azm_exporter *
     else if (azm_gzip_new(&x->gzip) < 0)
         r = azm_error_set(err, ENOMEM, "out of memory");
     else
-        r = azm_http_new(&x->http, err);
+        r = azm_transport_new(x->wake_fd, &x->transport, err);
     if (r == 0)
         r = route_new(o, &x->route, err);
     if (r == 0) {
-        azm_http_configure(x->http, x->route->http);
+        r = azm_transport_configure(x->transport, x->route->settings);
+        if (r < 0)
+            azm_error_set(err, r, "cannot wait for events: %m");
+    }
+    if (r == 0) {
         if (x->route->tokens)
             azm_tokens_notify(x->route->tokens, x->wake_fd);
         azm_exporter_share(x);
@@ -159,7 +163,7 @@ struct azm_exporter *azm_exporter_free(struct azm_exporter *x)
     azm_transits_clear(&x->finished);
     azm_route_free(x->next_route);
     azm_route_free(x->route);
-    azm_http_free(x->http);
+    azm_transport_free(x->transport);
     azm_gzip_free(x->gzip);
     azm_buf_free(&x->raw);
     azm_closep(&x->wake_fd);

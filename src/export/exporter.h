@@ -24,7 +24,8 @@
  */
 
 struct azm_exporter_options {
-    struct azm_http_options http; /* its content_type is the exporter's affair */
+    struct azm_http_options http;     /* its content_type is the exporter's affair */
+    struct azm_stream_options stream; /* its url NULL: requests go by HTTP; else to a stream */
     enum azm_profile profile;
     const char *ikey;              /* of Application Insights; NULL: none */
     const char *trusted_suffix;    /* see struct azm_attempt; NULL: none */

@@ -16,7 +16,7 @@
 
 /* What azm_exporter_configure replaces. The owner makes it, then it is the thread's. */
 struct azm_route {
-    struct azm_http_settings *http;
+    struct azm_transport_settings *settings;
     char *destination, *origin, *trusted_suffix;
     struct azm_body_maker body;
     size_t max_body_bytes;
@@ -46,7 +46,7 @@ struct azm_exporter {
     size_t window;
 
     /* The thread's own. */
-    struct azm_http *http;
+    struct azm_transport *transport;
     struct azm_gzip *gzip;
     struct azm_buf raw; /* a request before compression */
     struct azm_route *route;
@@ -103,7 +103,8 @@ void azm_exporter_count(struct azm_exporter *x, uint64_t *counter, uint64_t n);
 void azm_exporter_share(struct azm_exporter *x);
 
 /* An answer has come, or none will. `words`: why it is a failure, "" if it is none. */
-void azm_exporter_note_answer(struct azm_exporter *x, const struct azm_part *p, long status, const char *words);
+void azm_exporter_note_answer(struct azm_exporter *x, const struct azm_part *p, const struct azm_answer *a,
+                              const char *words);
 
 /* The destination has failed. A change of state is worth a line in the log, the hundredth failure of an outage is not.
  * `id`: of the request, for the server's people; "". */

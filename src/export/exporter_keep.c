@@ -34,12 +34,15 @@ static const char *reason_words(enum azm_quarantine_reason reason)
 static void tell(struct azm_exporter *x, uint64_t n, const struct azm_quarantine_note *note)
 {
     uint64_t now = azm_exporter_now(x);
+    char http[32] = "";
 
     x->untold += n;
     if (x->told_usec > 0 && now < x->told_usec + TELL_USEC)
         return;
-    azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s %s went into quarantine (HTTP %ld%s%s); %s shows %s", x->untold,
-            x->untold == 1 ? "" : "s", reason_words(note->reason), note->status, *note->code ? " " : "", note->code,
+    if (note->status > 0) /* an engine has none */
+        snprintf(http, sizeof http, " (HTTP %ld%s", note->status, *note->code ? " " : ")");
+    azm_log(AZM_LOG_WARNING, "%" PRIu64 " record%s %s went into quarantine%s%s%s; %s shows %s", x->untold,
+            x->untold == 1 ? "" : "s", reason_words(note->reason), http, note->code, *note->code ? ")" : "",
             azm_quarantine_list_command(x->quarantine), x->untold == 1 ? "it" : "them");
     x->told_usec = now;
     x->untold = 0;

@@ -10,7 +10,7 @@
 /* The body for a new request. -EMSGSIZE: its records do not fit into one. */
 static int make_body(struct azm_exporter *x, struct azm_part *p)
 {
-    bool gzip = azm_http_request_gzip(p->request);
+    bool gzip = azm_request_gzip(p->request);
     struct azm_buf *out = gzip ? &x->raw : &p->body;
     struct azm_route *route = x->route;
     uint64_t now_realtime = azm_realtime_usec(x->clock);
@@ -38,11 +38,11 @@ static int prepare(struct azm_exporter *x, struct azm_part *p)
 {
     int r;
 
-    if (p->request && (!azm_http_request_is_current(p->request) || is_stale(x, p)))
+    if (p->request && (!azm_request_is_current(p->request) || is_stale(x, p)))
         azm_part_reset(p);
     if (p->request)
         return 0;
-    r = azm_http_request_new(x->http, p, &p->request);
+    r = azm_request_new(x->transport, p, &p->request);
     if (r < 0)
         return r;
     r = make_body(x, p);
@@ -65,7 +65,7 @@ static int post(struct azm_exporter *x, struct azm_part *p)
     if (route->body.profile != AZM_PROFILE_OTLP)
         azm_guid_make(id);
     p->token_number = x->token_number;
-    return azm_http_post(p->request, &call, p->body.data, p->body.len);
+    return azm_request_post(p->request, &call, p->body.data, p->body.len, p->n);
 }
 
 /* One of its records cannot be put into the destination's form. */
@@ -96,7 +96,7 @@ static void count_request(struct azm_exporter *x, const struct azm_part *p)
 static void rehearse(struct azm_exporter *x, struct azm_part *p)
 {
     x->rehearse(x->rehearse_userdata, p->batch, p->first, p->n,
-                azm_http_request_gzip(p->request) ? x->raw.len : p->body.len);
+                azm_request_gzip(p->request) ? x->raw.len : p->body.len);
     count_request(x, p);
     azm_exporter_count(x, &x->status.records, p->n);
     azm_exporter_part_done(x, p);

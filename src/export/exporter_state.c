@@ -28,15 +28,19 @@ void azm_exporter_share(struct azm_exporter *x)
     pthread_mutex_unlock(&x->mutex);
 }
 
-void azm_exporter_note_answer(struct azm_exporter *x, const struct azm_part *p, long status, const char *words)
+void azm_exporter_note_answer(struct azm_exporter *x, const struct azm_part *p, const struct azm_answer *a,
+                              const char *words)
 {
     uint64_t took = azm_exporter_now(x) - p->sent_usec;
     char plain[32];
 
-    snprintf(plain, sizeof plain, "HTTP %ld", status);
+    if (a->stream)
+        snprintf(plain, sizeof plain, "stored");
+    else
+        snprintf(plain, sizeof plain, "HTTP %ld", a->status);
     pthread_mutex_lock(&x->mutex);
-    azm_answers_add(&x->answers, status, *words ? words : plain, took, azm_realtime_usec(x->clock));
-    if (status > 0)
+    azm_answers_add(&x->answers, a->status, *words ? words : plain, took, azm_realtime_usec(x->clock));
+    if (a->status > 0 || (a->stream && a->curl_code == 0))
         azm_latency_add(&x->status.latency, took);
     pthread_mutex_unlock(&x->mutex);
 }

@@ -33,7 +33,7 @@ void azm_exporter_on_passed(struct azm_exporter *x, const struct azm_part *p)
 
     azm_log(AZM_LOG_DEBUG, "%zu records acknowledged in %.3f s, %zu bytes on the wire", p->n,
             (double)(now - p->sent_usec) / (double)AZM_USEC_PER_SEC, p->body.len);
-    if (azm_http_request_is_current(p->request)) {
+    if (azm_request_is_current(p->request)) {
         azm_part_acknowledged(&x->transits, p);
         x->passed_usec = now;
         x->refusals = 0;
@@ -125,7 +125,7 @@ void azm_exporter_on_failed(struct azm_exporter *x, struct azm_part *p, const st
     /* They are renewed every time, for who rotates them may be later than the first refusal; the pace bounds how often.
      */
     bool hold = v->decision == AZM_HOLD || (renew && (x->route->renewal_wanted || x->route->tokens));
-    const char *id = p->request ? azm_http_request_id(p->request) : "";
+    const char *id = p->request ? azm_request_id(p->request) : "";
 
     azm_part_failed(&x->transits, p, refused);
     go_home(x, p);
@@ -394,10 +394,10 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
     else
         x->in_flight--;
     azm_delivery_decide(a, &attempt, azm_realtime_usec(x->clock), &v);
-    azm_exporter_note_answer(x, p, a->status, v.decision == AZM_ACKNOWLEDGE ? "" : v.reason);
+    azm_exporter_note_answer(x, p, a, v.decision == AZM_ACKNOWLEDGE ? "" : v.reason);
     if (v.decision != AZM_ACKNOWLEDGE && v.decision != AZM_ACKNOWLEDGE_PARTIAL) {
         azm_exporter_count(x, &x->status.failures, 1);
-        if (!azm_http_request_is_current(p->request)) { /* it says nothing about the way that it takes now */
+        if (!azm_request_is_current(p->request)) { /* it says nothing about the way that it takes now */
             p->state = AZM_PART_READY;
             return;
         }
@@ -407,29 +407,44 @@ static void on_answer(struct azm_exporter *x, struct azm_part *p, const struct a
 
 static void collect_answers(struct azm_exporter *x)
 {
-    struct azm_http_request *request;
+    struct azm_request *request;
     struct azm_answer answer;
 
-    while ((request = azm_http_next_done(x->http, &answer)))
-        on_answer(x, azm_http_request_userdata(request), &answer);
+    while ((request = azm_transport_next_done(x->transport, &answer)))
+        on_answer(x, azm_request_userdata(request), &answer);
 }
 
 /* --- the loop --- */
 
-static void set_route(struct azm_exporter *x, struct azm_route *route)
+/* False if there are no descriptors or memory for it now. */
+static bool set_route(struct azm_exporter *x, struct azm_route *route)
 {
     struct azm_tokens *before = x->route->tokens;
 
+    if (azm_transport_configure(x->transport, route->settings) < 0)
+        return false;
     if (before && before != route->tokens)
         azm_tokens_notify(before, -1);
     if (route->tokens)
         azm_tokens_notify(route->tokens, x->wake_fd);
     azm_route_free(x->route);
     x->route = route;
-    azm_http_configure(x->http, route->http);
     azm_transits_forget(&x->transits);
     x->refusals = 0;
     azm_exporter_share(x);
+    return true;
+}
+
+/* It is tried again, unless there is a newer one by then. */
+static void keep_route(struct azm_exporter *x, struct azm_route *route)
+{
+    pthread_mutex_lock(&x->mutex);
+    if (!x->next_route) {
+        x->next_route = route;
+        route = NULL;
+    }
+    pthread_mutex_unlock(&x->mutex);
+    azm_route_free(route);
 }
 
 /* Takes over what was submitted and configured, and says whether to go on. */
@@ -447,8 +462,8 @@ static bool take_inbox(struct azm_exporter *x)
     x->pong = x->ping;
     go_on = !x->quit;
     pthread_mutex_unlock(&x->mutex);
-    if (next)
-        set_route(x, next);
+    if (next && !set_route(x, next))
+        keep_route(x, next);
     return go_on;
 }
 
@@ -482,7 +497,7 @@ static int turn(struct azm_exporter *x)
 
     if (is_short)
         sleep = SHORTAGE_RETRY_USEC; /* what is on its way goes on meanwhile */
-    r = sleep < 0 ? (int)sleep : azm_http_run(x->http, x->wake_fd, (uint64_t)sleep);
+    r = sleep < 0 ? (int)sleep : azm_transport_run(x->transport, (uint64_t)sleep);
     set_short(x, is_short || r == -ENOMEM);
     if (r == -ENOMEM) {
         azm_exporter_wait(x->wake_fd, SHORTAGE_RETRY_USEC);

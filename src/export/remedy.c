@@ -14,7 +14,9 @@ void azm_remedy_print(const char *remedy, const struct azm_remedy_facts *facts, 
     } places[] = {
         {"<principal>", facts->principal},
         {"<rule>", facts->rule},
-        {"<section>", metrics ? "[metrics]" : "[destination]"},
+        {"<section>", facts->section ? facts->section
+                      : metrics      ? "[metrics]"
+                                     : "[destination]"},
         {"<stream>", metrics ? "Custom-Metrics-Otel/otlp/v1/metrics" : "Microsoft-OTLP-Logs/otlp/v1/logs"},
         {"<ingestion>", metrics ? "metricsIngestion" : "logsIngestion"},
     };

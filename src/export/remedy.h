@@ -14,6 +14,7 @@ struct azm_remedy_facts {
     const char *principal; /* the identity's object id */
     const char *rule;      /* the immutable id of the data collection rule */
     enum azm_signal signal;
+    const char *section; /* where it is configured; NULL: as the signal has it */
 };
 
 /* The remedy with these facts in their places; "" for NULL. */

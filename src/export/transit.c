@@ -26,7 +26,7 @@ void azm_part_go_home(struct azm_part *p)
 
 void azm_part_reset(struct azm_part *p)
 {
-    p->request = azm_http_request_free(p->request);
+    p->request = azm_request_free(p->request);
     azm_buf_free(&p->body);
     azm_part_go_home(p);
 }

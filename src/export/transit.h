@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "batch/batch.h"
-#include "export/http.h"
+#include "export/transport.h"
 
 /* The batches that the exporter's thread has, each in parts: at first one part with all records; a part that is refused
  * or fails for itself is split, until what is wrong stands alone. The exporter's thread owns all of it.
@@ -39,7 +39,7 @@ struct azm_part {
     bool keep_credentials;
     struct azm_batch *truncated; /* the record as it is sent now; NULL: as it is in the batch */
 
-    struct azm_http_request *request;
+    struct azm_request *request;
     struct azm_buf body; /* as it goes onto the wire: made for this request, which says whether it is compressed */
     struct azm_part_note *note; /* KEEPING: what is to be written; the exporter's */
 };

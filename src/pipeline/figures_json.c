@@ -70,6 +70,19 @@ static json_t *behind(const struct azm_figures *f)
                      "seconds", seconds(f->behind_usec));
 }
 
+/* Of a relay; null: it is none. */
+static json_t *stream(const struct azm_source_status *s)
+{
+    const struct azm_stream_status *t = &s->stream;
+
+    if (!s->is_stream)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "lag", t->lag_known ? count(t->lag) : json_null(),
+                     "pending", t->known ? count(t->pending) : json_null(), "consumers",
+                     t->known ? count(t->consumers) : json_null(), "unacknowledged", count(t->unacknowledged),
+                     "claimed", count(t->claimed), "error", text_or_null(s->reason), "remedy", text_or_null(s->remedy));
+}
+
 static json_t *rate(uint64_t records, double per_second)
 {
     return json_pack("{s:o, s:f}", "records", count(records), "per_second", per_second);
@@ -229,7 +242,7 @@ json_t *azm_figures_json(const struct azm_figures *f)
     return json_pack(
         "{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o, "
         "s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
+        " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:s?}}",
         "version", PACKAGE_VERSION, "pid", (int)getpid(), "health", health(&f->health), "state", azm_figures_state(f),
         "started", time_or_null(f->started_usec), "destination", f->destination, "journal", f->source.name,
         "journal_error", text_or_null(f->source_error), "acknowledged", "cursor", f->source.cursor, "received",
@@ -238,6 +251,6 @@ json_t *azm_figures_json(const struct azm_figures *f)
         "batches", count(f->exporter.outstanding), "failures", count(f->exporter.failures), "error", error(f),
         "answers", answers(&f->answers), "latency", latency(f), "services", services(f), "token", token(f), "losses",
         losses(&f->source.losses), "quarantine", quarantine(f), "throttling", throttling(&f->exporter), "spool",
-        spool(&f->outbox), "metrics", metrics(f), "rules", rules(f), "config", "reloads", count(f->reloads),
-        "last_reload_error", f->reload_error);
+        spool(&f->outbox), "metrics", metrics(f), "rules", rules(f), "stream", stream(&f->source), "config", "reloads",
+        count(f->reloads), "last_reload_error", f->reload_error);
 }

@@ -22,14 +22,22 @@ static bool is_throttled(const struct azm_health_facts *f)
     return x->throttled_since_realtime_usec > 0 && f->now_monotonic_usec < x->throttled_until_usec;
 }
 
+/* What it reads from fails. */
+static bool is_cut_off(const struct azm_health_facts *f)
+{
+    return f->source && *f->source->reason;
+}
+
 static enum azm_condition decide(const struct azm_health_facts *f)
 {
-    if (f->exporter->state == AZM_EXPORTER_HELD || f->spool_full != AZM_SPOOL_HAS_ROOM)
+    if (f->exporter->state == AZM_EXPORTER_HELD || f->spool_full != AZM_SPOOL_HAS_ROOM ||
+        (is_cut_off(f) && f->source->held))
         return AZM_IS_HELD;
     if (is_throttled(f))
         return AZM_IS_THROTTLED;
-    return f->exporter->state == AZM_EXPORTER_RETRYING || f->behind_usec > AZM_BEHIND_USEC ? AZM_IS_BEHIND
-                                                                                           : AZM_IS_WELL;
+    return f->exporter->state == AZM_EXPORTER_RETRYING || is_cut_off(f) || f->behind_usec > AZM_BEHIND_USEC
+               ? AZM_IS_BEHIND
+               : AZM_IS_WELL;
 }
 
 static uint64_t since(const struct azm_health_facts *f, enum azm_condition c, bool first)
@@ -42,7 +50,7 @@ static uint64_t since(const struct azm_health_facts *f, enum azm_condition c, bo
         return x->throttled_since_realtime_usec;
     if (x->failing_since_realtime_usec > 0)
         return x->failing_since_realtime_usec;
-    return c == AZM_IS_BEHIND ? f->now_usec - (f->behind_usec - AZM_BEHIND_USEC) : f->now_usec;
+    return c == AZM_IS_BEHIND ? f->now_usec - (f->behind_usec - MIN(f->behind_usec, AZM_BEHIND_USEC)) : f->now_usec;
 }
 
 static void explain_full(const struct azm_health_facts *f, struct azm_health *h)
@@ -77,6 +85,10 @@ static void explain(const struct azm_health_facts *f, struct azm_health *h)
                  *x->remedy                      ? x->remedy
                  : x->state == AZM_EXPORTER_HELD ? ""
                                                  : "nothing at once: it is tried again, and nothing is lost");
+    } else if (is_cut_off(f)) {
+        snprintf(h->reason, sizeof h->reason, "the stream cannot be read: %s", f->source->reason);
+        snprintf(h->remedy, sizeof h->remedy, "%s",
+                 *f->source->remedy ? f->source->remedy : "nothing at once: it is tried again, and nothing is lost");
     } else if (h->condition == AZM_IS_BEHIND) {
         snprintf(h->reason, sizeof h->reason, "what was logged before is still on its way");
         snprintf(h->remedy, sizeof h->remedy,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "export/exporter.h"
+#include "source/source.h"
 #include "store/spool.h"
 
 /* How a running exporter is, in one word, and what to do: one pure function, facts in, judgement out. */
@@ -31,6 +32,7 @@ struct azm_health_facts {
     uint64_t behind_usec; /* age of the first record that is not acknowledged */
     const struct azm_exporter_status *exporter;
     enum azm_spool_full spool_full;
+    const struct azm_source_status *source; /* of a relay; NULL: it is none */
 };
 
 /* `health` is what it was before, all zero at the start, and becomes what it is now. */

@@ -36,6 +36,9 @@ enum {
     DAMAGED_FILES,
     JOINED_MESSAGES,
     JOINED_ENTRIES,
+    STREAM_LAG,
+    STREAM_PENDING,
+    STREAM_CLAIMED,
     QUARANTINE_RECORDS,
     QUARANTINE_BYTES,
     QUARANTINE_MAX_BYTES,
@@ -108,6 +111,11 @@ static const struct azm_metric metrics[] = {
     [JOINED_MESSAGES] = {"azmonlog.journal.joined_messages", "{message}", COUNTER,
                          "Messages that were made of several entries."},
     [JOINED_ENTRIES] = {"azmonlog.journal.joined_entries", "{entry}", COUNTER, "The entries that they were made of."},
+    [STREAM_LAG] = {"azmonlog.stream.lag", "{message}", GAUGE, "Messages of the stream that no relay has taken."},
+    [STREAM_PENDING] = {"azmonlog.stream.pending", "{message}", GAUGE,
+                        "Messages that relays have taken and not acknowledged."},
+    [STREAM_CLAIMED] = {"azmonlog.stream.claimed", "{message}", COUNTER,
+                        "Messages that this relay has taken over from others."},
     [QUARANTINE_RECORDS] = {"azmonlog.quarantine.records", "{record}", GAUGE, "Records in the quarantine."},
     [QUARANTINE_BYTES] = {"azmonlog.quarantine.bytes", "By", GAUGE, "Size of the quarantine."},
     [QUARANTINE_MAX_BYTES] = {"azmonlog.quarantine.max_bytes", "By", GAUGE, "How large it may become."},
@@ -212,6 +220,13 @@ static void add_source(struct azm_metrics *m, const struct azm_figures *f)
     if (azm_figures_behind(f, &records)) {
         add_count(m, BEHIND_RECORDS, records);
         add_count(m, LAG_RECORDS, s->lag_records);
+    }
+    if (s->is_stream) {
+        if (s->stream.lag_known)
+            add_count(m, STREAM_LAG, s->stream.lag);
+        if (s->stream.known)
+            add_count(m, STREAM_PENDING, s->stream.pending);
+        add_count(m, STREAM_CLAIMED, s->stream.claimed);
     }
     if (*f->source_error)
         return;

@@ -166,11 +166,15 @@ void azm_service_clear(struct azm_service *v)
 /* --- figures --- */
 
 /* How old the first record is that the destination has not acknowledged. */
-static uint64_t behind_usec(const struct azm_service *v, const struct azm_outbox_status *outbox, uint64_t now_usec)
+static uint64_t behind_usec(const struct azm_service *v, const struct azm_figures *f)
 {
-    uint64_t oldest = v->spool ? outbox->spool.oldest_usec : azm_pipeline_oldest_usec(v->pipeline);
+    uint64_t oldest;
 
-    return oldest > 0 && oldest < now_usec ? now_usec - oldest : 0;
+    if (v->is_relay)
+        return f->source.lag_usec;
+    oldest = v->spool ? f->outbox.spool.oldest_usec : azm_pipeline_oldest_usec(v->pipeline);
+
+    return oldest > 0 && oldest < f->now_usec ? f->now_usec - oldest : 0;
 }
 
 static void get_outbox_status(const struct azm_service *v, struct azm_outbox_status *ret)
@@ -185,22 +189,25 @@ static void get_outbox_status(const struct azm_service *v, struct azm_outbox_sta
 /* What changes from moment to moment and is quickly found. */
 static void look(struct azm_service *v, struct azm_figures *f)
 {
-    struct azm_health_facts facts;
+    struct azm_health_facts facts = {0};
 
     f->now_usec = azm_realtime_usec(&azm_system_clock);
     f->now_monotonic_usec = azm_monotonic_usec(&azm_system_clock);
     f->read = azm_pipeline_records_read(v->pipeline);
     azm_exporter_get_status(v->exporter, &f->exporter);
     get_outbox_status(v, &f->outbox);
-    f->behind_usec = behind_usec(v, &f->outbox, f->now_usec);
-    facts = (struct azm_health_facts){
-        .now_usec = f->now_usec,
-        .started_usec = v->started_usec,
-        .now_monotonic_usec = f->now_monotonic_usec,
-        .behind_usec = f->behind_usec,
-        .exporter = &f->exporter,
-        .spool_full = f->outbox.spool.full,
-    };
+    if (v->is_relay) { /* it asks nobody */
+        struct azm_error err;
+
+        v->source->ops->get_status(v->source, &f->source, &err);
+        facts.source = &f->source;
+    }
+    facts.behind_usec = f->behind_usec = behind_usec(v, f);
+    facts.now_usec = f->now_usec;
+    facts.started_usec = v->started_usec;
+    facts.now_monotonic_usec = f->now_monotonic_usec;
+    facts.exporter = &f->exporter;
+    facts.spool_full = f->outbox.spool.full;
     azm_health_judge(&facts, &v->health);
     f->health = v->health;
     v->looked_usec = f->now_monotonic_usec;

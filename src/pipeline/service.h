@@ -24,6 +24,7 @@ struct azm_service {
     struct azm_pipeline *pipeline;
     struct azm_spool_shared *spool;                /* which is the source; NULL: it is none */
     struct azm_metrics_exporter *metrics_exporter; /* NULL: metrics are not sent */
+    bool is_relay;                                 /* the source is a stream */
     bool journald;                                 /* the source is a journal that a journald writes; */
     const char *journal_namespace;                 /* which one, "": the default one */
 

@@ -8,7 +8,9 @@
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/record.h"
+#include "export/remedy.h"
 #include "source/losses.h"
+#include "stream/stream.h"
 
 /* Where records come from. A source reads one record at a time, can say where it stands, and is told how far
  * everything has been acknowledged. One thread owns it. */
@@ -24,6 +26,10 @@ struct azm_source_status {
     uint64_t lag_records, lag_usec; /* how many records, and how old the first of them is */
     struct azm_losses losses;
     uint64_t joined_messages, joined_entries; /* so many messages were made of so many entries, since the start */
+    bool is_stream; /* then the journal is none, lag_usec is about the first message that is not acknowledged, and: */
+    struct azm_stream_status stream;
+    bool held;                                /* it fails, and needs a person */
+    char reason[256], remedy[AZM_REMEDY_MAX]; /* why it fails; "": it does not; and what to do */
 };
 
 struct azm_source_ops {

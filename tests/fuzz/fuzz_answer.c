@@ -103,8 +103,8 @@ FUZZ_TARGET(answer)
     check_verdict(&a, &t, &v);
     azm_delivery_words(&a, words);
     require(strnlen(words, sizeof words) < sizeof words);
-    azm_remedy_print(v.remedy, &(struct azm_remedy_facts){"00000000-0000-0000-0000-000000000001", "dcr-1", AZM_LOGS},
-                     remedy);
+    azm_remedy_print(
+        v.remedy, &(struct azm_remedy_facts){"00000000-0000-0000-0000-000000000001", "dcr-1", AZM_LOGS, NULL}, remedy);
     require(fuzz_is_line(remedy));
     check_items(&a, &t);
 }

@@ -99,8 +99,8 @@ def what_is_told(out):
             listed = set(re.findall(r"^\| `(azmonlog_\w+)`", f.read(), re.M))
         told = {re.sub("_(bucket|sum|count)$", "", re.sub(r"\{.*", "", k)) for k in v}
         equal("docs/metrics.md lists all of them", told - listed, set())
-        equal("and more only where there is a token, a spool or a rule", listed - told,
-              {"azmonlog_records_left_out_total", "azmonlog_filter_undecided_total", "azmonlog_redacted_total", "azmonlog_redact_overflows_total", "azmonlog_spool_max_bytes", "azmonlog_token_expiry_timestamp_seconds", "azmonlog_tokens_acquired_total", "azmonlog_token_failed"})
+        equal("and more only where there is a token, a spool, a rule or a stream", listed - told,
+              {"azmonlog_stream_lag", "azmonlog_stream_pending", "azmonlog_stream_claimed_total", "azmonlog_records_left_out_total", "azmonlog_filter_undecided_total", "azmonlog_redacted_total", "azmonlog_redact_overflows_total", "azmonlog_spool_max_bytes", "azmonlog_token_expiry_timestamp_seconds", "azmonlog_tokens_acquired_total", "azmonlog_token_failed"})
         equal("HEAD", s.ask("/metrics", "HEAD")[::2], (200, ""))
         equal("POST", s.ask("/metrics", "POST", body="x" * 100_000)[0], 405)
         equal("elsewhere", s.ask("/")[0], 404)

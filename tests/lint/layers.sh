@@ -4,7 +4,7 @@
 # src, but for plugin.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
-order="plugin cli pipeline source export auth batch encode process parse store config core"
+order="plugin cli pipeline source export stream auth batch encode process parse store config core"
 
 wrong_includes() { # prints file: include for each one that goes to the left
   local file folder target allowed

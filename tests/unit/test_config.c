@@ -349,7 +349,7 @@ START_TEST(unknown_keys_and_sections_list_the_known_ones)
                                       "shutdown_timeout");
     ck_assert_int_eq(azm_config_set(&c, "exporter", "timeout", "1", WHERE, false, &err), -EINVAL);
     ck_assert_str_eq(err.words, WHERE ": unknown section [exporter]; known are: destination, batch, export, journal, "
-                                      "unit \"NAME\", filter, redact, resource, state, metrics");
+                                      "unit \"NAME\", filter, redact, relay, resource, state, metrics");
     ck_assert_int_eq(azm_config_set(&c, "batch", "timeout", "1", WHERE, false, &err), -EINVAL); /* of another section */
     ck_assert_int_eq(azm_config_set(&c, "Batch", "schedule_delay", "1", WHERE, false, &err), -EINVAL);
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include "core/record.h"
+#include "stream/redis.h"
+
+/* A connection to Redis that comes and goes: made when there is something to send, with TLS and user as the URL says.
+ * libcurl connects, as it does for every other destination, so that names, certificates and failures are treated alike;
+ * hiredis reads what Redis says. Commands go out in order, and each gets a reply or a failure. */
+struct redis_link;
+
+/* A command is answered: with `reply` (which may be an error of Redis' own), or, where reply is NULL, with why there is
+ * none: then it may have been carried out or not. `tag` and `item` are what the command was sent with. True: the reply
+ * is the callee's now (freeReplyObject). It may send, and may redirect the link. */
+typedef bool (*redis_reply_t)(void *userdata, int tag, void *item, redisReply *reply,
+                              const struct azm_stream_answer *failure);
+
+/* 0, -ENOMEM, or -EINVAL. The options are copied as far as they are about connecting. */
+int redis_link_new(const struct azm_stream_options *o, redis_reply_t on_reply, void *userdata, struct redis_link **ret,
+                   struct azm_error *err);
+struct redis_link *redis_link_free(struct redis_link *l); /* without a word to those who wait */
+
+/* The name of the stream; it belongs to the link. */
+struct azm_text redis_link_stream(const struct redis_link *l);
+
+int redis_link_fd(const struct redis_link *l);
+uint64_t redis_link_wake_usec(const struct redis_link *l);
+void redis_link_process(struct redis_link *l);
+
+/* Queues a command of `n` words: 0 or -ENOMEM. Redis may take `block_usec` for it, besides the usual timeout. */
+int redis_link_send(struct redis_link *l, int tag, void *item, uint64_t block_usec, const struct azm_text *words,
+                    size_t n);
+
+/* Nobody waits for the replies to this item's commands any more: they come with item NULL. */
+void redis_link_forget(struct redis_link *l, const void *item);
+
+/* Another connection has another number. */
+uint64_t redis_link_number(const struct redis_link *l);
+
+/* From now on goes to the place that an error MOVED or ASK names, until that fails. What waits for a reply gets a
+ * failure with the meaning REDIRECTED. False: the error is none of these. */
+bool redis_link_redirect(struct redis_link *l, const redisReply *error);
+
+/* Is it an error of Redis'? */
+static inline bool redis_is_error(const redisReply *r)
+{
+    return r->type == REDIS_REPLY_ERROR;
+}
