@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "store/spool_db.h"
+#include "store/spool_vfs.h"
 
 #define FORMAT_VERSION 1
 #define APPLICATION_ID "0x617a6d71" /* "azmq": file(1) shows it */
@@ -419,7 +420,7 @@ int azm_spool_db_open(struct azm_spool_db *db, const char *path, bool create, st
 
     *db = (struct azm_spool_db){.path = path};
     if (sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-                        NULL) != SQLITE_OK)
+                        azm_spool_vfs()) != SQLITE_OK)
         return azm_spool_db_error(db, "open", err);
     sqlite3_extended_result_codes(db->sqlite, 1);
     r = azm_spool_db_exec(db, settings, "open", err);

@@ -9,7 +9,7 @@ import collections
 import os
 import struct
 
-SECTOR = 512
+SECTOR, PAGE = 512, 4096
 OPENED, WRITTEN, TRUNCATED, EXTENDED, SYNCED, DIR_SYNCED, RENAMED, LINKED, UNLINKED, MARKED = range(1, 11)
 CREATED, EMPTIED = 1, 2  # the size of OPENED
 HEADER = struct.Struct("<6I3Q")
@@ -37,8 +37,17 @@ def parse_log(path):
         if i > len(log):
             break
         end = i
-        entries.append(Entry(operation, file, pid, (parts[0].decode(), parts[1].decode()), parts[2], at, size, outside))
+        entries.extend(in_pages(Entry(operation, file, pid, (parts[0].decode(), parts[1].decode()), parts[2], at, size, outside)))
     return entries, end
+
+
+def in_pages(e):
+    """A write of several pages as one of each: a kernel takes them one after the other, and writes them back in any order."""
+    end = e.at + len(e.data)
+    if e.operation != WRITTEN or len(e.data) <= PAGE:
+        return [e]
+    cuts = [e.at, *range((e.at // PAGE + 1) * PAGE, end, PAGE), end]
+    return [e._replace(at=a, data=e.data[a - e.at:b - e.at]) for a, b in zip(cuts, cuts[1:])]
 
 
 def pack(operation, file=0, names=("", ""), data=b"", at=0, size=0):
