@@ -99,7 +99,7 @@ check "every record is there" all_here
 rm -rf "$work/state"
 start "$AZMONLOG" run -c "$work/azmonlog.conf" --endpoint "http://no-such-host.invalid/v1/logs" \
   --state-directory "$work/state" --once 2>"$work/log"
-check "a host that nobody knows: says so" wait_until 60 grep -q 'cannot deliver.*resolve' "$work/log"
+check "a host that nobody knows: says so" wait_until 60 grep -q 'cannot deliver.*[Rr]esolv' "$work/log"
 stop "$started" || true
 
 done_testing

@@ -141,8 +141,8 @@ def a_stuck_loop(out):
     try:
         equal("well", s.ask("/healthz")[0], 200)
         gdb = shutil.which("gdb")
-        if not gdb:
-            skip("a main thread that does not move", "gdb is not installed")
+        if not gdb or os.environ.get("AZMONLOG_TEST_TOOL") == "memcheck":
+            skip("a main thread that does not move", "a program under valgrind calls nothing for gdb" if gdb else "gdb is not installed")
             return
         # The thread is held in a call that does not return until the debugger goes.
         with open(f"{out}/gdb.out", "wb") as log, \
