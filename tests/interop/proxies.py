@@ -41,6 +41,11 @@ class Way:
     def copies(self):
         return sum(n - 1 for n in collections.Counter(self.azure.bodies()).values())
 
+    def good_start(self):
+        """Waits until all has arrived, and azmonlog has its answers."""
+        wait_for(lambda: set(self.azure.bodies()) == set(self.x.texts), "a good start")
+        wait_for(lambda: self.x.status().get("delivered", {}).get("records") == len(self.x.texts), "a good start is acknowledged")
+
     def all_there(self, what, most_copies=0):
         """Everything that was logged arrives; at most so many records twice, each copy with the uid of the first."""
         try:
@@ -142,7 +147,7 @@ def too_large(out):
             f.write(conf)
         x.write(20)
         x.start()
-        wait_for(lambda: set(way.azure.bodies()) == set(x.texts), "a good start")
+        way.good_start()
         limit(1000)
         x.write(200)
         way.all_there("a limit after a good start")
@@ -173,7 +178,7 @@ def backend_down(out):
             x = way.azmonlog(server.url)
             x.write(40)
             x.start()
-            wait_for(lambda: set(way.azure.bodies()) == set(x.texts), "a good start")
+            way.good_start()
             way.azure.end()
             time.sleep(0.8)  # haproxy's look at it
             x.write(100)
