@@ -71,7 +71,8 @@ def carried(out):
             all_arrived(arrived, wanted, redis)
         equal("no copies in peace", arrived.copies(), 0)
         equal("each record still says which host it is of", [arrived.hosts[i] for i in range(2)], [{"host0"}, {"host1"}])
-        s = relays[0].wait_for_status(lambda s: (s["stream"] or {}).get("consumers") == 2, "both relays to be known")
+        s = relays[0].wait_for_status(lambda s: s["stream"] and s["stream"]["consumers"] == 2 and s["stream"]["pending"] == 0,
+                                      "both relays to be known, and all to be acknowledged")
         equal("the relay's status knows the stream", (s["journal"], s["stream"]["pending"], s["stream"]["lag"], s["stream"]["claimed"]),
               (redis.url(), 0, 0, 0))
         _, text = relays[0].run("status")
