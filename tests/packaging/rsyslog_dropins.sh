@@ -40,6 +40,7 @@ while read -r section key; do
   journal) [ "$key" = max_body_bytes ] && name=$key || continue ;;
   resource) name=resource ;;
   metrics) [ "$key" = heartbeat ] && name=$section.$key || continue ;;
+  relay) continue ;; # no source of messages but rsyslogd
   *) [ "$key" = spool_after ] && continue || name=$section.$key ;;
   esac
   grep -qE "(^|[ |])${name//./\\.}( |,|\$)" "$srcdir/man/omazuremonitor.5" || echo "$name"
