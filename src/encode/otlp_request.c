@@ -50,3 +50,15 @@ int azm_otlp_request_next(struct azm_otlp_request *q, struct azm_text *ret_resou
         }
     }
 }
+
+ssize_t azm_otlp_request_count(const void *data, size_t len)
+{
+    struct azm_otlp_request q = azm_otlp_request_of(data, len);
+    struct azm_text resource, record;
+    ssize_t n = 0;
+    int r;
+
+    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0)
+        n++;
+    return r < 0 ? r : n;
+}

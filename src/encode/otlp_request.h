@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <sys/types.h>
+
 #include "core/record.h"
 
 /* The records of an ExportLogsServiceRequest, one after the other, as azm_batch_serialize writes it: the resource
@@ -17,3 +19,6 @@ struct azm_otlp_request azm_otlp_request_of(const void *data, size_t len);
 
 /* The next record, encoded, and its resource: 1, 0 at the end, -EBADMSG. */
 int azm_otlp_request_next(struct azm_otlp_request *q, struct azm_text *ret_resource, struct azm_text *ret_record);
+
+/* How many records are in it, or -EBADMSG. */
+ssize_t azm_otlp_request_count(const void *data, size_t len);

@@ -234,14 +234,7 @@ static void look_for_repairs(struct azm_outbox *b)
 /* How many records are in it; 0 also if it is no request. */
 static size_t count_records(const struct azm_buf *request)
 {
-    struct azm_otlp_request q = azm_otlp_request_of(request->data, request->len);
-    struct azm_text resource, record;
-    size_t n = 0;
-    int r;
-
-    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0)
-        n++;
-    return r < 0 ? 0 : n;
+    return (size_t)MAX(azm_otlp_request_count(request->data, request->len), (ssize_t)0);
 }
 
 static void count_lost(struct azm_outbox *b, uint64_t rows)

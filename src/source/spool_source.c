@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "encode/otlp_request.h"
+#include "source/requests.h"
 #include "source/spool_source.h"
 
 struct spool_source {
@@ -15,11 +15,8 @@ struct spool_source {
     char *name;
     const struct azm_clock *clock;
     struct azm_spool_row row;     /* the one read last */
-    struct azm_otlp_request rest; /* of its records, so many: */
-    size_t left;
-    uint64_t given;  /* the row that these are of; 0 before the first one */
-    uint64_t done;   /* the last row of which all was given */
-    uint64_t marked; /* for a flush */
+    struct azm_requests requests; /* ... and what was given of the rows */
+    uint64_t marked;              /* for a flush */
     struct azm_losses losses;
 };
 
@@ -38,35 +35,17 @@ static void tell_lost(struct spool_source *s, uint64_t rows)
             rows == 1 ? "is" : "are");
 }
 
-/* How many records are in it, or -EBADMSG. */
-static ssize_t count_records(const struct azm_buf *request)
-{
-    struct azm_otlp_request q = azm_otlp_request_of(request->data, request->len);
-    struct azm_text resource, record;
-    ssize_t n = 0;
-    int r;
-
-    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0)
-        n++;
-    return r < 0 ? r : n;
-}
-
 /* Takes the next row: 1, without a record if it is none of ours; 0 if there is none; -errno. */
 static int read_row(struct spool_source *s, struct azm_error *err)
 {
     uint64_t lost = 0;
-    ssize_t n;
-    int r = azm_spool_shared_read(s->spool, s->done, &s->row, &lost, err);
+    int r = azm_spool_shared_read(s->spool, s->requests.done, &s->row, &lost, err);
 
     tell_lost(s, lost);
     if (r <= 0)
         return r;
-    n = count_records(&s->row.data);
-    if (n < 0)
+    if (azm_requests_open(&s->requests, s->row.id, azm_buf_text(&s->row.data)) < 0)
         tell_lost(s, 1);
-    s->given = s->row.id;
-    s->left = (size_t)MAX(n, (ssize_t)0);
-    s->rest = azm_otlp_request_of(s->row.data.data, s->row.data.len);
     return 1;
 }
 
@@ -74,29 +53,18 @@ static int next(struct azm_source *source, struct azm_record *rec, struct azm_er
 {
     struct spool_source *s = upcast(source);
 
-    while (s->left == 0) {
-        int r;
+    while (!azm_requests_next(&s->requests, rec)) {
+        int r = read_row(s, err);
 
-        s->done = s->given; /* what was given last is not needed any more */
-        r = read_row(s, err);
         if (r <= 0)
             return r;
     }
-    *rec = (struct azm_record){0};
-    azm_otlp_request_next(&s->rest, &rec->resource, &rec->encoded); /* it has so many */
-    s->left--;
     return 1;
 }
 
 static int position(struct azm_source *source, struct azm_buf *out, struct azm_error *err)
 {
-    const struct spool_source *s = upcast(source);
-    uint64_t row = s->left == 0 ? s->given : s->done;
-
-    azm_buf_clear(out);
-    if (row > 0 && azm_buf_printf(out, "%" PRIu64, row) < 0)
-        return azm_error_set(err, ENOMEM, "out of memory");
-    return 0;
+    return azm_requests_position(&upcast(source)->requests, out, err);
 }
 
 static int next_notice(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
@@ -109,11 +77,7 @@ static int next_notice(struct azm_source *source, struct azm_record *rec, struct
 
 static int acknowledge(struct azm_source *source, const struct azm_buf *p, struct azm_error *err)
 {
-    uint64_t row = 0;
-
-    for (size_t i = 0; i < p->len; i++)
-        row = row * 10 + (uint64_t)(p->data[i] - '0');
-    return azm_spool_shared_acknowledge(upcast(source)->spool, row, err);
+    return azm_spool_shared_acknowledge(upcast(source)->spool, azm_requests_number(p), err);
 }
 
 static int poll_spool(struct azm_source *source, int *ret_fd, int *ret_events, uint64_t *ret_timeout_usec,
@@ -134,7 +98,7 @@ static int process(struct azm_source *source, struct azm_error *err)
     (void)err;
     azm_spool_shared_seen(s->spool);
     azm_spool_shared_get_status(s->spool, &status);
-    return status.last_id > s->done;
+    return status.last_id > s->requests.done;
 }
 
 static int mark(struct azm_source *source, const char *message, unsigned n, struct azm_error *err)
@@ -154,7 +118,7 @@ static bool passed(struct azm_source *source)
 {
     const struct spool_source *s = upcast(source);
 
-    return s->done >= s->marked || (s->given >= s->marked && s->left == 0);
+    return azm_requests_passed(&s->requests, s->marked);
 }
 
 static int get_status(struct azm_source *source, struct azm_source_status *ret, struct azm_error *err)
@@ -221,7 +185,7 @@ int azm_spool_source_new(struct azm_spool_shared *spool, const char *name, const
     s->source.ops = &ops;
     s->spool = spool;
     s->clock = clock;
-    s->given = s->done = status.acknowledged_id;
+    s->requests.given = s->requests.done = status.acknowledged_id;
     *ret = &s->source;
     return 0;
 }

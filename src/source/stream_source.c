@@ -9,9 +9,9 @@
 #include "config/stream_url.h"
 #include "core/log.h"
 #include "encode/gzip.h"
-#include "encode/otlp_request.h"
 #include "export/delivery.h"
 #include "export/remedy.h"
+#include "source/requests.h"
 #include "source/stream_source.h"
 
 #define MESSAGE_MAX_BYTES ((size_t)256 * 1024 * 1024) /* [batch] max_request_bytes= goes up to 64 MiB */
@@ -24,10 +24,7 @@ struct stream_source {
     const struct azm_clock *clock;
     bool once;
     struct azm_buf raw; /* what a compressed message holds */
-    struct azm_otlp_request rest;
-    size_t left;     /* of its records, so many */
-    uint64_t given;  /* the message that these are of; 0 before the first one */
-    uint64_t done;   /* the last one of which all was given */
+    struct azm_requests requests;
     uint64_t marked; /* for a flush */
     bool asked;      /* `next` has found nothing, and wants to know */
     bool failing;    /* that was said */
@@ -50,27 +47,14 @@ static void tell_lost(struct stream_source *s, uint64_t n, const char *what)
             s->name, n == 1 ? "is" : "are", what);
 }
 
-/* How many records are in it, or -EBADMSG. */
-static ssize_t count_records(const void *data, size_t len)
-{
-    struct azm_otlp_request q = azm_otlp_request_of(data, len);
-    struct azm_text resource, record;
-    ssize_t n = 0;
-    int r;
-
-    while ((r = azm_otlp_request_next(&q, &resource, &record)) > 0)
-        n++;
-    return r < 0 ? r : n;
-}
-
 /* Opens a message: 0, and it may have no records; -ENOMEM. */
-static int open_message(struct stream_source *s, const struct azm_stream_message *m)
+static int open_message(struct stream_source *s, uint64_t number, const struct azm_stream_message *m)
 {
     struct azm_text body = {m->body, m->len};
     ssize_t n;
     int r;
 
-    s->left = 0;
+    azm_requests_open(&s->requests, number, AZM_TEXT(""));
     if (!m->body) {
         tell_lost(s, 1, "none of azmonlog's, or was deleted before it was delivered");
         return 0;
@@ -85,11 +69,9 @@ static int open_message(struct stream_source *s, const struct azm_stream_message
         }
         body = azm_buf_text(&s->raw);
     }
-    n = count_records(body.s, body.len);
+    n = azm_requests_open(&s->requests, number, body);
     if (n < 0 || (size_t)n != m->records)
         tell_lost(s, 1, n < 0 ? "damaged" : "not complete");
-    s->left = (size_t)MAX(n, (ssize_t)0);
-    s->rest = azm_otlp_request_of(body.s, body.len);
     return 0;
 }
 
@@ -100,11 +82,8 @@ static int take_message(struct stream_source *s, struct azm_error *err)
     int r = s->reader->ops->next(s->reader, &entry);
 
     s->asked = r == 0;
-    if (r > 0) {
-        s->given = entry.number;
-        if (open_message(s, &entry.message) < 0)
-            r = -ENOMEM;
-    }
+    if (r > 0 && open_message(s, entry.number, &entry.message) < 0)
+        r = -ENOMEM;
     return r < 0 ? azm_error_set(err, r, "out of memory") : r;
 }
 
@@ -112,29 +91,18 @@ static int next(struct azm_source *source, struct azm_record *rec, struct azm_er
 {
     struct stream_source *s = upcast(source);
 
-    while (s->left == 0) {
-        int r;
+    while (!azm_requests_next(&s->requests, rec)) {
+        int r = take_message(s, err);
 
-        s->done = s->given; /* what was given last is not needed any more */
-        r = take_message(s, err);
         if (r <= 0)
             return r;
     }
-    *rec = (struct azm_record){0};
-    azm_otlp_request_next(&s->rest, &rec->resource, &rec->encoded); /* it has so many */
-    s->left--;
     return 1;
 }
 
 static int position(struct azm_source *source, struct azm_buf *out, struct azm_error *err)
 {
-    const struct stream_source *s = upcast(source);
-    uint64_t number = s->left == 0 ? s->given : s->done;
-
-    azm_buf_clear(out);
-    if (number > 0 && azm_buf_printf(out, "%" PRIu64, number) < 0)
-        return azm_error_set(err, ENOMEM, "out of memory");
-    return 0;
+    return azm_requests_position(&upcast(source)->requests, out, err);
 }
 
 static int next_notice(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
@@ -148,12 +116,8 @@ static int next_notice(struct azm_source *source, struct azm_record *rec, struct
 static int acknowledge(struct azm_source *source, const struct azm_buf *p, struct azm_error *err)
 {
     struct stream_source *s = upcast(source);
-    uint64_t number = 0;
-    int r;
+    int r = s->reader->ops->acknowledge(s->reader, azm_requests_number(p));
 
-    for (size_t i = 0; i < p->len; i++)
-        number = number * 10 + (uint64_t)(p->data[i] - '0');
-    r = s->reader->ops->acknowledge(s->reader, number);
     return r < 0 ? azm_error_set(err, r, "out of memory") : 0;
 }
 
@@ -253,7 +217,7 @@ static int mark(struct azm_source *source, const char *message, unsigned n, stru
     (void)message;
     (void)n;
     (void)err;
-    s->marked = s->given;
+    s->marked = s->requests.given;
     return 1;
 }
 
@@ -261,7 +225,7 @@ static bool passed(struct azm_source *source)
 {
     const struct stream_source *s = upcast(source);
 
-    return s->done >= s->marked || (s->given >= s->marked && s->left == 0);
+    return azm_requests_passed(&s->requests, s->marked);
 }
 
 static int get_status(struct azm_source *source, struct azm_source_status *ret, struct azm_error *err)
