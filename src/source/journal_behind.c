@@ -67,17 +67,7 @@ static int add_range(struct azm_journal *s, const struct azm_behind_range *range
 static int add_place(struct azm_place **places, size_t *n, size_t *cap, const struct azm_place *p,
                      struct azm_error *err)
 {
-    if (*n == *cap) {
-        size_t more = MAX(2 * *cap, (size_t)64);
-        struct azm_place *grown = reallocarray(*places, more, sizeof *grown);
-
-        if (!grown)
-            return azm_error_set(err, ENOMEM, "out of memory");
-        *places = grown;
-        *cap = more;
-    }
-    (*places)[(*n)++] = *p;
-    return 0;
+    return azm_place_append(places, n, cap, p) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 static int add_to_range(struct azm_behind_range *range, const struct azm_place *p, struct azm_error *err)

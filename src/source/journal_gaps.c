@@ -322,21 +322,13 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
 int azm_journal_note_read(struct azm_journal *s, struct azm_error *err)
 {
     struct azm_account *a = &s->account;
-    struct azm_place p, *places;
+    struct azm_place p;
 
     if (azm_place_current(s->j, &p) < 0)
         return 0; /* its number is missing */
-    if (a->n_places == a->cap_places) {
-        size_t cap = MAX(2 * a->cap_places, (size_t)1024);
-
-        a->noting = cap < 2 * NOTED_MAX;
-        places = a->noting ? reallocarray(a->places, cap, sizeof *places) : NULL;
-        if (!places)
-            return a->noting ? azm_error_set(err, ENOMEM, "out of memory") : 0;
-        a->places = places;
-        a->cap_places = cap;
-    }
-    a->places[a->n_places++] = p;
+    a->noting = a->n_places < a->cap_places || a->cap_places < NOTED_MAX;
+    if (a->noting && azm_place_append(&a->places, &a->n_places, &a->cap_places, &p) < 0)
+        return azm_error_set(err, ENOMEM, "out of memory");
     return 0;
 }
 

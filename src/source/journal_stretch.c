@@ -23,17 +23,7 @@ void azm_stretch_free(struct stretch *w)
 
 static int add_place(struct stretch *w, const struct azm_place *p)
 {
-    if (w->n == w->cap) {
-        size_t cap = MAX(2 * w->cap, (size_t)1024);
-        struct azm_place *places = reallocarray(w->places, cap, sizeof *places);
-
-        if (!places)
-            return -ENOMEM;
-        w->places = places;
-        w->cap = cap;
-    }
-    w->places[w->n++] = *p;
-    return 0;
+    return azm_place_append(&w->places, &w->n, &w->cap, p);
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/cleanup.h"
@@ -92,4 +93,19 @@ bool azm_place_equal(const struct azm_place *a, const struct azm_place *b)
 {
     return a->seqnum == b->seqnum && sd_id128_equal(a->seqnum_id, b->seqnum_id) && sd_id128_equal(a->boot, b->boot) &&
            a->monotonic_usec == b->monotonic_usec && a->realtime_usec == b->realtime_usec && a->hash == b->hash;
+}
+
+int azm_place_append(struct azm_place **places, size_t *n, size_t *cap, const struct azm_place *p)
+{
+    if (*n == *cap) {
+        size_t more = MAX(2 * *cap, (size_t)64);
+        struct azm_place *grown = reallocarray(*places, more, sizeof *grown);
+
+        if (!grown)
+            return -ENOMEM;
+        *places = grown;
+        *cap = more;
+    }
+    (*places)[(*n)++] = *p;
+    return 0;
 }

@@ -37,3 +37,6 @@ static inline bool azm_place_is_unread(const struct azm_place *p)
 
 /* The same entry? */
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b);
+
+/* Adds it to an array that grows: `n` of them, room for `cap`. 0; or -ENOMEM, and nothing has changed. */
+int azm_place_append(struct azm_place **places, size_t *n, size_t *cap, const struct azm_place *p);

@@ -39,6 +39,15 @@ def time_of(number):
     return NOON + number * 1000
 
 
+def begin_with_both(out):
+    """100 entries of the machine that is ahead and of the one that is late are read."""
+    x = begin(out)
+    ahead(out, 1, 100)
+    late(out, 1, 100)
+    equal("the first run ends with 0", x.once(), 0)
+    return x
+
+
 def arrived_once(x, wanted):
     check("everything arrives", wanted <= x.numbers().keys(), lambda: f"{len(wanted - x.numbers().keys())} do not, {min(wanted - x.numbers().keys())}")
     equal("nothing arrives twice", x.copies(), {})
@@ -150,10 +159,7 @@ def truncated(out):
 
 def truncated_when_read(out):
     """If all that was in it had been read, nothing is lost."""
-    x = begin(out)
-    ahead(out, 1, 100)
-    late(out, 1, 100)
-    equal("the first run ends with 0", x.once(), 0)
+    x = begin_with_both(out)
     os.truncate(f"{out}/journal/late.journal", os.path.getsize(f"{out}/journal/late.journal") // 2)
     ahead(out, 101, 100)
     equal("a run after the damage ends with 0", x.once(), 0)
@@ -163,10 +169,7 @@ def truncated_when_read(out):
 
 def zeroed_end(out):
     """The end of the machine's file is overwritten: the file says how many there were."""
-    x = begin(out)
-    ahead(out, 1, 100)
-    late(out, 1, 100)
-    equal("the first run ends with 0", x.once(), 0)
+    x = begin_with_both(out)
     late(out, 101, 300)
     path = f"{out}/journal/late.journal"
     zero(path, entry_objects(path)[320], 1 << 20)
@@ -187,10 +190,7 @@ def zeroed_end(out):
 
 def zeroed_in_the_middle(out):
     """What is behind the damage arrives, what is in it is told."""
-    x = begin(out)
-    ahead(out, 1, 100)
-    late(out, 1, 100)
-    equal("the first run ends with 0", x.once(), 0)
+    x = begin_with_both(out)
     late(out, 101, 900)
     path = f"{out}/journal/late.journal"
     zero(path, entry_objects(path)[500], 20000)
