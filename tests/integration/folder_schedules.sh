@@ -22,23 +22,9 @@ for seed in $(seq "$SEED" $((SEED + SCHEDULES - 1))); do
 done
 
 # A test of losses must have had some to find.
-python3 - "$work"/*/result.json >"$work/sums" <<'END'
-import collections, json, sys
-total = collections.Counter()
-for name in sys.argv[1:]:
-    total.update(json.load(open(name)))
-for what, n in sorted(total.items()):
-    print(f"{n:8} {what}")
-END
-sed 's/^/# /' "$work/sums"
-happened() { awk -v n="$1" -v what="$2" '{ c = $1; sub(/^ *[0-9]+ /, "") } $0 == what && c >= n { f = 1 } END { exit !f }' "$work/sums"; }
-enough() { # enough N WHAT
-  if [ "$SCHEDULES" -ge 12 ]; then
-    check "at least $1: $2" happened "$1" "$2"
-  else
-    skip "at least $1: $2" "says something of 12 schedules only"
-  fi
-}
+# shellcheck source=tests/lib/sums.sh
+. "$srcdir/tests/lib/sums.sh"
+enough() { enough_of 12 "$@"; }
 enough 3000 "messages"
 enough 100 "lost"
 enough 3 "damage: truncate"
