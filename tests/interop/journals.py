@@ -210,6 +210,11 @@ def damage(whose, folder, entries):
             if ok:
                 tap.note(f"proved: {what}: {len(entries) - len(lost)} of {len(entries)} entries arrive, {len(lost)} are reported as lost "
                          f"({', '.join(sorted({g.reason for g in gaps})) or 'none'})" + (f", {altered} arrive altered" if altered else ""))
+            else:  # journald does not write the same files again
+                kept = f"{os.environ['builddir']}/interop/journals.kept"
+                shutil.rmtree(kept, ignore_errors=True)
+                shutil.copytree(out, kept, ignore=lambda d, names: [n for n in names if n == "control"])
+                tap.note(f"kept: {kept}")
         finally:
             x.close()
 
