@@ -11,16 +11,9 @@
 #include "core/trace_context.h"
 #include "parse/line.h"
 #include "source/entry.h"
+#include "source/field.h"
 
 #define INT_DIGITS_MAX 19 /* of 64 bits; any so long fits into 64 without a sign */
-#define FIELD_SLOTS 128   /* several times the rows of fields[] */
-
-/* What the record needs besides attributes. */
-struct special {
-    struct azm_identity identity;
-    struct azm_text message, priority, source_time, trace_id, span_id, trace_flags, syslog_pid;
-    struct azm_text message_id, n_dropped, invocation, line_break, partial;
-};
 
 /* A field that a rule of [filter] asks for. */
 struct wanted {
@@ -38,12 +31,12 @@ struct azm_entry_reader {
     struct azm_losses *losses; /* NULL: not counted */
     struct wanted *wanted;
     size_t n_wanted;
-    size_t keep_bytes;           /* of a value: one more than the encoder keeps, so that it sees what was cut */
-    uint8_t row_of[FIELD_SLOTS]; /* by the name's hash: number of a row of fields[], from 1; 0: none */
+    size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
+    struct azm_field_index fields_by_name;
 
     /* The entry in hand. */
     struct azm_arena arena;
-    struct special special;
+    struct azm_entry_special special;
     XXH128_hash_t sum, hash;          /* of its fields, and of the last one */
     struct azm_attribute *attributes; /* malloc'ed, kept from entry to entry */
     size_t n_attributes, cap_attributes;
@@ -60,88 +53,6 @@ struct azm_entry_reader {
     XXH128_hash_t stream, priority;
     struct azm_entry_line as_line;
 };
-
-#define STANDARD (AZM_FIELDS_STANDARD | AZM_FIELDS_FULL)
-#define FULL AZM_FIELDS_FULL
-#define NEVER 0
-#define NOT_SPECIAL SIZE_MAX
-#define SPECIAL(member) offsetof(struct special, member)
-
-/* What becomes of each field that has a meaning of its own. (The identity is in the resource: service_name.c.) Others:
- * sent by the application (no leading underscore) -> an attribute, name in lower case; trusted (leading underscore) ->
- * "journald.<name>" with fields=full. */
-static const struct field {
-    struct azm_text name;
-    size_t special;            /* where the record needs it */
-    struct azm_text attribute; /* len 0: none */
-    unsigned profiles;         /* in which the attribute is sent */
-    bool integer;
-    bool stream; /* it tells whose lines these are, see add_to_stream */
-} fields[] = {
-    {AZM_TEXT("_PID"), SPECIAL(identity.pid), AZM_TEXT("process.pid"), STANDARD, true, true},
-    {AZM_TEXT("_COMM"), SPECIAL(identity.comm), {0}, NEVER, false, false},
-    {AZM_TEXT("MESSAGE"), SPECIAL(message), {0}, NEVER, false, false},
-    {AZM_TEXT("SPAN_ID"), SPECIAL(span_id), {0}, NEVER, false, true},
-    {AZM_TEXT("PRIORITY"), SPECIAL(priority), {0}, NEVER, false, false},
-    {AZM_TEXT("TRACE_ID"), SPECIAL(trace_id), {0}, NEVER, false, true},
-    {AZM_TEXT("_BOOT_ID"), NOT_SPECIAL, AZM_TEXT("journald.boot_id"), FULL, false, true},
-    {AZM_TEXT("CODE_FILE"), NOT_SPECIAL, AZM_TEXT("code.file.path"), STANDARD, false, true},
-    {AZM_TEXT("CODE_FUNC"), NOT_SPECIAL, AZM_TEXT("code.function.name"), STANDARD, false, true},
-    {AZM_TEXT("N_DROPPED"), SPECIAL(n_dropped), AZM_TEXT("n_dropped"), STANDARD, false, true},
-    {AZM_TEXT("CODE_LINE"), NOT_SPECIAL, AZM_TEXT("code.line.number"), STANDARD, true, true},
-    {AZM_TEXT("_HOSTNAME"), SPECIAL(identity.host_name), {0}, NEVER, false, false},
-    {AZM_TEXT("MESSAGE_ID"), SPECIAL(message_id), AZM_TEXT("journald.message_id"), STANDARD, false, true},
-    {AZM_TEXT("SYSLOG_PID"), SPECIAL(syslog_pid), {0}, NEVER, false, true},
-    {AZM_TEXT("SYSLOG_RAW"), NOT_SPECIAL, {0}, NEVER, false, false}, /* the datagram once more */
-    {AZM_TEXT("_STREAM_ID"), NOT_SPECIAL, AZM_TEXT("journald.stream_id"), FULL, false, true},
-    {AZM_TEXT("_LINE_BREAK"), SPECIAL(line_break), AZM_TEXT("journald.line_break"), FULL, false, false},
-    {AZM_TEXT("_TRANSPORT"), SPECIAL(identity.transport), AZM_TEXT("journald.transport"), FULL, false, true},
-    {AZM_TEXT("TRACE_FLAGS"), SPECIAL(trace_flags), {0}, NEVER, false, true},
-    {AZM_TEXT("_MACHINE_ID"), SPECIAL(identity.machine_id), {0}, NEVER, false, false},
-    {AZM_TEXT("SYSLOG_MSGID"), NOT_SPECIAL, AZM_TEXT("syslog.msgid"), STANDARD, false, true},
-    {AZM_TEXT("_SYSTEMD_UNIT"), SPECIAL(identity.unit), {0}, NEVER, false, false},
-    {AZM_TEXT("EXCEPTION_TYPE"), NOT_SPECIAL, AZM_TEXT("exception.type"), STANDARD, false, true},
-    {AZM_TEXT("SYSLOG_FACILITY"), NOT_SPECIAL, AZM_TEXT("syslog.facility"), STANDARD, true, true},
-    {AZM_TEXT("SYSLOG_TIMESTAMP"), NOT_SPECIAL, {0}, NEVER, false, false}, /* the record's time is better */
-    {AZM_TEXT("EXCEPTION_MESSAGE"), NOT_SPECIAL, AZM_TEXT("exception.message"), STANDARD, false, true},
-    {AZM_TEXT("OTEL_SERVICE_NAME"), SPECIAL(identity.otel_service_name), {0}, NEVER, false, true},
-    {AZM_TEXT("SYSLOG_IDENTIFIER"), SPECIAL(identity.identifier), {0}, NEVER, false, true},
-    {AZM_TEXT("_SYSTEMD_USER_UNIT"), SPECIAL(identity.user_unit), {0}, NEVER, false, false},
-    {AZM_TEXT("EXCEPTION_STACKTRACE"), NOT_SPECIAL, AZM_TEXT("exception.stacktrace"), STANDARD, false, true},
-    {AZM_TEXT("CONTAINER_PARTIAL_MESSAGE"), SPECIAL(partial), AZM_TEXT("container_partial_message"), STANDARD, false,
-     false},
-    {AZM_TEXT("_SYSTEMD_INVOCATION_ID"), SPECIAL(invocation), AZM_TEXT("journald.systemd_invocation_id"), FULL, false,
-     false},
-    {AZM_TEXT("_SOURCE_REALTIME_TIMESTAMP"), SPECIAL(source_time), {0}, NEVER, false, false},
-};
-
-/* Of `len` bytes, more than none. The third letter from the end is where names of equal length differ most. */
-static size_t slot_of(const char *name, size_t len)
-{
-    return (len * 8 + (uint8_t)name[len < 3 ? 0 : len - 3]) % FIELD_SLOTS;
-}
-
-static const struct field *find_field(const struct azm_entry_reader *e, const char *name, size_t len)
-{
-    for (size_t i = slot_of(name, len); e->row_of[i] > 0; i = (i + 1) % FIELD_SLOTS) {
-        const struct field *f = &fields[e->row_of[i] - 1];
-
-        if (azm_text_equal(f->name, (struct azm_text){name, len}))
-            return f;
-    }
-    return NULL;
-}
-
-static void index_fields(struct azm_entry_reader *e)
-{
-    for (size_t row = 0; row < ELEMENTSOF(fields); row++) {
-        size_t i = slot_of(fields[row].name.s, fields[row].name.len);
-
-        while (e->row_of[i] > 0)
-            i = (i + 1) % FIELD_SLOTS;
-        e->row_of[i] = (uint8_t)(row + 1);
-    }
-}
 
 /* Names of the resource, and where they come from: docs/mapping.md. */
 static struct azm_text source_of(struct azm_text name)
@@ -211,7 +122,7 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
     e->config = config;
     e->keep_bytes = config->max_body_bytes + 8;
     e->joins = azm_config_joins(config);
-    index_fields(e);
+    azm_field_index_init(&e->fields_by_name);
     r = azm_resources_new(config, &e->resources);
     if (r >= 0)
         r = want_fields(e, &config->filter_exclude);
@@ -303,7 +214,7 @@ int azm_entry_own_resource(struct azm_entry_reader *e, struct azm_text *ret)
 void azm_entry_begin(struct azm_entry_reader *e)
 {
     azm_arena_reset(&e->arena);
-    e->special = (struct special){0};
+    e->special = (struct azm_entry_special){0};
     e->sum = (XXH128_hash_t){0};
     if (e->joins)
         e->stream = e->priority = e->sum;
@@ -435,9 +346,10 @@ static int add_other(struct azm_entry_reader *e, const char *name, size_t name_l
 }
 
 /* Is this the first value of a field that the record needs besides attributes? */
-static bool is_needed(const struct azm_entry_reader *e, const struct field *f)
+static bool is_needed(const struct azm_entry_reader *e, const struct azm_field *f)
 {
-    return f && f->special != NOT_SPECIAL && !((const struct azm_text *)((const char *)&e->special + f->special))->s;
+    return f && f->special != AZM_NOT_SPECIAL &&
+           !((const struct azm_text *)((const char *)&e->special + f->special))->s;
 }
 
 /* The attribute added last is journald's. */
@@ -452,12 +364,12 @@ static void move_to_trusted(struct azm_entry_reader *e)
 
 /* A stream is what one process writes to one place: a connection of stdout; else what it sends with equal fields. What
  * journald finds out about a process is not asked for: it knows less of it once it is dead. */
-static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, const struct field *f,
+static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, const struct azm_field *f,
                                                     struct azm_text name)
 {
     static const char partial[] = "CONTAINER_PARTIAL_"; /* Docker numbers the pieces of a line */
 
-    if (f && f->special == SPECIAL(priority))
+    if (f && f->special == offsetof(struct azm_entry_special, priority))
         azm_hash_add(&e->priority, e->hash);
     else if (f ? f->stream
                : *name.s != '_' && (name.len < sizeof partial || memcmp(name.s, partial, sizeof partial - 1) != 0))
@@ -494,7 +406,7 @@ static int keep_wanted(struct azm_entry_reader *e, struct azm_text name, struct 
 int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len)
 {
     const char *name = data, *equals = memchr(data, '=', len);
-    const struct field *f;
+    const struct azm_field *f;
     struct azm_text value;
     size_t name_len, n;
     int k = 0;
@@ -511,10 +423,10 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
         k = keep_wanted(e, (struct azm_text){name, name_len}, (struct azm_text){equals + 1, len - name_len - 1});
     if (k < 0)
         return k;
-    f = find_field(e, name, name_len);
+    f = azm_field_find(&e->fields_by_name, name, name_len);
     if (e->joins)
         add_to_stream(e, f, (struct azm_text){name, name_len});
-    if (f && f->special == NOT_SPECIAL && !(f->profiles & e->config->fields))
+    if (f && f->special == AZM_NOT_SPECIAL && !(f->profiles & e->config->fields))
         return 0;
     if (!f && *name == '_' && e->config->fields != AZM_FIELDS_FULL)
         return 0;
@@ -527,7 +439,7 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
     }
     if (copy_text(e, equals + 1, len - name_len - 1, &value) < 0)
         return -ENOMEM;
-    if (f && f->special != NOT_SPECIAL) {
+    if (f && f->special != AZM_NOT_SPECIAL) {
         struct azm_text *t = (struct azm_text *)((char *)&e->special + f->special);
 
         if (t->s && f->attribute.len == 0)
@@ -548,7 +460,7 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
 /* What does not make a trace context stays an attribute, so that nothing is lost. */
 static int take_trace_context(struct azm_entry_reader *e, struct azm_record *r)
 {
-    const struct special *s = &e->special;
+    const struct azm_entry_special *s = &e->special;
     int k = 0;
 
     if (s->trace_id.s) {
@@ -592,7 +504,7 @@ static int take_long_names(struct azm_entry_reader *e)
         return 0;
     azm_identity_names(id, names);
     for (size_t i = 0; i < AZM_IDENTITY_NAMES && k == 0; i++)
-        if (names[i].text.len > AZM_NAME_MAX_BYTES && (e->config->fields & STANDARD))
+        if (names[i].text.len > AZM_NAME_MAX_BYTES && (e->config->fields & AZM_FIELD_STANDARD))
             k = add_attribute(e, names[i].key, names[i].text, false);
     return k;
 }
@@ -629,7 +541,7 @@ static bool is_excluded(const struct azm_entry_reader *e)
  * sd-messages.h. Its transport cannot be forged. */
 static void count_losses(struct azm_entry_reader *e)
 {
-    const struct special *s = &e->special;
+    const struct azm_entry_special *s = &e->special;
     unsigned long long missed;
     char words[64];
     int64_t n;
@@ -681,7 +593,7 @@ static enum azm_multiline multiline(const struct azm_entry_reader *e)
 static const struct azm_entry_line *describe_line(struct azm_entry_reader *e, const struct azm_entry_times *t,
                                                   struct azm_text body)
 {
-    const struct special *s = &e->special;
+    const struct azm_entry_special *s = &e->special;
     struct azm_entry_line *l = &e->as_line;
 
     *l = (struct azm_entry_line){.stream = e->stream, .times = *t, .multiline = multiline(e), .format = line_format(e)};
@@ -696,7 +608,7 @@ static const struct azm_entry_line *describe_line(struct azm_entry_reader *e, co
 
 int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t, struct azm_record *ret)
 {
-    struct special *s = &e->special;
+    struct azm_entry_special *s = &e->special;
     struct azm_record r = {0};
     int k;
 
@@ -714,7 +626,8 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     if (k == 0)
         k = take_priority(e, &r);
     /* syslog(3) sends the pid along, which _PID says already; a forwarded message has its own. */
-    if (k == 0 && s->syslog_pid.s && !azm_text_equal(s->syslog_pid, s->identity.pid) && (e->config->fields & STANDARD))
+    if (k == 0 && s->syslog_pid.s && !azm_text_equal(s->syslog_pid, s->identity.pid) &&
+        (e->config->fields & AZM_FIELD_STANDARD))
         k = add_attribute(e, AZM_TEXT("syslog.procid"), s->syslog_pid, false);
     if (k == 0)
         k = take_long_names(e);
