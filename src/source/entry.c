@@ -31,6 +31,7 @@ struct azm_entry_reader {
     struct azm_losses *losses; /* NULL: not counted */
     struct wanted *wanted;
     size_t n_wanted;
+    bool looks_closer; /* there is something to ask of each field: see look_closer */
     size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
     struct azm_field_index fields_by_name;
 
@@ -128,6 +129,7 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
         r = want_fields(e, &config->filter_exclude);
     if (r >= 0)
         r = want_fields(e, &config->filter_include);
+    e->looks_closer = e->joins || e->n_wanted > 0 || config->exclude_matches.n > 0;
     if (r < 0) {
         azm_entry_reader_free(e);
         return r;
@@ -316,9 +318,9 @@ static int add_attribute(struct azm_entry_reader *e, struct azm_text key, struct
 /* Journald's names are A-Z0-9_; files need not come from journald. */
 static char key_character(char c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return (char)(c - 'A' + 'a');
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
+    unsigned letter = (unsigned)(c | 0x20) - 'a', digit = (unsigned)c - '0';
+
+    return letter < 26 ? (char)(c | 0x20) : digit < 10 ? c : '_';
 }
 
 /* A field without a row in the table. */
@@ -352,6 +354,20 @@ static bool is_needed(const struct azm_entry_reader *e, const struct azm_field *
            !((const struct azm_text *)((const char *)&e->special + f->special))->s;
 }
 
+static bool is_listed(const struct azm_key_values *list, struct azm_text t)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (azm_text_equal(t, azm_text_of(list->items[i].key)))
+            return true;
+    return false;
+}
+
+/* Does it tell who wrote the entry, other than by the process id, of which there are too many? */
+static bool is_of_identity(const struct azm_field *f)
+{
+    return f->special < sizeof(struct azm_identity) && f->special != offsetof(struct azm_entry_special, identity.pid);
+}
+
 /* The attribute added last is journald's. */
 static void move_to_trusted(struct azm_entry_reader *e)
 {
@@ -364,8 +380,7 @@ static void move_to_trusted(struct azm_entry_reader *e)
 
 /* A stream is what one process writes to one place: a connection of stdout; else what it sends with equal fields. What
  * journald finds out about a process is not asked for: it knows less of it once it is dead. */
-static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, const struct azm_field *f,
-                                                    struct azm_text name)
+static void add_to_stream(struct azm_entry_reader *e, const struct azm_field *f, struct azm_text name)
 {
     static const char partial[] = "CONTAINER_PARTIAL_"; /* Docker numbers the pieces of a line */
 
@@ -401,6 +416,18 @@ static int keep_wanted(struct azm_entry_reader *e, struct azm_text name, struct 
     return 0;
 }
 
+/* What is asked of a field only where the configuration says so. */
+static __attribute__((noinline)) int look_closer(struct azm_entry_reader *e, const struct azm_field *f,
+                                                 struct azm_text field, size_t name_len)
+{
+    const struct azm_text name = {field.s, name_len}, value = {field.s + name_len + 1, field.len - name_len - 1};
+
+    e->excluded |= is_listed(&e->config->exclude_matches, field);
+    if (e->joins)
+        add_to_stream(e, f, name);
+    return keep_wanted(e, name, value);
+}
+
 /* Of what the application sent no more is kept than a request may have: journald takes a thousand fields of any length,
  * and a record has room for much less. */
 int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len)
@@ -413,19 +440,14 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
 
     e->hash = azm_uid_add_field(&e->sum, data, len);
     e->largest_bytes = MAX(e->largest_bytes, len);
-    for (size_t i = 0; i < e->config->exclude_matches.n; i++)
-        e->excluded |=
-            azm_text_equal((struct azm_text){data, len}, azm_text_of(e->config->exclude_matches.items[i].key));
     if (!equals || equals == name)
         return 0; /* not a field, or one without a name; journald writes none such */
     name_len = (size_t)(equals - name);
-    if (e->n_wanted > 0)
-        k = keep_wanted(e, (struct azm_text){name, name_len}, (struct azm_text){equals + 1, len - name_len - 1});
+    f = azm_field_find(&e->fields_by_name, name, name_len);
+    if (e->looks_closer)
+        k = look_closer(e, f, (struct azm_text){data, len}, name_len);
     if (k < 0)
         return k;
-    f = azm_field_find(&e->fields_by_name, name, name_len);
-    if (e->joins)
-        add_to_stream(e, f, (struct azm_text){name, name_len});
     if (f && f->special == AZM_NOT_SPECIAL && !(f->profiles & e->config->fields))
         return 0;
     if (!f && *name == '_' && e->config->fields != AZM_FIELDS_FULL)
@@ -444,8 +466,10 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
 
         if (t->s && f->attribute.len == 0)
             return add_other(e, name, name_len, value); /* a second one: keep it as an attribute */
-        if (!t->s)
+        if (!t->s) {
             *t = value;
+            e->special.identity.hash += is_of_identity(f) ? e->hash.low64 : 0;
+        }
     }
     n = e->n_attributes;
     if (!f)
@@ -518,14 +542,6 @@ static void take_times(const struct azm_entry_reader *e, const struct azm_entry_
         usec = (uint64_t)source;
     r->time_unix_nano = usec * 1000;
     r->observed_time_unix_nano = t->realtime_usec * 1000;
-}
-
-static bool is_listed(const struct azm_key_values *list, struct azm_text t)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (azm_text_equal(t, azm_text_of(list->items[i].key)))
-            return true;
-    return false;
 }
 
 static bool is_excluded(const struct azm_entry_reader *e)

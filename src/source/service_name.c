@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "core/utf8.h"
 #include "source/service_name.h"
@@ -95,19 +93,13 @@ static uint32_t parse_pid(struct azm_text t)
     return t.len > 10 || pid > UINT32_MAX ? 0 : (uint32_t)pid;
 }
 
-/* Hosts have the same services, and the same process ids: what tells them apart is the boot. */
-static uint64_t hash_of_boot(sd_id128_t boot)
-{
-    return XXH3_64bits(boot.bytes, sizeof boot.bytes);
-}
-
 /* The unit that stands for the entry; fills in one that journald could not find any more, from the time when
  * the process was still alive. */
 static struct azm_text find_unit(struct azm_resources *r, const struct azm_identity *id)
 {
     struct azm_text unit = starts_with(id->unit, "user@") && id->user_unit.len > 0 ? id->user_unit : id->unit;
     uint32_t pid = parse_pid(id->pid);
-    struct pid_unit *slot = &r->pids[(pid + hash_of_boot(id->boot)) % PID_SLOTS];
+    struct pid_unit *slot = &r->pids[(pid + id->boot.qwords[0]) % PID_SLOTS]; /* hosts have the same pids */
 
     if (pid == 0 || unit.len > NAME_MAX_BYTES)
         return unit;
@@ -186,16 +178,6 @@ static int encode(struct azm_resources *r, struct azm_text service, const struct
     return azm_otlp_encode_resource(&r->encoder, a, n, out);
 }
 
-/* Host and machine come last; the boot stands for them. */
-static uint64_t hash_of(const struct key *k, sd_id128_t boot)
-{
-    uint64_t hash = hash_of_boot(boot);
-
-    for (size_t i = 0; i < KEY_PARTS - 2; i++)
-        hash = hash * 31 + (k->parts[i].len > 0 ? XXH3_64bits(k->parts[i].s, k->parts[i].len) : 0);
-    return hash;
-}
-
 /* Is it what stands in the slot? */
 static bool is_kept(const struct cached_resource *c, const struct key *k)
 {
@@ -243,7 +225,7 @@ int azm_resources_get(struct azm_resources *r, const struct azm_identity *id, st
     struct azm_text service = cut_name(find_service_name(r, id));
     const struct key key = {
         {service, id->unit, id->user_unit, id->comm, id->identifier, id->host_name, id->machine_id}};
-    struct cached_resource *c = &r->cache[hash_of(&key, id->boot) % CACHE_SLOTS];
+    struct cached_resource *c = &r->cache[id->hash % CACHE_SLOTS];
 
     if (!is_kept(c, &key)) {
         int k;

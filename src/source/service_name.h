@@ -24,6 +24,7 @@ struct azm_identity {
     struct azm_text host_name;         /* _HOSTNAME */
     struct azm_text machine_id;        /* _MACHINE_ID */
     sd_id128_t boot;
+    uint64_t hash; /* of the fields but the pid's, by whoever has it: equal for equal ones; where to look first */
 };
 
 /* A longer name does not go into the resource, which is kept and shared. */
