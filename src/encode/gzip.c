@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "encode/gzip.h"
 
@@ -11,6 +11,8 @@
 #if HAVE_ISAL
 
 #include <isa-l/igzip_lib.h>
+
+#define RESERVED_FLAGS 0xE0
 
 struct azm_gzip {
     struct isal_zstream stream;
@@ -63,7 +65,58 @@ int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct a
     return 0;
 }
 
+/* A header with a flag that RFC 1952 does not know must be refused, as zlib does: there may be a field behind it. */
+static bool has_unknown_flags(const uint8_t *member, size_t len)
+{
+    return len > 3 && member[3] & RESERVED_FLAGS;
+}
+
+/* One step: 1 when the member is complete, 0 if there is more, -EBADMSG. */
+static int inflate_some(struct inflate_state *state)
+{
+    int r = isal_inflate(state);
+
+    if (r != ISAL_DECOMP_OK)
+        return -EBADMSG;
+    if (state->block_state == ISAL_BLOCK_FINISH)
+        return state->avail_in == 0 ? 1 : -EBADMSG;
+    return state->avail_out == 0 ? 0 : -EBADMSG; /* it wants more than there is */
+}
+
+int azm_gunzip(const void *data, size_t len, size_t max, struct azm_buf *out)
+{
+    _cleanup_free_ struct inflate_state *state = NULL;
+    int r = 0;
+
+    azm_buf_clear(out);
+    if (len > UINT32_MAX)
+        return -E2BIG;
+    if (has_unknown_flags(data, len))
+        return -EBADMSG;
+    state = malloc(sizeof *state); /* 90 KB, of which little is used */
+    if (!state)
+        return -ENOMEM;
+    isal_inflate_init(state);
+    state->crc_flag = ISAL_GZIP;      /* reads the header, checks the trailer */
+    state->next_in = (uint8_t *)data; /* never written to */
+    state->avail_in = (uint32_t)len;
+    while (r == 0) {
+        r = azm_buf_reserve(out, GROW_BYTES);
+        if (r < 0)
+            break;
+        state->next_out = out->data + out->len;
+        state->avail_out = (uint32_t)MIN(out->cap - out->len, (size_t)UINT32_MAX);
+        r = inflate_some(state);
+        out->len = (size_t)(state->next_out - out->data);
+        if (out->len > max)
+            r = -E2BIG;
+    }
+    return MIN(r, 0);
+}
+
 #else
+
+#include <zlib.h>
 
 struct azm_gzip {
     z_stream stream;
@@ -121,9 +174,6 @@ int azm_gzip_compress(struct azm_gzip *z, const void *data, size_t len, struct a
     return 0;
 }
 
-#endif
-
-/* Only what an outage has spooled is unpacked, so zlib is fast enough everywhere. */
 int azm_gunzip(const void *data, size_t len, size_t max, struct azm_buf *out)
 {
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)len}; /* never written to */
@@ -150,3 +200,5 @@ int azm_gunzip(const void *data, size_t len, size_t max, struct azm_buf *out)
     inflateEnd(&stream);
     return k;
 }
+
+#endif

@@ -132,6 +132,23 @@ END_TEST
 
 /* --- unpacking --- */
 
+/* What zlib says of the same bytes: a member and nothing behind it is 0, all else -EBADMSG. */
+static int gunzip_by_zlib(const uint8_t *data, size_t len, struct azm_buf *out)
+{
+    z_stream s = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)len};
+    int r;
+
+    azm_buf_clear(out);
+    ck_assert_int_eq(azm_buf_reserve(out, 4 * 1024 * 1024), 0);
+    ck_assert_int_eq(inflateInit2(&s, 15 + 16), Z_OK);
+    s.next_out = out->data;
+    s.avail_out = (uInt)out->cap;
+    r = inflate(&s, Z_FINISH) == Z_STREAM_END && s.avail_in == 0 ? 0 : -EBADMSG;
+    out->len = s.total_out;
+    inflateEnd(&s);
+    return r;
+}
+
 static int gunzip(const struct azm_buf *packed, size_t len, size_t max, struct azm_buf *out)
 {
     _cleanup_free_ uint8_t *exact = malloc(MAX(len, (size_t)1)); /* a sanitizer sees what is read behind it */
@@ -234,6 +251,93 @@ START_TEST(what_is_no_gzip)
 }
 END_TEST
 
+static void assert_agrees_with_zlib(const uint8_t *data, size_t len)
+{
+    _cleanup_(azm_buf_free) struct azm_buf ours = {0}, zlibs = {0};
+    struct azm_buf whole = {.data = (uint8_t *)data, .len = len};
+    int r = gunzip_by_zlib(data, len, &zlibs);
+
+    ck_assert_int_eq(gunzip(&whole, len, 4 * 1024 * 1024, &ours), r);
+    if (r == 0) {
+        ck_assert_uint_eq(ours.len, zlibs.len);
+        ck_assert(ours.len == 0 || memcmp(ours.data, zlibs.data, ours.len) == 0);
+    }
+}
+
+/* By zlib, in each of its ways, with what a header may have besides. */
+static void pack_by_zlib(const struct azm_buf *text, int level, int strategy, int window, bool header,
+                         struct azm_buf *out)
+{
+    gz_header h = {.text = 1,
+                   .time = 7,
+                   .os = 3,
+                   .extra = (Bytef *)"ab\2\0xy",
+                   .extra_len = 6,
+                   .name = (Bytef *)"a name",
+                   .comment = (Bytef *)"what it is",
+                   .hcrc = 1};
+    z_stream s = {.next_in = text->data, .avail_in = (uInt)text->len};
+
+    ck_assert_int_eq(deflateInit2(&s, level, Z_DEFLATED, window + 16, 9, strategy), Z_OK);
+    if (header)
+        ck_assert_int_eq(deflateSetHeader(&s, &h), Z_OK);
+    azm_buf_clear(out);
+    ck_assert_int_eq(azm_buf_reserve(out, deflateBound(&s, (uLong)text->len)), 0);
+    s.next_out = out->data;
+    s.avail_out = (uInt)out->cap;
+    ck_assert_int_eq(deflate(&s, Z_FINISH), Z_STREAM_END);
+    out->len = s.total_out;
+    deflateEnd(&s);
+}
+
+START_TEST(what_zlib_has_packed)
+{
+    static const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE, Z_FIXED};
+    static const size_t sizes[] = {0, 1, 100, 65536, 300000};
+    struct prng prng = {.state = 14};
+
+    for (size_t i = 0; i < ELEMENTSOF(sizes); i++)
+        for (size_t k = 0; k < ELEMENTSOF(strategies); k++)
+            for (int level = 0; level <= 9; level += 3) {
+                _cleanup_(azm_buf_free) struct azm_buf text = {0}, packed = {0};
+
+                append_lines(&text, &prng, sizes[i]);
+                pack_by_zlib(&text, level, strategies[k], 15, level == 3, &packed);
+                assert_agrees_with_zlib(packed.data, packed.len);
+                pack_by_zlib(&text, level, strategies[k], 9, false, &packed);
+                assert_agrees_with_zlib(packed.data, packed.len);
+            }
+}
+END_TEST
+
+/* Whatever is wrong with it, both see it. */
+START_TEST(damaged_in_any_way)
+{
+    _cleanup_(gzip_freep) struct azm_gzip *z = new_gzip();
+    _cleanup_(azm_buf_free) struct azm_buf text = {0}, ours = {0}, zlibs = {0};
+    struct prng prng = {.state = 15};
+
+    append_lines(&text, &prng, 3000);
+    ck_assert_int_eq(azm_gzip_compress(z, text.data, text.len, &ours), 0);
+    pack_by_zlib(&text, 6, Z_DEFAULT_STRATEGY, 15, false, &zlibs);
+    for (int i = 0; i < 20000; i++) {
+        const struct azm_buf *of = i % 2 ? &ours : &zlibs;
+        _cleanup_free_ uint8_t *hurt = malloc(of->len);
+
+        memcpy(hurt, of->data, of->len);
+        for (size_t n = 1 + prng_below(&prng, 3); n > 0; n--)
+            hurt[10 + prng_below(&prng, of->len - 10)] ^= (uint8_t)(1U << prng_below(&prng, 8));
+        assert_agrees_with_zlib(hurt, of->len);
+    }
+    for (size_t i = 0; i < 10; i++) /* each bit of the header */
+        for (int bit = 0; bit < 8; bit++) {
+            ours.data[i] ^= (uint8_t)(1U << bit);
+            assert_agrees_with_zlib(ours.data, ours.len);
+            ours.data[i] ^= (uint8_t)(1U << bit);
+        }
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
     add_test(s, "round_trips", round_trips);
@@ -246,6 +350,8 @@ static void add_tests(Suite *s)
     add_test(s, "cut_anywhere", cut_anywhere);
     add_test(s, "what_follows_is_not_overlooked", what_follows_is_not_overlooked);
     add_test(s, "what_is_no_gzip", what_is_no_gzip);
+    add_test(s, "what_zlib_has_packed", what_zlib_has_packed);
+    add_test(s, "damaged_in_any_way", damaged_in_any_way);
 }
 
 TEST_MAIN("gzip", add_tests)
