@@ -84,9 +84,17 @@ static void arm(sd_event_source *timer, uint64_t delay_usec)
     sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+static bool is_armed(sd_event_source *timer)
+{
+    int enabled = SD_EVENT_OFF;
+
+    sd_event_source_get_enabled(timer, &enabled);
+    return enabled != SD_EVENT_OFF;
+}
+
 /* --- saving the position --- */
 
-static void save_position(struct azm_pipeline *p)
+static void save_position_now(struct azm_pipeline *p)
 {
     struct azm_error err;
     int r;
@@ -107,12 +115,17 @@ static void save_position(struct azm_pipeline *p)
     p->saved = azm_outbox_acknowledged(p->o.outbox);
 }
 
+/* While the disk is full, say, not at every turn, but when the timer says so. */
+static void save_position(struct azm_pipeline *p)
+{
+    if (p->state == RUNNING && p->save_failed && is_armed(p->save_timer))
+        return;
+    save_position_now(p);
+}
+
 static void save_soon(struct azm_pipeline *p)
 {
-    int enabled = SD_EVENT_OFF;
-
-    sd_event_source_get_enabled(p->save_timer, &enabled);
-    if (enabled == SD_EVENT_OFF)
+    if (!is_armed(p->save_timer))
         arm(p->save_timer, SAVE_DELAY_USEC);
 }
 
@@ -122,7 +135,7 @@ static void take_position(struct azm_pipeline *p)
     if (!azm_outbox_take_position(p->o.outbox, &p->acknowledged))
         return;
     p->unsaved = true;
-    if (p->reading && p->state == RUNNING && !p->save_failed)
+    if (p->reading && p->state == RUNNING)
         save_soon(p);
     else
         save_position(p);
@@ -144,7 +157,7 @@ static void end_loop(struct azm_pipeline *p)
 static void fail(struct azm_pipeline *p, int error)
 {
     p->error = error;
-    save_position(p);
+    save_position_now(p);
     end_loop(p);
 }
 
@@ -444,10 +457,7 @@ static int note_idle(struct azm_pipeline *p)
     uint64_t now = azm_monotonic_usec(p->o.clock);
 
     if (now < p->idle_saved_usec + IDLE_POSITION_USEC) {
-        int enabled = SD_EVENT_OFF;
-
-        sd_event_source_get_enabled(p->idle_timer, &enabled);
-        if (enabled == SD_EVENT_OFF)
+        if (!is_armed(p->idle_timer))
             arm(p->idle_timer, p->idle_saved_usec + IDLE_POSITION_USEC - now);
         return 0;
     }

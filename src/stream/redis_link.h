@@ -6,9 +6,9 @@
 #include "core/record.h"
 #include "stream/redis.h"
 
-/* A connection to Redis that comes and goes: made when there is something to send, with TLS and user as the URL says.
- * libcurl connects, as it does for every other destination, so that names, certificates and failures are treated alike;
- * hiredis reads what Redis says. Commands go out in order, and each gets a reply or a failure. */
+/* What is asked of Redis, and what it answers: commands go out in order, and each gets a reply or a failure. The
+ * connection (redis_socket.h) comes and goes: it is made when there is something to send, and the first thing that goes
+ * over it is who this is. hiredis reads what Redis says. A link belongs to the thread that made it. */
 struct redis_link;
 
 /* A command is answered: with `reply` (which may be an error of Redis' own), or, where reply is NULL, with why there is
