@@ -181,11 +181,11 @@ static void tell_held_back(void *userdata)
     struct azm_spool_row *row;
     struct azm_error err;
     bool told = false;
-    int r = a->teller ? 1 : 0;
 
-    if (a->teller)
-        worker_rest(a->teller, azm_realtime_usec(&azm_system_clock));
-    while (r > 0 && (r = worker_begin(a->teller)) >= 0 && (r = worker_add_own(a->teller, &a->own_resource)) > 0) {
+    if (!a->teller)
+        return;
+    worker_rest(a->teller, azm_realtime_usec(&azm_system_clock));
+    while (worker_begin(a->teller) >= 0 && worker_add_own(a->teller, &a->own_resource) > 0) {
         if (worker_row(a->teller, &row) < 0 || append(a, row, &err) < 0) {
             worker_give_back_own(a->teller);
             break;

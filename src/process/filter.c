@@ -12,8 +12,6 @@
 
 /* --- one condition --- */
 
-static const struct azm_text NO_TEXT = {NULL, 0};
-
 /* 1, 0, -EOVERFLOW, -ENOMEM */
 static int text_matches(const struct azm_condition *c, struct azm_text t, struct azm_matcher *m)
 {
@@ -63,11 +61,11 @@ static int any_matches(const struct azm_condition *c, const struct azm_attribute
     return r;
 }
 
-static struct azm_text severity_of(const struct azm_record *rec)
+static int severity_matches(const struct azm_condition *c, const struct azm_record *rec, struct azm_matcher *m)
 {
     const struct azm_severity *s = azm_severity_of(rec->severity);
 
-    return s ? s->text : NO_TEXT;
+    return s ? text_matches(c, s->text, m) : 0;
 }
 
 static int matches(const struct azm_condition *c, const struct azm_record *rec, struct azm_matcher *m)
@@ -77,7 +75,7 @@ static int matches(const struct azm_condition *c, const struct azm_record *rec, 
     if (strcmp(c->field, "body") == 0)
         return rec->has_body ? text_matches(c, rec->body, m) : 0;
     if (strcmp(c->field, "severity") == 0)
-        return severity_of(rec).s ? text_matches(c, severity_of(rec), m) : 0;
+        return severity_matches(c, rec, m);
     if (strcmp(c->field, "service.name") == 0)
         return text_matches(c, rec->service, m);
     r = any_matches(c, rec->fields, rec->n_fields, m);

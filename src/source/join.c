@@ -52,7 +52,8 @@ struct join {
     size_t n_open, n_held, bytes;
     struct message *given; /* the record given last borrows from it */
     uint64_t read;         /* records of the journal so far */
-    bool drained;          /* there was none the last time */
+    bool drained;          /* there was none the last time, */
+    uint64_t drained_usec; /* which was then (monotonic) */
 
     /* The position before all that is held back; and a later one, for when the messages that were held back when it was
      * taken, so many, have been given, if none of them goes on behind it. */
@@ -397,6 +398,7 @@ static int join_next(struct azm_source *source, struct azm_record *rec, struct a
         if (r == 0) {
             r = j->journal->ops->next(j->journal, rec, err);
             j->drained = r == 0;
+            j->drained_usec = j->drained ? azm_monotonic_usec(j->clock) : 0;
             if (r <= 0)
                 return r;
             j->read++;
@@ -469,8 +471,12 @@ static int join_process(struct azm_source *source, struct azm_error *err)
         j->drained = false; /* nor is it until `next` has said so again */
         return r;
     }
-    while (deadline_usec(j) <= azm_monotonic_usec(j->clock))
+    while (deadline_usec(j) <= j->drained_usec)
         end_message(j, TAILQ_FIRST(&j->open));
+    if (deadline_usec(j) <= azm_monotonic_usec(j->clock)) {
+        j->drained = false; /* one more look: on a busy machine journald tells late of what it has written */
+        return 1;
+    }
     return !TAILQ_EMPTY(&j->ready);
 }
 

@@ -53,12 +53,21 @@ int azm_journal_note_unread(struct azm_journal *s, const struct azm_place *head,
 
 /* --- what is to be read --- */
 
-static int add_range(struct azm_journal *s, const struct azm_behind_range *range, struct azm_error *err)
+static void free_range(struct azm_behind_range *range)
+{
+    free(range->places);
+    free(range->file);
+}
+
+/* Takes what the range holds, also when there is no memory. */
+static int add_range(struct azm_journal *s, struct azm_behind_range *range, struct azm_error *err)
 {
     struct azm_behind_range *ranges = reallocarray(s->behind.ranges, s->behind.n + 1, sizeof *ranges);
 
-    if (!ranges)
+    if (!ranges) {
+        free_range(range);
         return azm_error_set(err, ENOMEM, "out of memory");
+    }
     s->behind.ranges = ranges;
     ranges[s->behind.n++] = *range;
     return 0;
@@ -157,8 +166,12 @@ static int add_holes_of(struct azm_journal *s, const struct stretch *w, sd_id128
             w->places[i].seqnum < all.before.seqnum)
             r = add_to_range(&all, &w->places[i], err);
     all.n_known = all.n;
+    if (r < 0) {
+        free_range(&all);
+        return r;
+    }
     sort_places(&all);
-    return r < 0 ? r : add_range(s, &all, err);
+    return add_range(s, &all, err);
 }
 
 /* What was read once more tells nothing new: the files of what was read with it may be gone by now. */
@@ -483,8 +496,7 @@ static int end_range(struct azm_journal *s, struct azm_error *err)
         r = azm_journal_note_last(s, &range->places[range->n - 1], err);
     if (range->file && r == 0)
         r = add_end(s, range, err);
-    free(range->places);
-    free(range->file);
+    free_range(range);
     memmove(range, range + 1, --b->n * sizeof *range);
     return r;
 }
@@ -629,10 +641,8 @@ void azm_journal_behind_pause(struct azm_journal *s)
 void azm_journal_behind_free(struct azm_journal *s)
 {
     close_reading(&s->behind);
-    for (size_t i = 0; i < s->behind.n; i++) {
-        free(s->behind.ranges[i].places);
-        free(s->behind.ranges[i].file);
-    }
+    for (size_t i = 0; i < s->behind.n; i++)
+        free_range(&s->behind.ranges[i]);
     free(s->behind.ranges);
     free(s->behind.holes);
     free(s->behind.places);

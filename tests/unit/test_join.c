@@ -507,6 +507,29 @@ START_TEST(by_the_clock_when_there_is_no_more)
 }
 END_TEST
 
+/* What journald has written, but not told of, is not late. */
+START_TEST(by_the_clock_after_one_more_look)
+{
+    begin("indent");
+    journal.now = SEC;
+    add(1, SEC, "one", STDOUT);
+    open_at(0);
+    assert_none();
+    add(1, SEC + 1, " two", STDOUT);
+    journal.now = wait_until_usec();
+    ck_assert_int_eq(source->ops->process(source, &err), 1);
+    ck_assert_uint_eq(wait_until_usec(), AZM_USEC_INFINITY); /* what comes next is the look, not the clock */
+    assert_none();
+    ck_assert_int_eq(source->ops->process(source, &err), 0);
+    journal.now = wait_until_usec();
+    ck_assert_int_eq(source->ops->process(source, &err), 1);
+    assert_none();
+    ck_assert_int_eq(source->ops->process(source, &err), 1);
+    assert_next("one\n two");
+    finish();
+}
+END_TEST
+
 START_TEST(by_a_flush)
 {
     begin("indent");
@@ -923,6 +946,7 @@ static void add_tests(Suite *s)
     add_test(s, "only_the_units_that_want_it", only_the_units_that_want_it);
     add_test(s, "by_the_times_of_entries", by_the_times_of_entries);
     add_test(s, "by_the_clock_when_there_is_no_more", by_the_clock_when_there_is_no_more);
+    add_test(s, "by_the_clock_after_one_more_look", by_the_clock_after_one_more_look);
     add_test(s, "by_a_flush", by_a_flush);
     add_test(s, "by_another_configuration", by_another_configuration);
     add_test(s, "a_long_message_comes_in_parts", a_long_message_comes_in_parts);
