@@ -649,8 +649,7 @@ static void count_losses(struct azm_entry_reader *e)
 /* What the sections of the entry's unit say, of which the last one in the configuration counts; NULL: nothing. */
 static const char *unit_word(const struct azm_entry_reader *e, const struct azm_key_values *units)
 {
-    const struct azm_identity *id = &e->special.identity;
-    const struct azm_text unit = id->unit.len > 0 ? id->unit : id->user_unit;
+    const struct azm_text unit = azm_resources_find_unit(e->resources, &e->special.identity);
     char name[256];
 
     snprintf(name, sizeof name, "%.*s", (int)MIN(unit.len, sizeof name - 1), unit.s ? unit.s : "");

@@ -101,9 +101,7 @@ static uint64_t hash_of_boot(sd_id128_t boot)
     return XXH3_64bits(boot.bytes, sizeof boot.bytes);
 }
 
-/* The unit that stands for the entry; fills in one that journald could not find any more, from the time when
- * the process was still alive. */
-static struct azm_text find_unit(struct azm_resources *r, const struct azm_identity *id)
+struct azm_text azm_resources_find_unit(struct azm_resources *r, const struct azm_identity *id)
 {
     struct azm_text unit = starts_with(id->unit, "user@") && id->user_unit.len > 0 ? id->user_unit : id->unit;
     uint32_t pid = parse_pid(id->pid);
@@ -126,7 +124,7 @@ static struct azm_text find_unit(struct azm_resources *r, const struct azm_ident
 
 static struct azm_text find_service_name(struct azm_resources *r, const struct azm_identity *id)
 {
-    struct azm_text unit = find_unit(r, id); /* also to remember it */
+    struct azm_text unit = azm_resources_find_unit(r, id); /* also to remember it */
 
     if (r->service_name.len > 0)
         return r->service_name;

@@ -41,6 +41,11 @@ struct azm_resources;
 int azm_resources_new(const struct azm_config *config, struct azm_resources **ret);
 struct azm_resources *azm_resources_free(struct azm_resources *r);
 
+/* The unit that stands for the entry: its own, of a user service the user's; where journald could not find it any more,
+ * because the process has died, the one that was last seen with the same boot and _PID. Valid until the next call, and
+ * as long as `id`. */
+struct azm_text azm_resources_find_unit(struct azm_resources *r, const struct azm_identity *id);
+
 /* The encoded Resource of the entry: 0 or -ENOMEM. `ret` stays valid until the next call, and so does `ret_service`,
  * its service.name, which may be NULL, as long as `id` does. The service name is the first of: [resource] service.name;
  * OTEL_SERVICE_NAME of the entry; its unit without ".service" (of a user service its own unit); the unit last seen with
