@@ -459,8 +459,8 @@ static void remove_from_list(struct azm_key_values *list, const char *key)
         }
 }
 
-/* Set again it stands last, as it does in the configuration. */
-/* A word that has been checked, for the unit in whose section it stands. */
+/* A word that has been checked, for the unit in whose section it stands: set again it stands last, as it does in the
+ * configuration. */
 static int set_of_unit(void *list, const struct azm_assignment *a, struct azm_error *err)
 {
     char unit[NAME_MAX + 1];

@@ -575,10 +575,8 @@ static void count_losses(struct azm_entry_reader *e)
 }
 
 /* What the sections of the entry's unit say, of which the last one in the configuration counts; NULL: nothing. */
-static const char *unit_word(const struct azm_entry_reader *e, const struct azm_key_values *units)
+static const char *unit_word(const struct azm_key_values *units, struct azm_text unit)
 {
-    const struct azm_identity *id = &e->special.identity;
-    const struct azm_text unit = id->unit.len > 0 ? id->unit : id->user_unit;
     char name[256];
 
     snprintf(name, sizeof name, "%.*s", (int)MIN(unit.len, sizeof name - 1), unit.s ? unit.s : "");
@@ -591,14 +589,19 @@ static const char *unit_word(const struct azm_entry_reader *e, const struct azm_
 /* How the unit writes its lines. */
 static enum azm_line_format line_format(const struct azm_entry_reader *e)
 {
-    const char *word = e->config->unit_parse.n > 0 ? unit_word(e, &e->config->unit_parse) : NULL;
+    const struct azm_key_values *units = &e->config->unit_parse;
+    const char *word =
+        units->n > 0 ? unit_word(units, azm_resources_find_unit(e->resources, &e->special.identity)) : NULL;
 
     return word ? (enum azm_line_format)azm_line_format_of(word) : e->config->parse;
 }
 
+/* How the unit's messages are told apart. What only this reader remembers does not count: after a crash the same
+ * entries have to be joined. */
 static enum azm_multiline multiline(const struct azm_entry_reader *e)
 {
-    const char *word = e->config->unit_multiline.n > 0 ? unit_word(e, &e->config->unit_multiline) : NULL;
+    const struct azm_key_values *units = &e->config->unit_multiline;
+    const char *word = units->n > 0 ? unit_word(units, azm_identity_unit(&e->special.identity)) : NULL;
 
     return word ? (enum azm_multiline)azm_multiline_of(word) : e->config->multiline;
 }

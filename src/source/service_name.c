@@ -93,11 +93,14 @@ static uint32_t parse_pid(struct azm_text t)
     return t.len > 10 || pid > UINT32_MAX ? 0 : (uint32_t)pid;
 }
 
-/* The unit that stands for the entry; fills in one that journald could not find any more, from the time when
- * the process was still alive. */
-static struct azm_text find_unit(struct azm_resources *r, const struct azm_identity *id)
+struct azm_text azm_identity_unit(const struct azm_identity *id)
 {
-    struct azm_text unit = starts_with(id->unit, "user@") && id->user_unit.len > 0 ? id->user_unit : id->unit;
+    return starts_with(id->unit, "user@") && id->user_unit.len > 0 ? id->user_unit : id->unit;
+}
+
+struct azm_text azm_resources_find_unit(struct azm_resources *r, const struct azm_identity *id)
+{
+    struct azm_text unit = azm_identity_unit(id);
     uint32_t pid = parse_pid(id->pid);
     struct pid_unit *slot = &r->pids[(pid + id->boot.qwords[0]) % PID_SLOTS]; /* hosts have the same pids */
 
@@ -118,7 +121,7 @@ static struct azm_text find_unit(struct azm_resources *r, const struct azm_ident
 
 static struct azm_text find_service_name(struct azm_resources *r, const struct azm_identity *id)
 {
-    struct azm_text unit = find_unit(r, id); /* also to remember it */
+    struct azm_text unit = azm_resources_find_unit(r, id); /* also to remember it */
 
     if (r->service_name.len > 0)
         return r->service_name;

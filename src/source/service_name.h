@@ -36,11 +36,19 @@ enum { AZM_IDENTITY_NAMES = 4 };
  * that are too long, too. They belong to `id`. */
 void azm_identity_names(const struct azm_identity *id, struct azm_attribute ret[static AZM_IDENTITY_NAMES]);
 
+/* The unit that the entry itself names; of a user service its own. */
+struct azm_text azm_identity_unit(const struct azm_identity *id);
+
 struct azm_resources;
 
 /* `config` gives [resource] and service_name_field; it must outlive the object. 0 or -ENOMEM. */
 int azm_resources_new(const struct azm_config *config, struct azm_resources **ret);
 struct azm_resources *azm_resources_free(struct azm_resources *r);
+
+/* The unit that stands for the entry: the one that it names; where journald could not find it any more,
+ * because the process has died, the one that was last seen with the same boot and _PID. Valid until the next call, and
+ * as long as `id`. */
+struct azm_text azm_resources_find_unit(struct azm_resources *r, const struct azm_identity *id);
 
 /* The encoded Resource of the entry: 0 or -ENOMEM. `ret` stays valid until the next call, and so does `ret_service`,
  * its service.name, which may be NULL, as long as `id` does. The service name is the first of: [resource] service.name;

@@ -51,7 +51,6 @@ START_TEST(by_unit)
     ck_assert_int_eq(set("unit \"app@*.service\"", "auto", NULL), 0);
     ck_assert_int_eq(set("unit \"app@b\"", "plain", NULL), 0);
     ck_assert(is_parsed("_SYSTEMD_UNIT=web.service"));
-    ck_assert(is_parsed("_SYSTEMD_USER_UNIT=web.service"));
     ck_assert(is_parsed("_SYSTEMD_UNIT=app@a.service"));
     ck_assert(!is_parsed("_SYSTEMD_UNIT=app@b.service")); /* the last section that fits */
     ck_assert(!is_parsed("_SYSTEMD_UNIT=web.socket"));
@@ -66,6 +65,28 @@ START_TEST(by_unit)
     ck_assert(!is_parsed("_SYSTEMD_UNIT=app@b.service"));
     ck_assert_int_eq(set("unit \"app@b\"", "", NULL), 0); /* as the others again */
     ck_assert(is_parsed("_SYSTEMD_UNIT=app@b.service"));
+    end();
+}
+END_TEST
+
+/* Whose lines these are is what service.name goes by. */
+START_TEST(by_unit_of_a_user_or_of_the_dead)
+{
+    static const char *const message = "MESSAGE=" LINE;
+
+    begin(AZM_FIELDS_STANDARD);
+    ck_assert_int_eq(set("unit \"web\"", "json", NULL), 0);
+    READ("_SYSTEMD_UNIT=user@1000.service", "_SYSTEMD_USER_UNIT=web.service", message);
+    ck_assert(azm_text_equal(record.body, AZM_TEXT("taken apart")));
+    READ("_SYSTEMD_UNIT=db.service", "_SYSTEMD_USER_UNIT=web.service", message);
+    ck_assert(azm_text_equal(record.body, AZM_TEXT(LINE)));
+
+    READ("_SYSTEMD_UNIT=web.service", "_PID=4711", message);
+    ck_assert(azm_text_equal(record.body, AZM_TEXT("taken apart")));
+    READ("_PID=4711", message); /* it was gone when journald looked for its unit */
+    ck_assert(azm_text_equal(record.body, AZM_TEXT("taken apart")));
+    READ("_PID=4712", message);
+    ck_assert(azm_text_equal(record.body, AZM_TEXT(LINE)));
     end();
 }
 END_TEST
@@ -99,6 +120,7 @@ static void add_tests(Suite *s)
 {
     add_test(s, "only_when_it_is_asked_for", only_when_it_is_asked_for);
     add_test(s, "by_unit", by_unit);
+    add_test(s, "by_unit_of_a_user_or_of_the_dead", by_unit_of_a_user_or_of_the_dead);
     add_test(s, "wrong_settings", wrong_settings);
 }
 
