@@ -46,7 +46,8 @@ struct redis_link {
     uint64_t number;
     redisReader *reader;
     struct azm_buf hello; /* what goes out first: who this is */
-    struct azm_buf out;
+    struct azm_buf out;   /* what is queued */
+    struct azm_buf going; /* what is being written: TLS wants to be called again with the same bytes in the same place */
     size_t hello_sent, sent;
     bool greeted; /* Redis knows who this is: before that nothing goes out, which else it might do as somebody else */
     struct waiting *first, **last;
@@ -74,6 +75,7 @@ static void take_apart(struct redis_link *l)
         explicit_bzero(l->hello.data, l->hello.cap);
     azm_buf_free(&l->hello);
     azm_buf_free(&l->out);
+    azm_buf_free(&l->going);
     l->hello_sent = l->sent = 0;
     l->greeted = false;
 }
@@ -326,6 +328,22 @@ static bool write_buf(struct redis_link *l, const struct azm_buf *b, size_t *sen
     return true;
 }
 
+/* The same of all that is queued. */
+static bool write_queued(struct redis_link *l)
+{
+    while (write_buf(l, &l->going, &l->sent)) {
+        struct azm_buf written = l->going;
+
+        if (l->out.len == 0)
+            return true;
+        l->going = l->out;
+        l->out = written;
+        azm_buf_clear(&l->out);
+        l->sent = 0;
+    }
+    return false;
+}
+
 static void write_out(struct redis_link *l)
 {
     uint64_t number = l->number;
@@ -333,13 +351,9 @@ static void write_out(struct redis_link *l)
 
     if (!l->easy || l->socket == CURL_SOCKET_BAD)
         return;
-    all = l->greeted ? write_buf(l, &l->out, &l->sent) : write_buf(l, &l->hello, &l->hello_sent);
+    all = l->greeted ? write_queued(l) : write_buf(l, &l->hello, &l->hello_sent);
     if (!l->easy || l->number != number)
         return; /* it has failed */
-    if (all && l->greeted) {
-        azm_buf_clear(&l->out);
-        l->sent = 0;
-    }
     if (l->writing == !all)
         return;
     l->writing = !all;
@@ -492,7 +506,7 @@ uint64_t redis_link_wake_usec(const struct redis_link *l)
         return 0;
     if (l->first)
         usec = MIN(usec, l->first->deadline_usec);
-    if (l->socket != CURL_SOCKET_BAD && !l->writing && l->greeted && l->out.len > l->sent)
+    if (l->socket != CURL_SOCKET_BAD && !l->writing && l->greeted && l->out.len > 0)
         return 0;
     return usec;
 }
