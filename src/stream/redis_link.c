@@ -40,7 +40,9 @@ struct redis_link {
     uint64_t number;
     redisReader *reader;  /* NULL: no connection */
     struct azm_buf hello; /* what goes out first: who this is */
-    struct azm_buf out;
+    struct azm_buf out;   /* what is queued */
+    struct azm_buf
+        going; /* what is being written: TLS wants to be called again with the same bytes in the same place */
     size_t hello_sent, sent;
     bool greeted; /* Redis knows who this is: before that nothing goes out, which else it might do as somebody else */
     struct waiting *first, **last;
@@ -59,6 +61,7 @@ static void take_apart(struct redis_link *l)
         explicit_bzero(l->hello.data, l->hello.cap);
     azm_buf_free(&l->hello);
     azm_buf_free(&l->out);
+    azm_buf_free(&l->going);
     l->hello_sent = l->sent = 0;
     l->greeted = false;
 }
@@ -181,6 +184,22 @@ static void connect_if_needed(struct redis_link *l)
 
 /* --- what goes over it --- */
 
+/* All that is queued: as redis_socket_write. */
+static int write_queued(struct redis_link *l, struct azm_stream_answer *ret_why)
+{
+    int r;
+
+    while ((r = redis_socket_write(l->socket, &l->going, &l->sent, ret_why)) > 0 && l->out.len > 0) {
+        struct azm_buf written = l->going;
+
+        l->going = l->out;
+        l->out = written;
+        azm_buf_clear(&l->out);
+        l->sent = 0;
+    }
+    return r;
+}
+
 static void write_out(struct redis_link *l)
 {
     struct azm_stream_answer why;
@@ -188,14 +207,9 @@ static void write_out(struct redis_link *l)
 
     if (!redis_socket_is_open(l->socket))
         return;
-    r = l->greeted ? redis_socket_write(l->socket, &l->out, &l->sent, &why)
-                   : redis_socket_write(l->socket, &l->hello, &l->hello_sent, &why);
+    r = l->greeted ? write_queued(l, &why) : redis_socket_write(l->socket, &l->hello, &l->hello_sent, &why);
     if (r < 0)
         fail(l, &why);
-    else if (r > 0 && l->greeted) {
-        azm_buf_clear(&l->out);
-        l->sent = 0;
-    }
 }
 
 /* The reply to the link's own command: who this is, or ASKING. */
@@ -338,7 +352,7 @@ uint64_t redis_link_wake_usec(const struct redis_link *l)
         return 0;
     if (l->first)
         usec = MIN(usec, l->first->deadline_usec);
-    if (l->greeted && l->out.len > l->sent && redis_socket_has_room(l->socket))
+    if (l->greeted && l->out.len > 0 && redis_socket_has_room(l->socket))
         return 0;
     return usec;
 }

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import rsyslogd  # noqa: E402
 from azure import make_certificates, write_secret  # noqa: E402
 from journald import wait_for  # noqa: E402
-from redis_server import STREAM, Arrived, Host, Redis, Relay, free_port  # noqa: E402
+from redis_server import STREAM, Arrived, Host, Narrow, Redis, Relay, free_port  # noqa: E402
 from rsyslogd import Destination, Rsyslogd, Sender, action  # noqa: E402
 from tap import check, equal, note, run, skip  # noqa: E402
 
@@ -274,6 +274,29 @@ def guarded(out):
             check("a certificate that is not trusted is said to be one", code == 15 and "certificate" in text, code, text)
 
 
+def narrow(out):
+    """TLS, and a way to Redis that does not take at once what is sent: requests queue up behind the one that is half written"""
+    make_certificates(f"{out}/certificates")
+    redis, azure = Redis(f"{out}/redis", tls=f"{out}/certificates"), Destination(f"{out}/azure")
+    way = Narrow(redis)
+    host = Host(f"{out}/host", 0, way, f"tls_ca_file={out}/certificates/ca.pem\n"
+                                       "[export]\ncompression=none\nconcurrency=8\ntimeout=60s\n[batch]\nmax_export_batch_size=1000\n")
+    relay, arrived = Relay(f"{out}/relay", redis, azure, f"tls_ca_file={out}/certificates/ca.pem\n"), Arrived(azure)
+    with closing(azure, redis, way, host, relay):
+        redis.start()
+        host.start()
+        wanted = host.log(5000, " " + "x" * 3000)
+        host.wait_for_status(lambda s: s["lag"]["records"] == 0 and s["in_flight"]["batches"] == 0, "the window to be open")
+        way.open.clear()
+        wanted |= host.log(10_000, " " + "x" * 3000)
+        host.wait_for_status(lambda s: s["in_flight"]["batches"] >= 8, "requests to queue up")
+        way.open.set()
+        relay.start()
+        all_arrived(arrived, wanted, redis)
+        equal("without a failure", host.status()["failures"], 0, host.said())
+        equal("and without copies", arrived.copies(), 0)
+
+
 def full(out):
     """Redis without memory, and one that is a replica: hosts wait, and lose nothing"""
     redis, azure = Redis(f"{out}/redis", "maxmemory-policy noeviction"), Destination(f"{out}/azure")
@@ -383,6 +406,6 @@ def once(out):
 
 
 if __name__ == "__main__":
-    cases = (carried, killed, dead, outage, everysec, replicas, guarded, full, cluster, strange, once)
+    cases = (carried, killed, dead, outage, everysec, replicas, guarded, narrow, full, cluster, strange, once)
     wanted = os.environ.get("CASES", "").split()
     run(*(c for c in cases if not wanted or c.__name__ in wanted))

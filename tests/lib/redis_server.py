@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A real redis-server for a test, hosts that write to a stream in it, and relays that carry the stream on. Standard library only."""
 import collections
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from exporter import blocks
@@ -84,6 +86,51 @@ class Redis:
     close = end
 
 
+class Narrow:
+    """A way to Redis on which, while it is shut, nothing gets on towards Redis."""
+
+    def __init__(self, redis):
+        self.redis, self.open = redis, threading.Event()
+        self.open.set()
+        self.server = socket.socket()
+        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)  # inherited by the connections
+        self.server.bind(("127.0.0.1", 0))
+        self.server.listen()
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def url(self, *arguments, **keywords):
+        return self.redis.url(*arguments, **keywords).replace(f":{self.redis.port}/", f":{self.port}/")
+
+    def serve(self):
+        while True:
+            try:
+                host, _ = self.server.accept()
+            except OSError:
+                return  # closed
+            redis = socket.create_connection(("127.0.0.1", self.redis.port))
+            for source, sink, gate in ((host, redis, self.open), (redis, host, None)):
+                threading.Thread(target=self.carry, args=(source, sink, gate), daemon=True).start()
+
+    @staticmethod
+    def carry(source, sink, gate):
+        try:
+            while data := source.recv(16384):
+                if gate:
+                    gate.wait()
+                sink.sendall(data)
+        except OSError:
+            pass
+        for s in (source, sink):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        self.open.set()
+
+
 class Azmonlog:
     """An azmonlog run with a configuration of its own, in `out`."""
 
@@ -158,9 +205,9 @@ class Host(Azmonlog):
         super().__init__(out, f"[journal]\ndirectory={out}/journal\nstart=oldest\n[resource]\nhost.name=host{name}\n"
                               f"[destination]\nendpoint={url or redis.url()}\n{more}")
 
-    def log(self, n):
+    def log(self, n, padding=""):
         """Returns the numbers: (host, n)."""
-        texts = [f"w{self.name} {self.n + i} {(self.n + i) * 2654435761 % 2**32:08x}" for i in range(n)]
+        texts = [f"w{self.name} {self.n + i} {(self.n + i) * 2654435761 % 2**32:08x}{padding}" for i in range(n)]
         append_texts(f"{self.out}/journal/a.journal", texts, realtime=1_790_000_000_000_000 + self.n * 1000,
                      monotonic=1_000_000 + self.n * 1000)
         self.n += n
