@@ -146,8 +146,7 @@ static int look_for_destination(void *userdata, const char *section, const char 
     (void)where;
     (void)is_public;
     (void)err;
-    if (strcmp(section, "destination") == 0 && *value &&
-        (strcmp(key, "endpoint") == 0 || strcmp(key, "dce") == 0 || strcmp(key, "connection_string") == 0))
+    if (azm_config_names_destination(section, key) && *value)
         *(bool *)userdata = true;
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "cli/daemon.h"
 #include "cli/engine.h"
+#include "cli/fixed_keys.h"
 #include "cli/metrics_file.h"
 #include "cli/metrics_push.h"
 #include "cli/metrics_server.h"
@@ -185,46 +186,6 @@ static struct azm_pipeline_options pipeline_options(struct daemon *d, const stru
 
 /* --- reloading --- */
 
-/* What a running azmonlog stands on. */
-static int check_unchanged(const struct azm_config *old, const struct azm_config *new, struct azm_error *err)
-{
-    const char *key = NULL;
-
-    if (strcmp(old->journal_directory, new->journal_directory) != 0)
-        key = "[journal] directory=";
-    else if (strcmp(old->journal_namespace, new->journal_namespace) != 0)
-        key = "[journal] namespace=";
-    else if (!azm_key_values_equal(&old->journal_files, &new->journal_files))
-        key = "[journal] file=";
-    else if (old->scope != new->scope)
-        key = "[journal] scope=";
-    else if (strcmp(old->relay_from, new->relay_from) != 0)
-        key = "[relay] from=";
-    else if (strcmp(old->relay_group, new->relay_group) != 0)
-        key = "[relay] group=";
-    else if (strcmp(old->relay_password_file, new->relay_password_file) != 0)
-        key = "[relay] password_file=";
-    else if (strcmp(old->relay_tls_ca_file, new->relay_tls_ca_file) != 0 ||
-             strcmp(old->relay_tls_cert_file, new->relay_tls_cert_file) != 0 ||
-             strcmp(old->relay_tls_key_file, new->relay_tls_key_file) != 0)
-        key = "[relay] tls_*_file=";
-    else if (old->relay_claim_after_usec != new->relay_claim_after_usec)
-        key = "[relay] claim_after=";
-    else if (old->relay_trim != new->relay_trim)
-        key = "[relay] trim=";
-    else if (strcmp(old->state_directory, new->state_directory) != 0)
-        key = "[state] directory=";
-    else if (strcmp(old->control, new->control) != 0)
-        key = "[state] control=";
-    else if (old->quarantine_max_bytes != new->quarantine_max_bytes)
-        key = "[state] quarantine_max_bytes=";
-    else if (strcmp(old->metrics_listen, new->metrics_listen) != 0)
-        key = "[metrics] listen=";
-    else if (strcmp(old->metrics_textfile, new->metrics_textfile) != 0)
-        key = "[metrics] textfile=";
-    return key ? azm_error_set(err, EINVAL, "%s cannot change while azmonlog runs; restart it", key) : 0;
-}
-
 /* NULL if metrics are not sent. */
 static int new_metrics_push(struct daemon *d, const struct azm_config *c, struct azm_metrics_push **ret,
                             struct azm_error *err)
@@ -249,7 +210,7 @@ static int apply(struct daemon *d, const struct azm_config *new, struct azm_erro
     struct azm_processor *processor = NULL;
     int r;
 
-    r = check_unchanged(d->config, new, err);
+    r = cli_check_fixed_keys(d->config, new, err);
     if (r >= 0)
         r = new_metrics_push(d, new, &push, err);
     if (r >= 0 && !is_relay(new))

@@ -4,6 +4,7 @@
 
 #include "config/azure_endpoint.h"
 #include "config/config_azure.h"
+#include "config/config_url.h"
 
 int azm_parse_auth(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/config_list.h"
 #include "config/config_redact.h"
 #include "core/buf.h"
 #include "core/pattern.h"

@@ -1,39 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include "config/config.h"
-#include "core/clock.h"
-#include "tests/unit/test.h"
-
-#define S AZM_USEC_PER_SEC
-#define MS AZM_USEC_PER_MSEC
-#define WHERE "/etc/x.conf:7"
-
-#define NUMBER(field) offsetof(struct azm_config, field), sizeof(((struct azm_config *)NULL)->field)
-#define STRING(field) offsetof(struct azm_config, field)
-
-static uint64_t number_at(const struct azm_config *c, size_t offset, size_t size)
-{
-    const char *p = (const char *)c + offset;
-
-    return size == sizeof(bool) ? *(const bool *)p : size == 4 ? *(const uint32_t *)p : *(const uint64_t *)p;
-}
-
-static const char *string_at(const struct azm_config *c, size_t offset)
-{
-    return *(char *const *)((const char *)c + offset);
-}
-
-static void assert_set(struct azm_config *c, const char *section, const char *key, const char *value)
-{
-    struct azm_error err = {""};
-
-    ck_assert_msg(azm_config_set(c, section, key, value, WHERE, false, &err) == 0, "[%s] %s=%s: %s", section, key,
-                  value, err.words);
-}
+#include "tests/unit/config_help.h"
 
 /* Every key that holds a number, a choice or a duration: the preset, and good values. */
 static const struct {

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "config/otel_env.h"
-#include "core/clock.h"
-#include "tests/unit/test.h"
+#include "tests/unit/config_help.h"
 
-#define CONFIG(c) _cleanup_(azm_config_free) struct azm_config c
-
-/* Clears the environment, sets the variables of `env` ("NAME=value", up to NULL) and applies them to a fresh
- * configuration. */
+/* Applies these variables, and no others, to a fresh configuration. */
 static int apply(struct azm_config *c, const char *const *env, struct azm_error *err)
 {
-    ck_assert_int_eq(clearenv(), 0);
-    for (; *env; env++) {
-        _cleanup_free_ char *name = strdup(*env);
-        char *equals = strchr(name, '=');
-
-        *equals = '\0';
-        ck_assert_int_eq(setenv(name, equals + 1, 1), 0);
-    }
+    set_env(env);
     *err = (struct azm_error){""};
     ck_assert_int_eq(azm_config_init(c), 0);
     return azm_otel_env_apply(c, err);
