@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Through Redis: see redis_streams.sh."""
-import contextlib
 import os
 import random
 import signal
@@ -11,125 +10,86 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import rsyslogd  # noqa: E402
 from azure import make_certificates, write_secret  # noqa: E402
 from journald import wait_for  # noqa: E402
-from redis_server import STREAM, Arrived, Host, Narrow, Redis, Relay, free_port  # noqa: E402
+from redis_server import ALWAYS, STREAM, Chain, Narrow, Redis, free_port  # noqa: E402
 from rsyslogd import Destination, Rsyslogd, Sender, action  # noqa: E402
 from tap import check, equal, note, run, skip  # noqa: E402
 
-ALWAYS = ("appendonly yes", "appendfsync always")
 # what docs/delivery.md says that they need
 HOST, RELAY = ["+xadd", "+wait"], "+xgroup|create +xreadgroup +xack +xautoclaim +xclaim +xinfo|groups +xpending +xtrim".split()
 SECRET = "planted-secret:@/%+ ?"
 rnd = random.Random(int(os.environ.get("SEED", "1")))
 
 
-@contextlib.contextmanager
-def closing(*things):
-    with contextlib.ExitStack() as stack:
-        for t in things:
-            stack.callback(t.close)
-        yield things
-
-
-def drained(redis):
-    """Everything in the stream is acknowledged, and gone from it."""
-    wait_for(lambda: redis.ask("XLEN", STREAM) == "0" and redis.pending() == 0, "the stream to become empty")
-    return True
-
-
-def all_arrived(arrived, wanted, redis=None):
-    missing = arrived.missing(wanted)
-    check(f"all {len(wanted)} records have arrived", not missing, f"{len(missing)} are missing: {sorted(missing, key=str)[:20]}")
-    equal("no record has come under two uids", arrived.several(), {})
-    if redis:
-        check("what is delivered does not stay in Redis", drained(redis))
-    note(f"{len(arrived.found)} records, {arrived.copies()} copies with the uid of the first")
-
-
 def carried(out):
     """Two hosts and rsyslogd -> Redis -> two relays, in peace"""
-    redis, azure = Redis(f"{out}/redis", *ALWAYS), Destination(f"{out}/azure")
-    hosts = [Host(f"{out}/host{i}", i, redis) for i in range(2)]
-    relays = [Relay(f"{out}/relay{i}", redis, azure) for i in range(2)]
-    arrived, wanted = Arrived(azure), set()
-    with closing(azure, redis, *hosts, *relays):
-        redis.start()
-        for a in hosts + relays:
-            a.start()
+    with Chain(out, *ALWAYS) as c:
+        hosts, relays = [c.host() for _ in range(2)], [c.relay() for _ in range(2)]
+        c.start()
         for _ in range(5):
-            for h in hosts:
-                wanted |= h.log(200)
+            c.log(200)
         if rsyslogd.is_there():
-            r = Rsyslogd(f"{out}/rsyslogd", action(redis.url(), "x", f"{out}/state"))
-            with closing(r):
-                r.start()
-                s = Sender(r)
-                s.send(500)
-                wanted |= {(f"m{s.id}", n) for _, n in s.finish()}
-                all_arrived(arrived, wanted, redis)
+            r = c.add(Rsyslogd(f"{out}/rsyslogd", action(c.redis.url(), "x", f"{out}/state")))
+            r.start()
+            s = Sender(r)
+            s.send(500)
+            c.wanted |= {(f"m{s.id}", n) for _, n in s.finish()}
+            c.all_arrived()
+            r.close()
         else:
             skip("records of rsyslogd arrive by the same way", "omazuremonitor.so or rsyslogd is not there")
-            all_arrived(arrived, wanted, redis)
-        equal("no copies in peace", arrived.copies(), 0)
-        equal("each record still says which host it is of", [arrived.hosts[i] for i in range(2)], [{"host0"}, {"host1"}])
+            c.all_arrived()
+        equal("no copies in peace", c.arrived.copies(), 0)
+        equal("each record still says which host it is of", [c.arrived.hosts[i] for i in range(2)], [{"host0"}, {"host1"}])
         s = relays[0].wait_for_status(lambda s: s["stream"] and s["stream"]["consumers"] == 2 and s["stream"]["pending"] == 0,
                                       "both relays to be known, and all to be acknowledged")
         equal("the relay's status knows the stream", (s["journal"], s["stream"]["pending"], s["stream"]["lag"], s["stream"]["claimed"]),
-              (redis.url(), 0, 0, 0))
+              (c.redis.url(), 0, 0, 0))
         _, text = relays[0].run("status")
         check("and says so in words", "\nStream " in text and "0 messages not taken yet, 0 taken and not acknowledged" in text, text)
         _, text = hosts[0].run("status")
-        check("the host's says that records are stored", redis.url() in text and "stored" in text, text)
+        check("the host's says that records are stored", c.redis.url() in text and "stored" in text, text)
         for a in hosts + relays:
             equal("it ends in order", a.end(), 0)
 
 
 def killed(out):
     """kill -9 of relays, of a host, of Redis (AOF always); Redis that stands still: nothing is lost"""
-    redis, azure = Redis(f"{out}/redis", *ALWAYS), Destination(f"{out}/azure")
-    hosts = [Host(f"{out}/host{i}", i, redis) for i in range(3)]
-    relays = [Relay(f"{out}/relay{i}", redis, azure) for i in range(2)]
-    arrived, wanted = Arrived(azure), set()
-    with closing(azure, redis, *hosts, *relays):
-        redis.start()
-        azure.script("request * delay 200ms\n")  # so that a kill finds requests on their way
-        for a in hosts + relays:
-            a.start()
+    with Chain(out, *ALWAYS) as c:
+        hosts, relays = [c.host() for _ in range(3)], [c.relay() for _ in range(2)]
+        c.azure.script("request * delay 200ms\n")  # so that a kill finds requests on their way
+        c.start()
 
         def kill(a):
             a.end(signal.SIGKILL)
             a.start()
 
         def kill_redis():
-            redis.end()
-            redis.start()
+            c.redis.end()
+            c.redis.start()
 
         def stop_redis():
-            redis.send(signal.SIGSTOP)
+            c.redis.send(signal.SIGSTOP)
             time.sleep(3)  # longer than the timeout of azmonlog, which is 2 s here
-            redis.send(signal.SIGCONT)
+            c.redis.send(signal.SIGCONT)
 
         faults = [lambda: kill(relays[0]), kill_redis, lambda: kill(hosts[0]), lambda: kill(relays[1]), stop_redis, kill_redis,
                   lambda: (kill(relays[0]), kill(relays[1])), lambda: kill(hosts[1])]
         for fault in faults:
-            for h in hosts:
-                wanted |= h.log(rnd.randrange(100, 400))
+            c.log(rnd.randrange(100, 400))
             time.sleep(rnd.random() * 0.3)
             fault()
-        all_arrived(arrived, wanted, redis)
+        c.all_arrived()
 
 
 def dead(out):
     """A relay that dies for good: another one takes over what it had. One that is only slow keeps it."""
-    redis, azure, wall = Redis(f"{out}/redis", *ALWAYS), Destination(f"{out}/azure"), Destination(f"{out}/wall")
-    host = Host(f"{out}/host", 0, redis)
-    first, second = Relay(f"{out}/first", redis, wall), Relay(f"{out}/second", redis, azure)
-    arrived = Arrived(azure)
-    with closing(azure, wall, redis, host, first, second):
-        redis.start()
-        wall.script("request * status 503\n")
+    with Chain(out, *ALWAYS) as c:
+        wall, redis = c.add(Destination(f"{out}/wall")), c.redis
+        host, first, second = c.host(), c.relay(azure=wall), c.relay()
+        wall.hold()
         first.start()
         host.start()
-        wanted = host.log(1000)
+        c.log(1000)
         wait_for(lambda: redis.ask("XLEN", STREAM) != "0" and redis.pending() > 0, "the first relay to take something")
         wait_for(lambda: redis.ask("XINFO", "GROUPS", STREAM).split()[-1] == "0" or redis.pending() >= 4, "it to have its hands full")
         second.start()
@@ -138,62 +98,53 @@ def dead(out):
         check("a relay that cannot deliver but lives keeps what it has taken", redis.pending() > 0 and
               second.status()["stream"]["claimed"] == 0, redis.ask("XPENDING", STREAM, "azmonlog"), second.status()["stream"])
         first.end(signal.SIGKILL)
-        all_arrived(arrived, wanted, redis)
+        c.all_arrived()
         s = second.status()["stream"]
         check("another one takes over what it has left", s["claimed"] > 0, s, had)
 
 
 def outage(out):
     """Azure is away: the stream grows, not the relay; then everything arrives"""
-    redis, azure = Redis(f"{out}/redis", *ALWAYS), Destination(f"{out}/azure")
-    host, relay = Host(f"{out}/host", 0, redis), Relay(f"{out}/relay", redis, azure)
-    arrived, wanted = Arrived(azure), set()
-    with closing(azure, redis, host, relay):
-        redis.start()
-        azure.hold()
-        relay.start()
-        host.start()
+    with Chain(out, *ALWAYS) as c:
+        c.host()
+        relay = c.relay()
+        c.azure.hold()
+        c.start()
         for _ in range(10):
-            wanted |= host.log(1000)
-        wait_for(lambda: redis.number("XLEN", STREAM) >= 100, "everything to be in the stream")
+            c.log(1000)
+        wait_for(lambda: c.redis.number("XLEN", STREAM) >= 100, "everything to be in the stream")
         s = relay.wait_for_status(lambda s: s["stream"] and s["stream"]["lag"], "the relay to say how far it is behind")
         check("the relay has taken no more than its window", s["stream"]["unacknowledged"] < 50 and s["stream"]["lag"] > 20, s["stream"])
         check("status says that it is behind", s["health"]["condition"] != "well", s["health"])
-        azure.release()
-        all_arrived(arrived, wanted, redis)
+        c.azure.release()
+        c.all_arrived()
 
 
 def everysec(out):
     """AOF everysec, and kill -9 of Redis under load: what that can lose"""
-    redis, azure = Redis(f"{out}/redis", "appendonly yes", "appendfsync everysec"), Destination(f"{out}/azure")
-    host, relay = Host(f"{out}/host", 0, redis), Relay(f"{out}/relay", redis, azure)
-    arrived, wanted, old = Arrived(azure), set(), set()
-    with closing(azure, redis, host, relay):
-        redis.start()
+    with Chain(out, "appendonly yes", "appendfsync everysec") as c:
+        host, relay = c.host(), c.relay()
         host.start()
         for _ in range(3):
             for _ in range(4):
-                wanted |= host.log(500)
+                c.log(500)
             host.wait_for_status(lambda s: s["lag"]["records"] == 0 and s["in_flight"]["batches"] == 0, "the host to be done")
-            redis.end()
-            redis.start()
+            c.redis.end()
+            c.redis.start()
         relay.start()
-        missing = arrived.missing(wanted)
-        note(f"of {len(wanted)} records acknowledged up to the moment of three kills, {len(missing)} were lost")
-        equal("a process that dies loses nothing that Redis has answered for: the kernel has it", len(missing), 0, old)
+        missing = c.arrived.missing(c.wanted)
+        note(f"of {len(c.wanted)} records acknowledged up to the moment of three kills, {len(missing)} were lost")
+        equal("a process that dies loses nothing that Redis has answered for: the kernel has it", len(missing), 0)
 
 
 def replicas(out):
     """replicas=1: stored is what the replica has, too; it takes over when the master dies"""
-    master, replica = Redis(f"{out}/master"), Redis(f"{out}/replica")
-    replica.configure(f"replicaof 127.0.0.1 {master.port}", "repl-diskless-sync-delay 0")
-    azure = Destination(f"{out}/azure")
-    host, relay = Host(f"{out}/host", 0, master, "replicas=1"), Relay(f"{out}/relay", replica, azure)
-    arrived = Arrived(azure)
-    with closing(azure, master, replica, host, relay):
-        master.start()
+    with Chain(out) as c:
+        master = c.redis
+        replica = c.add(Redis(f"{out}/replica", f"replicaof 127.0.0.1 {master.port}", "repl-diskless-sync-delay 0"))
+        host, relay = c.host("replicas=1"), c.relay(redis=replica)
         host.start()
-        wanted = host.log(100)
+        c.log(100)
         s = host.wait_for_status(lambda s: s["error"], "the host to say that there is no replica")
         check("it says so, and what to do", "0 of 1 replicas" in s["error"]["reason"] and "replicas" in (s["error"]["remedy"] or ""),
               s["error"])
@@ -203,30 +154,27 @@ def replicas(out):
         equal("what is stored on the master is not stored there again and again", master.number("XLEN", STREAM), n)
         replica.start()
         wait_for(lambda: "master_link_status:up" in replica.ask("INFO", "replication"), "the replica to be in step")
-        wanted |= host.log(2000)
+        c.log(2000)
         host.wait_for_status(lambda s: s["lag"]["records"] == 0 and s["in_flight"]["batches"] == 0 and not s["error"],
                              "everything to be on both")
         master.end()
         replica.ask("REPLICAOF", "NO", "ONE")
         relay.start()
-        all_arrived(arrived, wanted, replica)
+        c.all_arrived(replica)
 
 
 def guarded(out):
     """TLS, a user of its own, its password in a file; what is in the way is said, and mended while it runs"""
     make_certificates(f"{out}/certificates")
     tls = f"{out}/certificates"
-    redis, azure = Redis(f"{out}/redis", tls=tls), Destination(f"{out}/azure")
     password = write_secret(f"{out}/password", SECRET + "\n")
     keys = f"password_file={password}\ntls_ca_file={tls}/ca.pem\n"
-    host = Host(f"{out}/host", 0, redis, keys, url=redis.url(user="host"))
-    relay = Relay(f"{out}/relay", redis, azure, keys, url=redis.url(user="relay"))
-    arrived = Arrived(azure)
-    with closing(azure, redis, host, relay):
-        redis.start()
+    with Chain(out, tls=tls) as c:
+        redis = c.redis
+        host, relay = c.host(keys, url=redis.url(user="host")), c.relay(keys, url=redis.url(user="relay"))
         redis.ask("ACL", "SETUSER", "relay", "on", f">{SECRET}", f"~{STREAM}", *RELAY)
         host.start()
-        wanted = host.log(10)
+        c.log(10)
 
         def held(words, remedy):
             s = host.wait_for_status(lambda s: s["error"] and words in s["error"]["reason"], words)
@@ -238,10 +186,10 @@ def guarded(out):
         redis.ask("ACL", "SETUSER", "host", "on", f">{SECRET}", f"~{STREAM}", "+ping")
         held("NOPERM", "docs/delivery.md")
         redis.ask("ACL", "SETUSER", "host", *HOST)
-        wanted |= host.log(10)
+        c.log(10)
         relay.start()
-        all_arrived(arrived, wanted, redis)
-        equal("what is refused is not stored as somebody else's, and comes once", arrived.copies(), 0)
+        c.all_arrived()
+        equal("what is refused is not stored as somebody else's, and comes once", c.arrived.copies(), 0)
         code, text = host.run("check", "--send")
         check("azmonlog check --send stores a record", code == 0 and "one record is stored" in text and "TLS" not in text.split("tls")[0],
               code, text)
@@ -249,12 +197,12 @@ def guarded(out):
         check("azmonlog check of a relay looks at the stream", code == 0 and redis.url() in text, code, text)
         redis.ask("ACL", "SETUSER", "host", "resetpass", ">another")
         redis.ask("CLIENT", "KILL", "USER", "host")
-        wanted |= host.log(10)
+        c.log(10)
         held("WRONGPASS", "password_file")
         write_secret(password, "another\n")
         redis.ask("ACL", "SETUSER", "relay", ">another")
-        wanted |= host.log(10)
-        all_arrived(arrived, wanted)
+        c.log(10)
+        c.all_arrived()
         redis.ask("SET", "plain", "x")
         said = host.said() + relay.said() + str(host.status()) + str(relay.status())
         check("no password gets into a log or a status", SECRET not in said and "planted" not in said, said)
@@ -263,120 +211,105 @@ def guarded(out):
         host.configure()
         redis.ask("ACL", "SETUSER", "host", "~plain")
         host.start()
-        wanted = host.log(10)
+        c.log(10)
         held("WRONGTYPE", "is no stream")
         redis.ask("DEL", "plain")
         host.wait_for_status(lambda s: not s["error"] and s["lag"]["records"] == 0, "it to go on when the key is gone")
-        other = Host(f"{out}/other", 1, redis, f"password_file={password}\n", url=redis.url(user="host"))
-        with closing(other):
-            other.log(1)
-            code, text = other.run("check")
-            check("a certificate that is not trusted is said to be one", code == 15 and "certificate" in text, code, text)
+        other = c.host(f"password_file={password}\n", url=redis.url(user="host"))
+        other.log(1)
+        code, text = other.run("check")
+        check("a certificate that is not trusted is said to be one", code == 15 and "certificate" in text, code, text)
 
 
 def narrow(out):
     """TLS, and a way to Redis that does not take at once what is sent: requests queue up behind the one that is half written"""
     make_certificates(f"{out}/certificates")
-    redis, azure = Redis(f"{out}/redis", tls=f"{out}/certificates"), Destination(f"{out}/azure")
-    way = Narrow(redis)
-    host = Host(f"{out}/host", 0, way, f"tls_ca_file={out}/certificates/ca.pem\n"
-                                       "[export]\ncompression=none\nconcurrency=8\ntimeout=60s\n[batch]\nmax_export_batch_size=1000\n")
-    relay, arrived = Relay(f"{out}/relay", redis, azure, f"tls_ca_file={out}/certificates/ca.pem\n"), Arrived(azure)
-    with closing(azure, redis, way, host, relay):
-        redis.start()
+    ca = f"tls_ca_file={out}/certificates/ca.pem\n"
+    with Chain(out, tls=f"{out}/certificates") as c:
+        way = c.add(Narrow(c.redis))
+        host = c.host(ca + "[export]\ncompression=none\nconcurrency=8\ntimeout=60s\n[batch]\nmax_export_batch_size=1000\n", url=way.url())
+        relay = c.relay(ca)
         host.start()
-        wanted = host.log(5000, " " + "x" * 3000)
+        c.log(5000, " " + "x" * 3000)
         host.wait_for_status(lambda s: s["lag"]["records"] == 0 and s["in_flight"]["batches"] == 0, "the window to be open")
         way.open.clear()
-        wanted |= host.log(10_000, " " + "x" * 3000)
+        c.log(10_000, " " + "x" * 3000)
         host.wait_for_status(lambda s: s["in_flight"]["batches"] >= 8, "requests to queue up")
         way.open.set()
         relay.start()
-        all_arrived(arrived, wanted, redis)
+        c.all_arrived()
         equal("without a failure", host.status()["failures"], 0, host.said())
-        equal("and without copies", arrived.copies(), 0)
+        equal("and without copies", c.arrived.copies(), 0)
 
 
 def full(out):
     """Redis without memory, and one that is a replica: hosts wait, and lose nothing"""
-    redis, azure = Redis(f"{out}/redis", "maxmemory-policy noeviction"), Destination(f"{out}/azure")
-    host, relay = Host(f"{out}/host", 0, redis), Relay(f"{out}/relay", redis, azure)
-    arrived = Arrived(azure)
-    with closing(azure, redis, host, relay):
-        redis.start()
+    with Chain(out, "maxmemory-policy noeviction") as c:
+        redis, host, relay = c.redis, c.host(), c.relay()
         redis.ask("CONFIG", "SET", "maxmemory", "1")
         host.start()
-        wanted = host.log(500)
+        c.log(500)
         s = host.wait_for_status(lambda s: s["error"] and "OOM" in s["error"]["reason"], "OOM")
         check("OOM: it says what to do", "maxmemory" in s["error"]["remedy"], s["error"])
         redis.ask("CONFIG", "SET", "maxmemory", "0")
         redis.ask("REPLICAOF", "127.0.0.1", "1")
         s = host.wait_for_status(lambda s: not s["error"] or "READONLY" in s["error"]["reason"], "READONLY, or all is stored")
-        wanted |= host.log(500)
+        c.log(500)
         s = host.wait_for_status(lambda s: s["error"] and "READONLY" in s["error"]["reason"], "READONLY")
         check("READONLY: it says what to do", s["health"]["condition"] == "held" and "master" in s["error"]["remedy"], s["error"])
         redis.ask("REPLICAOF", "NO", "ONE")
         relay.start()
-        all_arrived(arrived, wanted, redis)
+        c.all_arrived()
 
 
 def cluster(out):
     """A cluster: the stream is found on the node that has it, also when it moves"""
     buses = [free_port() for _ in range(2)]
-    nodes = [Redis(f"{out}/node{i}", "cluster-enabled yes", f"cluster-port {bus}") for i, bus in enumerate(buses)]
-    azure = Destination(f"{out}/azure")
-    with closing(azure, *nodes):
-        for n in nodes:
-            n.start()
+    with Chain(out, "cluster-enabled yes", f"cluster-port {buses[0]}") as c:
+        nodes = [c.redis, c.add(Redis(f"{out}/other", "cluster-enabled yes", f"cluster-port {buses[1]}")).start()]
         slot = nodes[0].number("CLUSTER", "KEYSLOT", STREAM)
         nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", nodes[1].port, buses[1])
         nodes[1].ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         wait_for(lambda: all("cluster_state:ok" in n.ask("CLUSTER", "INFO") for n in nodes), "the cluster to be up")
-        host, relay = Host(f"{out}/host", 0, nodes[0]), Relay(f"{out}/relay", nodes[0], azure)
-        arrived = Arrived(azure)
-        with closing(host, relay):
-            host.start()
-            relay.start()
-            wanted = host.log(500)
-            missing = arrived.missing(wanted)
-            check("a node that does not have the stream leads to the one that has", not missing, len(missing))
-            equal("without a failure", host.status()["failures"], 0, host.said(), host.status()["answers"])
-            drained(nodes[1])
-            ids = [n.ask("CLUSTER", "MYID") for n in nodes]
-            nodes[0].ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[1])
-            nodes[1].ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[0])
-            nodes[1].ask("MIGRATE", "127.0.0.1", nodes[0].port, STREAM, 0, 5000)
-            wanted |= host.log(500)
-            missing = arrived.missing(wanted)
-            check("it goes on while the slot is on its way (ASK)", not missing, len(missing), host.said(), relay.said())
-            for n in nodes:
-                n.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[0])
-            wanted |= host.log(500)
-            all_arrived(arrived, wanted, nodes[0])
+        host, relay = c.host(), c.relay()
+        c.start()
+        c.log(500)
+        missing = c.arrived.missing(c.wanted)
+        check("a node that does not have the stream leads to the one that has", not missing, len(missing))
+        equal("without a failure", host.status()["failures"], 0, host.said(), host.status()["answers"])
+        c.drained(nodes[1])
+        ids = [n.ask("CLUSTER", "MYID") for n in nodes]
+        nodes[0].ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[1])
+        nodes[1].ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[0])
+        nodes[1].ask("MIGRATE", "127.0.0.1", nodes[0].port, STREAM, 0, 5000)
+        c.log(500)
+        missing = c.arrived.missing(c.wanted)
+        check("it goes on while the slot is on its way (ASK)", not missing, len(missing), host.said(), relay.said())
+        for n in nodes:
+            n.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[0])
+        c.log(500)
+        c.all_arrived()
 
 
 def strange(out):
     """Entries that are none of ours, and some that were deleted behind our back: said, counted, and not in the way"""
-    redis, azure = Redis(f"{out}/redis"), Destination(f"{out}/azure")
-    host, relay = Host(f"{out}/host", 0, redis), Relay(f"{out}/relay", redis, azure)
-    arrived = Arrived(azure)
-    with closing(azure, redis, host, relay):
-        redis.start()
+    with Chain(out) as c:
+        redis, host, relay = c.redis, c.host(), c.relay()
         for fields in (["a", "b"], ["v", "2", "n", "1", "otlp", "x"], ["v", "1", "n", "1", "otlp.gz", "no gzip"],
                        ["v", "1", "n", "1", "otlp", "\x0a\x05ab"], ["v", "1", "n", "3", "otlp", ""]):
             redis.ask("XADD", STREAM, "*", *fields)
         host.start()
-        wanted = host.log(300)
+        c.log(300)
         wait_for(lambda: redis.number("XLEN", STREAM) > 5, "the host's records to be in the stream")
-        azure.hold()
+        c.azure.hold()
         relay.start()
         wait_for(lambda: redis.ask("XINFO", "GROUPS", STREAM).startswith("name") and redis.pending() > 5, "the relay to take them")
         relay.end(signal.SIGKILL)
-        azure.release()
+        c.azure.release()
         first = redis.ask("XRANGE", STREAM, "-", "+", "COUNT", "1").split()[0]
         redis.ask("XDEL", STREAM, first)
         relay.start()
-        all_arrived(arrived, wanted, redis)
+        c.all_arrived()
         s = relay.wait_for_status(lambda s: s["losses"]["unreadable"] >= 5, "the strange ones to be counted")
         equal("five are counted", s["losses"]["unreadable"], 5, relay.said())
         check("they are said", "none of azmonlog's" in relay.said() and "damaged" in relay.said() and "is lost" in relay.said(), relay.said())
@@ -384,16 +317,13 @@ def strange(out):
 
 def once(out):
     """azmonlog run --once of a relay ends when the stream is empty"""
-    redis, azure = Redis(f"{out}/redis"), Destination(f"{out}/azure")
-    host, relay = Host(f"{out}/host", 0, redis), Relay(f"{out}/relay", redis, azure)
-    arrived = Arrived(azure)
-    with closing(azure, redis, host, relay):
-        redis.start()
-        wanted = host.log(1000)
+    with Chain(out) as c:
+        redis, host, relay = c.redis, c.host(), c.relay()
+        c.log(1000)
         equal("the host is done", host.run("run", "--once")[0], 0)
         equal("the relay, too", relay.run("run", "--once")[0], 0)
-        arrived.look()
-        equal("all have arrived by then", wanted - arrived.found.keys(), set())
+        c.arrived.look()
+        equal("all have arrived by then", c.wanted - c.arrived.found.keys(), set())
         equal("and are removed", redis.number("XLEN", STREAM), 0)
         for section in ("[redact]\nrules=all", "[filter]\nexclude=body=x"):
             relay.configure(section)

@@ -14,9 +14,13 @@ import time
 from exporter import blocks
 from journal_files import append_texts
 from journald import PATIENCE, STALLED, wait_for
+from network import HERE, let_through
+from rsyslogd import Destination
+from tap import check, equal, note
 
 AZMONLOG = os.environ.get("AZMONLOG") or os.path.join(os.environ.get("builddir", "build"), "azmonlog")
 STREAM = "azmonlog:logs"
+ALWAYS = ("appendonly yes", "appendfsync always")
 
 
 def is_there():
@@ -30,15 +34,19 @@ def free_port():
 
 
 class Redis:
-    """A server on 127.0.0.1 with its data in `out`; `settings` are lines of redis.conf. It may be ended and started again."""
+    """A server with its data in `out`, on 127.0.0.1 or in a node of a network, where it also listens on `service`; `settings` are lines of
+    redis.conf. It may be ended and started again."""
 
-    def __init__(self, out, *settings, tls=None):
+    def __init__(self, out, *settings, tls=None, node=HERE, service=""):
         os.makedirs(f"{out}/data", exist_ok=True)
-        self.out, self.port, self.tls, self.process = out, free_port(), tls, None
+        self.out, self.tls, self.node, self.service, self.process = out, tls, node, service, None
+        self.port = free_port() if node is HERE else 6379
         self.configure(*settings)
 
     def configure(self, *settings):
-        lines = ["bind 127.0.0.1", f"dir {self.out}/data", 'save ""', "daemonize no", *settings]
+        lines = [f"bind {self.node.address} {self.service}", f"dir {self.out}/data", 'save ""', "daemonize no", *settings]
+        if self.node is not HERE:
+            lines.append("protected-mode no")
         if self.tls:
             lines += ["port 0", f"tls-port {self.port}", f"tls-cert-file {self.tls}/good.pem", f"tls-key-file {self.tls}/good.key",
                       f"tls-ca-cert-file {self.tls}/ca.pem", "tls-auth-clients no"]
@@ -50,7 +58,7 @@ class Redis:
     def start(self):
         with open(f"{self.out}/log", "ab") as log:
             self.process = subprocess.Popen(["redis-server", f"{self.out}/redis.conf"], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, preexec_fn=self.node.enter)
         wait_for(lambda: self.process.poll() is not None or "PONG" in self.ask("PING") or "NOAUTH" in self.ask("PING"),
                  "Redis to come up")
         if self.process.poll() is not None:
@@ -58,12 +66,12 @@ class Redis:
         return self
 
     def url(self, stream=STREAM, user=""):
-        return f"redis{'s' if self.tls else ''}://{user + '@' if user else ''}127.0.0.1:{self.port}/{stream}"
+        return f"redis{'s' if self.tls else ''}://{user + '@' if user else ''}{self.service or self.node.address}:{self.port}/{stream}"
 
     def ask(self, *words):
         """What redis-cli prints."""
         tls = ["--tls", "--cacert", f"{self.tls}/ca.pem"] if self.tls else []
-        done = subprocess.run(["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *tls, *map(str, words)],
+        done = subprocess.run(["redis-cli", "-h", self.node.address, "-p", str(self.port), *tls, *map(str, words)],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
         return done.stdout.strip()
 
@@ -97,33 +105,10 @@ class Narrow:
         self.server.bind(("127.0.0.1", 0))
         self.server.listen()
         self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        let_through(self.server, self.redis.port, self.open)
 
     def url(self, *arguments, **keywords):
         return self.redis.url(*arguments, **keywords).replace(f":{self.redis.port}/", f":{self.port}/")
-
-    def serve(self):
-        while True:
-            try:
-                host, _ = self.server.accept()
-            except OSError:
-                return  # closed
-            redis = socket.create_connection(("127.0.0.1", self.redis.port))
-            for source, sink, gate in ((host, redis, self.open), (redis, host, None)):
-                threading.Thread(target=self.carry, args=(source, sink, gate), daemon=True).start()
-
-    @staticmethod
-    def carry(source, sink, gate):
-        try:
-            while data := source.recv(16384):
-                if gate:
-                    gate.wait()
-                sink.sendall(data)
-        except OSError:
-            pass
-        for s in (source, sink):
-            with contextlib.suppress(OSError):
-                s.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         self.server.shutdown(socket.SHUT_RDWR)
@@ -134,9 +119,9 @@ class Narrow:
 class Azmonlog:
     """An azmonlog run with a configuration of its own, in `out`."""
 
-    def __init__(self, out, configuration):
+    def __init__(self, out, configuration, node=HERE):
         os.makedirs(out, exist_ok=True)
-        self.out, self.process = out, None
+        self.out, self.node, self.process = out, node, None
         self.configuration = configuration
         self.configure()
 
@@ -149,13 +134,14 @@ class Azmonlog:
 
     def run(self, command, *arguments):
         done = subprocess.run([AZMONLOG, command, "--config", f"{self.out}/azmonlog.conf", *arguments], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
+                              preexec_fn=self.node.enter)
         return done.returncode, done.stdout
 
     def start(self):
         with open(f"{self.out}/log", "ab") as log:
             self.process = subprocess.Popen([AZMONLOG, "run", "--config", f"{self.out}/azmonlog.conf"], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log, preexec_fn=self.node.enter)
         return self
 
     def running(self):
@@ -199,11 +185,11 @@ class Azmonlog:
 class Host(Azmonlog):
     """Writes what is appended to its journal to the stream."""
 
-    def __init__(self, out, name, redis, more="", url=None):
+    def __init__(self, out, name, redis, more="", url=None, node=HERE):
         self.name, self.n = name, 0
         os.makedirs(f"{out}/journal", exist_ok=True)
         super().__init__(out, f"[journal]\ndirectory={out}/journal\nstart=oldest\n[resource]\nhost.name=host{name}\n"
-                              f"[destination]\nendpoint={url or redis.url()}\n{more}")
+                              f"[destination]\nendpoint={url or redis.url()}\n{more}", node)
 
     def log(self, n, padding=""):
         """Returns the numbers: (host, n)."""
@@ -213,10 +199,18 @@ class Host(Azmonlog):
         self.n += n
         return {(self.name, self.n - n + i) for i in range(n)}
 
+    def error(self):
+        """Why nothing is stored just now, or None."""
+        return self.status().get("error")
+
 
 class Relay(Azmonlog):
-    def __init__(self, out, redis, azure, more="", url=None):
-        super().__init__(out, f"[destination]\nendpoint={azure.url}/v1/logs\n[relay]\nfrom={url or redis.url()}\nclaim_after=3s\n{more}")
+    def __init__(self, out, redis, azure, more="", url=None, node=HERE):
+        super().__init__(out, f"[destination]\nendpoint={azure.url}/v1/logs\n[relay]\nfrom={url or redis.url()}\nclaim_after=3s\n{more}", node)
+
+    def error(self):
+        """Why nothing can be read just now, or None."""
+        return (self.status().get("stream") or {}).get("error")
 
 
 class Arrived:
@@ -266,3 +260,50 @@ class Arrived:
     def several(self):
         """Messages that have come under more than one uid."""
         return {n: u for n, u in self.found.items() if len(u) > 1}
+
+
+class Chain(contextlib.ExitStack):
+    """Hosts -> Redis, which runs -> relays -> a destination; hosts and relays are made one by one, and not started."""
+
+    def __init__(self, out, *settings, **how):
+        super().__init__()
+        self.out, self.hosts, self.relays = out, [], []
+        self.wanted = set()  # all that was logged
+        self.redis, self.azure = Redis(f"{out}/redis", *settings, **how), Destination(f"{out}/azure")
+        self.arrived = Arrived(self.azure)
+        self.add(self.azure)
+        self.add(self.redis).start()
+
+    def add(self, what):
+        self.callback(what.close)
+        return what
+
+    def host(self, more="", **how):
+        self.hosts.append(self.add(Host(f"{self.out}/host{len(self.hosts)}", len(self.hosts), self.redis, more, **how)))
+        return self.hosts[-1]
+
+    def relay(self, more="", azure=None, redis=None, **how):
+        self.relays.append(self.add(Relay(f"{self.out}/relay{len(self.relays)}", redis or self.redis, azure or self.azure, more, **how)))
+        return self.relays[-1]
+
+    def start(self):
+        for a in self.hosts + self.relays:
+            a.start()
+
+    def log(self, n, *more):
+        """On each host."""
+        for h in self.hosts:
+            self.wanted |= h.log(n, *more)
+
+    def drained(self, redis=None):
+        """Everything in the stream is acknowledged, and gone from it."""
+        redis = redis or self.redis
+        wait_for(lambda: redis.ask("XLEN", STREAM) == "0" and redis.pending() == 0, "the stream to become empty")
+        return True
+
+    def all_arrived(self, redis=None):
+        missing = self.arrived.missing(self.wanted)
+        check(f"all {len(self.wanted)} records have arrived", not missing, f"{len(missing)} are missing: {sorted(missing, key=str)[:20]}")
+        equal("no record has come under two uids", self.arrived.several(), {})
+        check("what is delivered does not stay in Redis", self.drained(redis))
+        note(f"{len(self.arrived.found)} records, {self.arrived.copies()} copies with the uid of the first")

@@ -145,6 +145,7 @@ class Rsyslogd:
         self.out, self.process, self.pid = out, None, None
         self.conf, self.socket = f"{out}/rsyslog.conf", f"{out}/log"
         self.environment = {}
+        self.enter = None  # preexec_fn: of a node of a network
         self.configure(rules, head, ruleset, globals)
 
     def configure(self, rules, head="", ruleset="", globals=""):
@@ -204,7 +205,8 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
                 if daemon:
                     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # so that its end can be waited for
                 self.process = subprocess.Popen(self.command(*([] if daemon else ["-n"])), stdin=subprocess.DEVNULL,
-                                                stdout=log, stderr=log, env={**self.environ(), "NOTIFY_SOCKET": f"{place}/ready"})
+                                                stdout=log, stderr=log, env={**self.environ(), "NOTIFY_SOCKET": f"{place}/ready"},
+                                                preexec_fn=self.enter)
                 self.pid = self.process.pid
                 self._wait_until_ready(ready, daemon)
             finally:

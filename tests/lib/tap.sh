@@ -89,6 +89,16 @@ needs_rsyslogd() {
   PATH=$PATH:/usr/sbin:/sbin command -v rsyslogd >/dev/null || skip_all "rsyslogd is not installed"
 }
 
+# Skips the whole test where there is no Redis, or no azmonlog that could use it.
+needs_redis() {
+  command -v redis-server >/dev/null || skip_all "redis-server is not installed (Debian's redis-server, Fedora's redis)"
+  command -v redis-cli >/dev/null || skip_all "redis-cli is not installed (Debian's redis-tools, Fedora's redis)"
+  [ -x /lib/systemd/systemd-journal-remote ] || skip_all "needs /lib/systemd/systemd-journal-remote"
+  "$AZMONLOG" check --config /dev/null --endpoint redis://127.0.0.1:1/x 2>&1 | grep -q "built without hiredis" &&
+    skip_all "azmonlog is built without hiredis"
+  return 0
+}
+
 # rsyslogd_with_module OPTION...: takes the place of the calling process. A module built with sanitizers needs their libraries
 # to be there first; what rsyslogd itself leaks is its own affair.
 rsyslogd_with_module() {
