@@ -3,20 +3,46 @@
 #include "source/entry.h"
 #include "tests/fuzz/fuzz.h"
 
-/* An entry of the journal: which fields are taken, then its fields. Its record, in OTLP, is what protobuf-c reads and
- * writes; in OTLP/JSON it comes back byte for byte. An equal entry that follows has another uid, and the same one where
- * counting begins anew. */
+/* An entry of the journal: which fields are taken, and whether it may be a line of a unit whose lines are taken apart
+ * or joined, then its fields. Its record, in OTLP, is what protobuf-c reads and writes; in OTLP/JSON it comes back byte
+ * for byte. An equal entry that follows has another uid, and the same one where counting begins anew. */
 
-static struct azm_config config;
-
-static struct azm_entry_reader *new_reader(enum azm_fields fields)
+static void configure(struct azm_config *c, const char *section, const char *key, const char *value)
 {
+    require(azm_config_set(c, section, key, value, "fuzz", false, NULL) == 0);
+}
+
+/* Lines as they are; taken apart; joined. */
+enum { PLAIN, PARSED, JOINED, KINDS };
+
+static struct azm_config *configuration(int kind)
+{
+    static struct azm_config configs[KINDS];
+    struct azm_config *c = &configs[kind];
+
+    if (c->endpoint)
+        return c;
+    require(azm_config_init(c) == 0);
+    if (kind >= PARSED) {
+        configure(c, "journal", "parse", "auto");
+        configure(c, "unit \"a*\"", "parse", "json");
+        configure(c, "unit \"[b-d]?.service\"", "parse", "logfmt");
+    }
+    if (kind == JOINED) {
+        configure(c, "journal", "multiline", "auto");
+        configure(c, "unit \"b*\"", "multiline", "pieces");
+    }
+    return c;
+}
+
+static struct azm_entry_reader *new_reader(uint8_t how)
+{
+    static const enum azm_fields fields[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
+    struct azm_config *config = configuration(how / ELEMENTSOF(fields) % KINDS);
     struct azm_entry_reader *reader = NULL;
 
-    if (!config.endpoint)
-        require(azm_config_init(&config) == 0);
-    config.fields = fields;
-    require(azm_entry_reader_new(&config, &reader) == 0);
+    config->fields = fields[how % ELEMENTSOF(fields)];
+    require(azm_entry_reader_new(config, &reader) == 0);
     return reader;
 }
 
@@ -50,16 +76,22 @@ static void check_record(const struct azm_record *r)
 
 FUZZ_TARGET(journal_entry)
 {
-    static const enum azm_fields fields[] = {AZM_FIELDS_MINIMAL, AZM_FIELDS_STANDARD, AZM_FIELDS_FULL};
-    struct azm_entry_reader *reader = new_reader(fields[fuzz_byte(&in) % 3]);
+    struct azm_entry_reader *reader = new_reader(fuzz_byte(&in));
     struct azm_record record;
+    XXH128_hash_t stream = {0};
     uint8_t uid[16];
 
     require(read_entry(reader, in, &record) == 1);
     memcpy(uid, record.uid, sizeof uid);
     check_record(&record);
+    if (record.line) {
+        require(record.line->joinable || !record.line->unfinished);
+        require(!record.line->joinable || !memmem(record.body.s, record.body.len, "\n", 1));
+        stream = record.line->stream;
+    }
     require(read_entry(reader, in, &record) == 1);
     require(memcmp(uid, record.uid, sizeof uid) != 0);
+    require(!record.line || XXH128_isEqual(record.line->stream, stream));
     azm_uid_state_free(azm_entry_uid_state(reader));
     require(read_entry(reader, in, &record) == 1);
     require(memcmp(uid, record.uid, sizeof uid) == 0);

@@ -401,6 +401,71 @@ def metrics():
     m.run("systemctl", "restart", "azmonlog")
 
 
+SHOP = """import os
+print("GET /health 200")
+print("login password=hunter2 for ORD-4711", flush=True)
+def pack(worker):
+    raise RuntimeError(f"worker {worker}: no room for ORD-47{worker}")
+workers = 4
+for worker in range(workers):
+    if os.fork() == 0:
+        pack(worker)
+for _ in range(workers):
+    os.wait()
+"""
+SHOP_CONF = r"""[unit "shop"]
+multiline=auto
+[journal]
+multiline_timeout=1min
+[filter]
+exclude=service.name=shop && body~^GET /health\b
+[redact]
+rules=password
+pattern=order: \bORD-\K\d+
+"""
+
+
+def check_shop(when):
+    """A service whose forked workers fail with a stack trace, all at once, under [unit], [filter] and [redact]."""
+    seen = len(read_lines(m.path("/srv/received")))
+    m.run("systemd-run", "--quiet", "--wait", "--collect", "--unit=shop", "python3", "/srv/shop.py")
+    m.run("azmonlog", "flush", "--timeout", "1min")
+    bodies = sorted(r["body"] for r in read_lines(m.path("/srv/received"))[seen:] if r["service"] == "shop")
+    failed = re.compile(r'Traceback \(most recent call last\):\n(?: .*\n)*  File "/srv/shop.py", line \d+, in pack\n(?: .*\n)*'
+                        r"RuntimeError: worker (\d): no room for ORD-\[redacted:order\]")
+    workers = [f and f[1] for f in map(failed.fullmatch, bodies[:-1])]
+    check(f"{when}: a stack trace is one record, nothing secret is in any, and what is not wanted is not there",
+          workers == ["0", "1", "2", "3"] and bodies[-1] == "login password=[redacted:password] for ORD-[redacted:order]", *bodies)
+
+
+def makes_code():
+    """Has azmonlog memory that is neither of a file nor the kernel's, and can be run?"""
+    mapped = [line.split(maxsplit=5) for line in m.output("cat", f"/proc/{main_pid('azmonlog')}/maps").splitlines()]
+    return any("x" in fields[1] and len(fields) < 6 for fields in mapped)
+
+
+def processing():
+    """[unit], [filter] and [redact] of the packaged service, whose sandbox lets it make no code; and with the drop-in that does. They stay on."""
+    write("/srv/shop.py", SHOP)
+    write("/etc/azmonlog/azmonlog.conf.d/shop.conf", SHOP_CONF)
+    m.run("systemctl", "reload", "azmonlog")
+    wait_for(lambda: status()["config"]["reloads"] == 1, "the reload", PATIENCE)
+    check_shop("as installed")
+    check("patterns are interpreted", not makes_code())
+    text = m.output("azmonlog", "status")
+    check("azmonlog status tells what was done", re.search(r"^Left out +1 by exclude=service.name=shop && body~\^GET /health\\b$", text, re.M) and
+          re.search(r"^Redacted +\d+ password, 9 order$", text, re.M), text)
+    code = f"{os.path.dirname(OVERRIDE)}/code.conf"
+    write(code, "[Service]\nMemoryDenyWriteExecute=no\n")
+    m.run("systemctl", "daemon-reload")
+    m.run("systemctl", "restart", "azmonlog")
+    check_shop("with MemoryDenyWriteExecute=no")
+    check("patterns are compiled", makes_code())
+    os.unlink(m.path(code))
+    m.run("systemctl", "daemon-reload")
+    m.run("systemctl", "restart", "azmonlog")
+
+
 def at_hand():
     """What an administrator has of the packages: manual, completion, the live screen."""
     for page in ("azmonlog", "azmonlog.conf", "azmonlog.service", "omazuremonitor", "azmonlog-emulator"):
@@ -587,7 +652,7 @@ def removed():
 
 def everything(out):
     """What fails in a way that nobody thought of is the end of the rest, too."""
-    for case in (boots, new_user, previous_version, upgrade, hardened, metrics, at_hand, instance, restarts, watchdog, disk_full, reboots, removed):
+    for case in (boots, new_user, previous_version, upgrade, hardened, metrics, processing, at_hand, instance, restarts, watchdog, disk_full, reboots, removed):
         note(f"--- {case.__name__}: {case.__doc__.splitlines()[0]}")
         since = time.monotonic()
         case()

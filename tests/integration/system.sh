@@ -3,7 +3,7 @@
 # system.sh RELEASE: azmonlog's Debian packages on a booted Debian, with its own systemd: a new user's way, upgrade, reboot,
 # kill, watchdog, remove, purge; and no record is lost. Needs root, and the packages (make deb); make check-system runs it.
 #
-#   AZM_PACKAGES            the folder of the packages (build/deb)
+#   AZM_PACKAGES            the folder of the packages (build/deb; on another Debian than RELEASE they are built anew, in that one)
 #   AZM_ROOTS, AZM_MIRROR   see tests/lib/debian.sh
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
@@ -11,7 +11,6 @@
 . "$(dirname "$0")/../lib/debian.sh" || exit 99
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL # TESTS= of the make around this is not for the previous packages
 release=$1
-built=${AZM_PACKAGES:-$builddir/deb}
 needs_debootstrap
 command -v ip >/dev/null || skip_all "needs ip (package iproute2)"
 
@@ -24,6 +23,30 @@ choose() {
     cp "$1/${name}"_*.deb "$2"
   done
 }
+
+# Packages go with the Debian that they were built on: libraries have other names in the next one.
+here=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+prepare_build() { # FOLDER
+  tar -xJf "$tarball" -C "$1/srv" && (in_root "$1" sh -c 'apt-get update && apt-get build-dep -y --no-install-recommends -P nocheck /srv/*/packaging') &&
+    rm -r "$1"/srv/*
+}
+build_there() { # FOLDER
+  local root=$roots/deb-$release packages wanted
+  packages="build-essential ca-certificates debhelper python3 xz-utils"
+  tarball=$builddir/azmonlog-$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$builddir/config.h").tar.xz
+  [ -s "$tarball" ] || bail "there is no $tarball; make dist-xz makes it"
+  wanted="$packages $(sed -n '/^Build-Depends:/,/^[^ ]*:/p' "$srcdir/packaging/debian/control")"
+  can_have_root "deb-$release" "$release" "$wanted" || skip_all "$why"
+  make_root "deb-$release" "$release" "$packages" "$wanted" prepare_build || bail "there is no Debian $release to build in"
+  rm -rf "$root/build" && mkdir "$root/build" && tar -xJf "$tarball" -C "$root/build" --strip-components=1 && cp "$tarball" "$root/build" &&
+    (in_root "$root" sh -c "cd /build && DEB_BUILD_PROFILES=nocheck DEB_BUILD_OPTIONS='nocheck parallel=2' packaging/debian/make ${tarball##*/} deb") >"$work/build.log" 2>&1 &&
+    mv "$root/build/deb" "$1" || { tail -20 "$work/build.log"; return 1; }
+}
+built=${AZM_PACKAGES:-$builddir/deb}
+if [ -z "${AZM_PACKAGES-}" ] && [ "$here" != "$release" ]; then
+  built=$work/built
+  build_there "$built" || bail "the packages cannot be built in Debian $release"
+fi
 new=$work/new
 choose "$built" "$new"
 
