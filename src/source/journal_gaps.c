@@ -10,6 +10,7 @@
 #include "source/journal_internal.h"
 #include "source/journal_resume.h"
 #include "source/journal_stretch.h"
+#include "source/journal_way.h"
 
 /* Damage and vacuum do not show in return codes; sequence numbers are the only thing that tells. Journald numbers all
  * entries that it writes, whatever file they go to, with one counter. So the number of entries read is compared with
@@ -274,6 +275,31 @@ static int survey_read(struct azm_journal *s, sd_journal *j, const struct stretc
     return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
 }
 
+/* Walks the stretch with a new handle, by another way if the entry with which it begins seems to be gone: as
+ * azm_stretch_walk. */
+static int walk(struct azm_journal *s, const struct azm_place *now, sd_journal **ret, struct stretch *w,
+                struct azm_error *err)
+{
+    struct azm_place way;
+    int r, k;
+
+    r = azm_journal_open_handle(s->config, ret, err);
+    if (r < 0)
+        return r;
+    r = azm_stretch_walk(s, *ret, NULL, now, w);
+    if (r > 0 && !w->gone)
+        return 1;
+    k = r == -ENOMEM ? r : azm_journal_find_way(s->config, &s->account.place, &way, err);
+    if (k <= 0)
+        return k < 0 ? k : r;
+    azm_stretch_free(w);
+    *w = (struct stretch){0};
+    sd_journal_close(*ret);
+    *ret = NULL;
+    r = azm_journal_open_handle(s->config, ret, err);
+    return r < 0 ? r : azm_stretch_walk(s, *ret, &way, now, w);
+}
+
 /* Walks the stretch once more to see which numbers are missing. 0, -errno. */
 static int survey(struct azm_journal *s, const struct azm_place *now, struct azm_error *err)
 {
@@ -281,10 +307,9 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     _cleanup_journal_ sd_journal *j = NULL;
     int r, k;
 
-    r = azm_journal_open_handle(s->config, &j, err);
-    if (r < 0)
+    r = walk(s, now, &j, &w, err);
+    if (!j)
         return r;
-    r = azm_stretch_walk(s, j, now, &w);
     if (r == -ENOMEM)
         return azm_error_set(err, r, "out of memory");
     if (r > 0) {
@@ -464,6 +489,7 @@ int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_journal_ sd_journal *j = NULL;
     _cleanup_free_ char *cursor = NULL;
+    struct azm_place way;
     struct azm_gap g;
     int r;
 
@@ -473,6 +499,8 @@ int azm_journal_check_overtaken(struct azm_journal *s, struct azm_error *err)
     if (r < 0)
         return r;
     r = azm_journal_resume(j, s->account.cursor, &s->history, &g);
+    if (r == AZM_RESUME_VACUUMED && azm_journal_find_way(s->config, &s->account.place, &way, err) > 0)
+        return 0;
     if (r != AZM_RESUME_VACUUMED)
         return r < 0 ? azm_journal_error(err, r, "cannot look for the last entry") : 0;
     r = sd_journal_get_cursor(j, &cursor);

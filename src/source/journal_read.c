@@ -13,6 +13,9 @@
 /* Far longer than journald takes from an entry's time stamp to its writing. */
 #define YOUNG_USEC (10 * AZM_USEC_PER_SEC)
 
+/* Entries of files that have come up since others were read. */
+#define NEW_MAX 1000
+
 int azm_journal_look_at_files(struct azm_journal *s, struct azm_error *err)
 {
     int r;
@@ -56,8 +59,7 @@ int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret)
 }
 
 /* Was an entry of this time written at about the time of the last look at the files, or later? One that seems to be of
- * another boot is as young as the last one: behind that of the running boot it is a damaged one, and to step back there
- * (see advance) leads libsystemd out of the file. */
+ * another boot is as young as the last one: behind that of the running boot it is a damaged one. */
 static bool is_young(const struct azm_journal *s, const struct azm_entry_times *t)
 {
     if (!sd_id128_equal(t->boot, s->boot))
@@ -65,61 +67,60 @@ static bool is_young(const struct azm_journal *s, const struct azm_entry_times *
     return t->monotonic_usec + YOUNG_USEC >= s->looked_usec;
 }
 
-/* Goes back to just after the entry read last: 0, 1 if that one is gone and the journal stands on the one after it,
- * -errno. */
-static int return_to_last(struct azm_journal *s, struct azm_error *err)
+/* Which entry was the last one, when the handle that reads cannot say it (any more)? A new handle that goes the same
+ * way meets it. If it does not, the position is not known; the next one covers it. */
+static void find_last(struct azm_journal *s)
 {
+    _cleanup_journal_ sd_journal *j = NULL;
+    struct azm_error err;
     int r;
 
-    if (*s->cursor == '\0')
-        r = sd_journal_seek_head(s->j);
-    else {
-        r = sd_journal_seek_cursor(s->j, s->cursor);
-        if (r >= 0)
-            r = step(s, err);
-        if (r > 0)
-            return sd_journal_test_cursor(s->j, s->cursor) <= 0;
+    if (!s->account.cursor || s->account.read < 0 || azm_journal_reads_past(s))
+        return;
+    r = azm_journal_open_handle(s->config, &j, &err);
+    if (r >= 0 && s->selects)
+        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, &err);
+    if (r >= 0)
+        r = sd_journal_seek_cursor(j, s->account.cursor);
+    for (int64_t i = 0; i <= s->account.read + NEW_MAX && r >= 0 && sd_journal_next(j) > 0; i++) {
+        struct azm_entry_times t;
+
+        if (azm_journal_read_times(j, &t) < 0 || t.realtime_usec != s->last_times.realtime_usec ||
+            t.monotonic_usec != s->last_times.monotonic_usec || !sd_id128_equal(t.boot, s->last_times.boot))
+            continue;
+        free(s->cursor);
+        if (sd_journal_get_cursor(j, &s->cursor) < 0)
+            s->cursor = NULL;
     }
-    return r < 0 ? azm_journal_error(err, r, "cannot go back to the last entry") : 0;
 }
 
 /* The next entry, perhaps with its times, because they were looked at: 1, 0, or -errno.
  *
  * A file may have appeared since the last look (a user's first line makes one), with entries that come before this one;
  * once we are past them libsystemd never gives them. Journald writes in order, so a file with earlier entries exists
- * when this one does: one more look tells, and if it finds a file, the step is done again. */
+ * when this one does: one more look tells, and if it finds a file, a new handle does the step again. (This one must not
+ * go back for it: near damage libsystemd drops a file in which it has to look for a place that is not the next one.) */
 static int advance(struct azm_journal *s, struct azm_entry_times *t, bool *ret_has_times, struct azm_error *err)
 {
     int r;
 
     if (s->last_was_young)
         azm_journal_keep_cursor(s);
-    for (;;) {
-        r = step(s, err);
-        if (r <= 0)
-            return r;
-        *ret_has_times = azm_journal_read_times(s->j, t) >= 0;
-        if (*ret_has_times) /* else as young as the last one, too */
-            s->last_was_young = is_young(s, t);
-        if (!s->last_was_young)
-            return 1;
-        if (!s->cursor) { /* the first young one: the way back is not known yet */
-            if (sd_journal_previous(s->j) <= 0)
-                return 1;
-            azm_journal_keep_cursor(s);
-            *ret_has_times = false; /* it may come to stand on another one */
-            r = step(s, err);
-            if (r <= 0 || !s->cursor)
-                return r;
-        }
-        r = azm_journal_look_at_files(s, err);
-        if (r != SD_JOURNAL_INVALIDATE)
-            return r < 0 ? r : 1;
-        *ret_has_times = false;
-        r = return_to_last(s, err);
-        if (r != 0)
-            return r;
-    }
+    r = step(s, err);
+    if (r <= 0)
+        return r;
+    *ret_has_times = azm_journal_read_times(s->j, t) >= 0;
+    if (*ret_has_times) /* else as young as the last one, too */
+        s->last_was_young = is_young(s, t);
+    if (!s->last_was_young)
+        return 1;
+    r = azm_journal_look_at_files(s, err);
+    if (r != SD_JOURNAL_INVALIDATE)
+        return r < 0 ? r : 1;
+    if (!s->cursor) /* the first young one */
+        find_last(s);
+    s->read_again = s->cursor != NULL;
+    return !s->read_again;
 }
 
 /* Is there memory for the largest field that we would read? */
@@ -197,33 +198,12 @@ static int read_current(struct azm_journal *s, const struct azm_entry_times *kno
     return r;
 }
 
-/* At the end of a damaged file libsystemd may have lost its place, and cannot say any more which entry was the last
- * one. A new handle that goes the same way meets it. If it does not, the position is not known; the next one covers it.
- */
+/* At the end of a damaged file libsystemd may have lost its place. */
 static void find_cursor(struct azm_journal *s)
 {
-    _cleanup_journal_ sd_journal *j = NULL;
-    struct azm_error err;
-    int r;
-
     azm_journal_keep_cursor(s);
-    if (s->cursor || !s->account.cursor || s->account.read < 0 || azm_journal_reads_past(s))
-        return;
-    r = azm_journal_open_handle(s->config, &j, &err);
-    if (r >= 0 && s->selects)
-        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, &err);
-    if (r >= 0)
-        r = sd_journal_seek_cursor(j, s->account.cursor);
-    for (int64_t i = 0; i <= s->account.read && r >= 0 && sd_journal_next(j) > 0; i++) {
-        struct azm_entry_times t;
-
-        if (azm_journal_read_times(j, &t) < 0 || t.realtime_usec != s->last_times.realtime_usec ||
-            t.monotonic_usec != s->last_times.monotonic_usec || !sd_id128_equal(t.boot, s->last_times.boot))
-            continue;
-        free(s->cursor);
-        if (sd_journal_get_cursor(j, &s->cursor) < 0)
-            s->cursor = NULL;
-    }
+    if (!s->cursor)
+        find_last(s);
 }
 
 /* Until a second one comes nothing else tells that it was read: a look behind would read it again. Where entries before

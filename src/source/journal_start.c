@@ -10,6 +10,7 @@
 #include "source/journal_handle.h"
 #include "source/journal_internal.h"
 #include "source/journal_resume.h"
+#include "source/journal_way.h"
 #include "store/checkpoint.h"
 
 static int parse_only_boot(struct azm_journal *s, const char *value)
@@ -179,7 +180,7 @@ static int go_on_after_rollback(struct azm_journal *s, sd_journal *all, struct a
 }
 
 /* azm_journal_resume, on top of a vacuum that overtakes it. */
-static int resume_in(sd_journal *all, struct azm_journal *s, struct azm_gap *ret_gap, struct azm_error *err)
+static int try_resume(struct azm_journal *s, sd_journal *all, struct azm_gap *ret_gap, struct azm_error *err)
 {
     int r = azm_journal_resume(all, s->cursor, &s->history, ret_gap);
 
@@ -193,11 +194,31 @@ static int resume_in(sd_journal *all, struct azm_journal *s, struct azm_gap *ret
     return r;
 }
 
+/* The same with a handle that becomes another one if the cursor's entry only seems to be gone. */
+static int resume_in(struct azm_journal *s, sd_journal **all, struct azm_gap *ret_gap, struct azm_error *err)
+{
+    struct azm_place cursor, begin;
+    sd_journal *lost = *all;
+    int r, k;
+
+    r = try_resume(s, *all, ret_gap, err);
+    if ((r != AZM_RESUME_VACUUMED && r != AZM_RESUME_ROLLBACK) || !azm_place_parse(s->cursor, &cursor))
+        return r;
+    k = azm_journal_find_way(s->config, &cursor, &begin, err);
+    if (k <= 0)
+        return k < 0 ? k : r;
+    k = all == &s->j ? azm_journal_open_merged(s, err) : azm_journal_open_handle(s->config, all, err);
+    if (k < 0)
+        return k;
+    sd_journal_close(lost);
+    return azm_journal_go_way(*all, &begin, &cursor) > 0 ? AZM_RESUME_EXACT : try_resume(s, *all, ret_gap, err);
+}
+
 int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_journal_ sd_journal *own = NULL;
-    sd_journal *all = s->j;
     struct azm_place cursor;
+    sd_journal *all;
     struct azm_gap g;
     int64_t read = 0;
     bool known; /* ... is how far each file was read: what is missing of them will show */
@@ -228,11 +249,11 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
         r = azm_journal_open_handle(s->config, &own, err);
         if (r < 0)
             return r;
-        all = own;
     }
-    r = resume_in(all, s, &g, err);
+    r = resume_in(s, own ? &own : &s->j, &g, err);
     if (r < 0)
         return r;
+    all = own ? own : s->j;
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
         r = all == s->j ? 0 : stand_at(s->j, s->cursor);

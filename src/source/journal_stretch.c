@@ -6,6 +6,7 @@
 #include "core/cleanup.h"
 #include "source/journal_handle.h"
 #include "source/journal_stretch.h"
+#include "source/journal_way.h"
 
 /* A number that is so far ahead is damage, not a gap: nobody logs faster than an entry in a microsecond. */
 #define SLACK_ENTRIES UINT64_C(100000)
@@ -208,18 +209,20 @@ static int prepare(struct azm_journal *s, struct stretch *w)
     return r;
 }
 
-int azm_stretch_walk(struct azm_journal *s, sd_journal *j, const struct azm_place *now, struct stretch *w)
+int azm_stretch_walk(struct azm_journal *s, sd_journal *j, const struct azm_place *way, const struct azm_place *now,
+                     struct stretch *w)
 {
     uint64_t limit = (uint64_t)MAX(s->account.read, (int64_t)0) + 100000;
     bool met = false, further = false;
     int r;
 
     w->gone = true;
-    r = sd_journal_seek_cursor(j, s->account.cursor);
+    r = way ? azm_journal_go_way(j, way, &s->account.place) : sd_journal_seek_cursor(j, s->account.cursor);
     for (uint64_t i = 0; i < limit && r >= 0 && !further; i++) {
         struct azm_place p;
 
-        r = sd_journal_next(j);
+        if (i > 0 || !way)
+            r = sd_journal_next(j);
         if (r <= 0)
             break;
         r = azm_place_current(j, &p);

@@ -25,8 +25,10 @@ struct stretch {
 
 void azm_stretch_free(struct stretch *w);
 
-/* Walks the stretch up to `now`: 1, 0 if it did not meet `now`, -errno (-ENOMEM: not the journal's). */
-int azm_stretch_walk(struct azm_journal *s, sd_journal *j, const struct azm_place *now, struct stretch *w);
+/* Walks the stretch up to `now`, with a handle that has gone nowhere yet; `way` to its beginning (see journal_way.h),
+ * or NULL. 1, 0 if it did not meet `now`, -errno (-ENOMEM: not the journal's). */
+int azm_stretch_walk(struct azm_journal *s, sd_journal *j, const struct azm_place *way, const struct azm_place *now,
+                     struct stretch *w);
 
 /* Takes what the reader has noted as the stretch: 0, -errno. */
 int azm_stretch_take_read(struct azm_journal *s, struct stretch *w);
