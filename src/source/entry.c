@@ -129,7 +129,7 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
         r = want_fields(e, &config->filter_exclude);
     if (r >= 0)
         r = want_fields(e, &config->filter_include);
-    e->looks_closer = e->joins || e->n_wanted > 0 || config->exclude_matches.n > 0;
+    e->looks_closer = e->n_wanted > 0 || config->exclude_matches.n > 0;
     if (r < 0) {
         azm_entry_reader_free(e);
         return r;
@@ -380,7 +380,8 @@ static void move_to_trusted(struct azm_entry_reader *e)
 
 /* A stream is what one process writes to one place: a connection of stdout; else what it sends with equal fields. What
  * journald finds out about a process is not asked for: it knows less of it once it is dead. */
-static void add_to_stream(struct azm_entry_reader *e, const struct azm_field *f, struct azm_text name)
+static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, const struct azm_field *f,
+                                                    struct azm_text name)
 {
     static const char partial[] = "CONTAINER_PARTIAL_"; /* Docker numbers the pieces of a line */
 
@@ -417,14 +418,11 @@ static int keep_wanted(struct azm_entry_reader *e, struct azm_text name, struct 
 }
 
 /* What is asked of a field only where the configuration says so. */
-static __attribute__((noinline)) int look_closer(struct azm_entry_reader *e, const struct azm_field *f,
-                                                 struct azm_text field, size_t name_len)
+static __attribute__((noinline)) int look_closer(struct azm_entry_reader *e, struct azm_text field, size_t name_len)
 {
     const struct azm_text name = {field.s, name_len}, value = {field.s + name_len + 1, field.len - name_len - 1};
 
     e->excluded |= is_listed(&e->config->exclude_matches, field);
-    if (e->joins)
-        add_to_stream(e, f, name);
     return keep_wanted(e, name, value);
 }
 
@@ -444,8 +442,10 @@ int azm_entry_add_field(struct azm_entry_reader *e, const void *data, size_t len
         return 0; /* not a field, or one without a name; journald writes none such */
     name_len = (size_t)(equals - name);
     f = azm_field_find(&e->fields_by_name, name, name_len);
+    if (e->joins)
+        add_to_stream(e, f, (struct azm_text){name, name_len});
     if (e->looks_closer)
-        k = look_closer(e, f, (struct azm_text){data, len}, name_len);
+        k = look_closer(e, (struct azm_text){data, len}, name_len);
     if (k < 0)
         return k;
     if (f && f->special == AZM_NOT_SPECIAL && !(f->profiles & e->config->fields))
