@@ -77,7 +77,7 @@ static CURLcode connect_to(struct probe *p, const struct azm_http_options *o)
 #define SET(option, value) (r = r == CURLE_OK ? curl_easy_setopt(p->easy, option, value) : r)
     SET(CURLOPT_URL, p->url);
     if (p->is_stream)
-        SET(CURLOPT_PROXY, ""); /* as stream/redis_link.c has it */
+        SET(CURLOPT_PROXY, ""); /* as stream/redis_socket.c has it */
     SET(CURLOPT_CONNECT_ONLY, 1L);
     SET(CURLOPT_CERTINFO, 1L);
     SET(CURLOPT_NOSIGNAL, 1L);

@@ -3,41 +3,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
-#include "core/record_copy.h"
 #include "parse/line.h"
-#include "parse/multiline.h"
-#include "source/entry.h"
+#include "source/held_message.h"
 
 /* journald tells its readers of new entries after a quarter of a second at most. */
 #define LATENCY_USEC (500 * AZM_USEC_PER_MSEC)
 
 /* How often a position is looked for that lies in no message, when one was asked for. */
 #define LATER_TRY_ENTRIES 32
-
-#define BUCKETS 256
-
-/* A message that is held back: it may go on, or waits for its turn. */
-struct message {
-    TAILQ_ENTRY(message) link;
-    LIST_ENTRY(message) same_bucket; /* while it may go on */
-    struct azm_record_copy copy;     /* of its first entry; the body is in: */
-    struct azm_buf body;
-    XXH128_hash_t stream;
-    uint8_t uid[16]; /* of the first entry of the first part */
-    uint64_t first;  /* ... which was the journal's record of this number */
-    enum azm_line_format format;
-    azm_multiline_state state;
-    struct azm_entry_times last; /* of its last entry, */
-    uint64_t heard_usec;         /* and when that was read (monotonic) */
-    unsigned entries, part;      /* part 0: the only one */
-    bool unfinished;             /* its last line goes on */
-    bool whole;                  /* it is one line, in pieces: to be taken apart when they are together */
-};
-
-TAILQ_HEAD(messages, message);
-LIST_HEAD(bucket, message);
 
 struct join {
     struct azm_source source;
@@ -46,14 +20,11 @@ struct join {
     const struct azm_clock *clock;
     struct azm_line_parser parser;
 
-    struct bucket buckets[BUCKETS];
-    struct messages open;  /* they may go on; the one that has been quiet for longest is the first */
-    struct messages ready; /* to be given, in this order */
-    size_t n_open, n_held, bytes;
-    struct message *given; /* the record given last borrows from it */
-    uint64_t read;         /* records of the journal so far */
-    bool drained;          /* there was none the last time, */
-    uint64_t drained_usec; /* which was then (monotonic) */
+    struct azm_held_messages held;
+    struct azm_held_message *given; /* the record given last borrows from it */
+    uint64_t read;                  /* records of the journal so far */
+    bool drained;                   /* there was none the last time, */
+    uint64_t drained_usec;          /* which was then (monotonic) */
 
     /* The position before all that is held back; and a later one, for when the messages that were held back when it was
      * taken, so many, have been given, if none of them goes on behind it. */
@@ -74,79 +45,7 @@ static struct join *upcast(struct azm_source *s)
     return (struct join *)s;
 }
 
-/* --- messages --- */
-
-static void free_message(struct message *m)
-{
-    if (!m)
-        return;
-    azm_record_copy_free(&m->copy);
-    azm_buf_free(&m->body);
-    free(m);
-}
-
-static struct bucket *bucket_of(struct join *j, XXH128_hash_t stream)
-{
-    return &j->buckets[stream.low64 % BUCKETS];
-}
-
-static struct message *find(struct join *j, XXH128_hash_t stream)
-{
-    struct message *m;
-
-    LIST_FOREACH(m, bucket_of(j, stream), same_bucket)
-    if (m->stream.low64 == stream.low64 && m->stream.high64 == stream.high64)
-        return m;
-    return NULL;
-}
-
-static size_t bytes_of(const struct message *m)
-{
-    return sizeof *m + m->copy.bytes + m->body.cap;
-}
-
-/* Holds back what begins with this record, which borrows from elsewhere: 0 or -ENOMEM. */
-static int new_message(struct join *j, const struct azm_record *rec, struct message **ret)
-{
-    const struct azm_entry_line *line = rec->line;
-    struct message *m = calloc(1, sizeof *m);
-
-    if (!m || azm_record_copy(rec, 1, &m->copy) < 0 || azm_buf_append(&m->body, rec->body.s, rec->body.len) < 0) {
-        free_message(m);
-        return -ENOMEM;
-    }
-    memcpy(m->uid, rec->uid, sizeof m->uid);
-    m->stream = line->stream;
-    m->first = j->read;
-    m->format = line->format;
-    m->last = line->times;
-    m->heard_usec = azm_monotonic_usec(j->clock);
-    m->entries = 1;
-    j->n_held++;
-    j->bytes += bytes_of(m);
-    *ret = m;
-    return 0;
-}
-
-static void open_message(struct join *j, struct message *m)
-{
-    LIST_INSERT_HEAD(bucket_of(j, m->stream), m, same_bucket);
-    TAILQ_INSERT_TAIL(&j->open, m, link);
-    j->n_open++;
-}
-
-static void close_message(struct join *j, struct message *m)
-{
-    LIST_REMOVE(m, same_bucket);
-    TAILQ_REMOVE(&j->open, m, link);
-    j->n_open--;
-}
-
-static void end_message(struct join *j, struct message *m)
-{
-    close_message(j, m);
-    TAILQ_INSERT_TAIL(&j->ready, m, link);
-}
+/* --- positions between messages --- */
 
 /* `later` has become safe. */
 static void take_later(struct join *j)
@@ -158,31 +57,43 @@ static void take_later(struct join *j)
     j->later_wanted = false;
 }
 
-static bool is_before_later(const struct join *j, const struct message *m)
+static bool is_before_later(const struct join *j, const struct azm_held_message *m)
 {
     return j->later_held > 0 && m->first <= j->later_read;
 }
 
 /* It is held back no more. */
-static void let_go(struct join *j, const struct message *m)
+static void let_go(struct join *j, const struct azm_held_message *m)
 {
-    j->n_held--;
-    j->bytes -= bytes_of(m);
+    azm_held_let_go(&j->held, m);
     if (is_before_later(j, m) && --j->later_held == 0)
         take_later(j);
 }
 
-static void end_over_limits(struct join *j)
+/* Takes the position as it is now, for later: 0 or -errno. */
+static int note_later(struct join *j, struct azm_error *err)
 {
-    while (j->n_open > AZM_JOIN_MESSAGES_MAX || (j->bytes > AZM_JOIN_BYTES_MAX && j->n_open > 1))
-        end_message(j, TAILQ_FIRST(&j->open));
+    int r = j->journal->ops->position(j->journal, &j->later, err);
+
+    if (r < 0)
+        return r;
+    j->later_read = j->read;
+    j->later_try = j->read + LATER_TRY_ENTRIES;
+    j->later_held = j->later.len > 0 ? j->held.n : 0;
+    if (j->later.len > 0 && j->held.n == 0)
+        take_later(j);
+    return 0;
 }
 
-static size_t end_all(struct join *j)
+/* While messages overlap all the time there is no position between them, and one has to be made. */
+static int look_for_later(struct join *j, struct azm_error *err)
 {
-    while (!TAILQ_EMPTY(&j->open))
-        end_message(j, TAILQ_FIRST(&j->open));
-    return j->n_held;
+    if (j->held.n_open > 0 && j->read > j->safe_read + AZM_JOIN_ENTRIES_MAX) {
+        azm_held_end_all(&j->held);
+        j->later_held = 0;
+    } else if (j->later_held > 0 || j->read < j->later_try)
+        return 0;
+    return note_later(j, err);
 }
 
 /* --- lines --- */
@@ -203,10 +114,10 @@ static bool goes_back(const struct azm_entry_times *last, const struct azm_entry
 }
 
 /* The message goes on with this record, in a part of its own: 0 or -ENOMEM. */
-static int add_part(struct join *j, struct message *m, const struct azm_record *rec)
+static int add_part(struct join *j, struct azm_held_message *m, const struct azm_record *rec)
 {
-    struct message *next;
-    int r = new_message(j, rec, &next);
+    struct azm_held_message *next;
+    int r = azm_held_take(&j->held, rec, j->read, azm_monotonic_usec(j->clock), &next);
 
     if (r < 0)
         return r;
@@ -216,36 +127,25 @@ static int add_part(struct join *j, struct message *m, const struct azm_record *
     next->unfinished = rec->line->unfinished;
     m->part = MAX(m->part, 1u);
     next->part = m->part + 1;
-    end_message(j, m);
-    open_message(j, next);
+    azm_held_end(&j->held, m);
+    azm_held_open(&j->held, next);
     if (!next->unfinished && next->state == 0)
-        end_message(j, next);
+        azm_held_end(&j->held, next);
     return 0;
 }
 
 /* The message goes on with this record: 0 or -ENOMEM. */
-static int add_to_message(struct join *j, struct message *m, const struct azm_record *rec, struct azm_text between)
+static int add_to_message(struct join *j, struct azm_held_message *m, const struct azm_record *rec,
+                          struct azm_text between)
 {
-    size_t before = bytes_of(m);
-
     if (is_before_later(j, m))
         j->later_held = 0;
     if (m->body.len + between.len + rec->body.len > j->config->max_body_bytes)
         return add_part(j, m, rec);
-    if (azm_buf_reserve(&m->body, between.len + rec->body.len) < 0)
+    if (azm_held_append(&j->held, m, between, rec, azm_monotonic_usec(j->clock)) < 0)
         return -ENOMEM;
-    azm_buf_append(&m->body, between.s, between.len);
-    azm_buf_append(&m->body, rec->body.s, rec->body.len);
-    j->bytes += bytes_of(m) - before;
-    m->unfinished = rec->line->unfinished;
-    m->whole &= between.len == 0;
-    m->last = rec->line->times;
-    m->heard_usec = azm_monotonic_usec(j->clock);
-    m->entries++;
-    TAILQ_REMOVE(&j->open, m, link);
-    TAILQ_INSERT_TAIL(&j->open, m, link);
     if (!m->unfinished && m->state == 0) /* a line that is together, and no more can follow */
-        end_message(j, m);
+        azm_held_end(&j->held, m);
     return 0;
 }
 
@@ -253,16 +153,16 @@ static int add_to_message(struct join *j, struct message *m, const struct azm_re
 static int go_on(struct join *j, const struct azm_record *rec)
 {
     const struct azm_entry_line *line = rec->line;
-    struct message *m = find(j, line->stream);
+    struct azm_held_message *m = azm_held_find(&j->held, line->stream);
     bool goes_on;
 
     if (!m)
         return 0;
     if (memcmp(m->uid, rec->uid, sizeof m->uid) == 0) { /* the journal is read again from before its beginning */
         j->later_held = 0;
-        close_message(j, m);
+        azm_held_close(&j->held, m);
         let_go(j, m);
-        free_message(m);
+        azm_held_message_free(m);
         return 0;
     }
     goes_on = line->joinable && !is_past(j, &m->last, &line->times) && !goes_back(&m->last, &line->times) &&
@@ -271,7 +171,7 @@ static int go_on(struct join *j, const struct azm_record *rec)
         return add_to_message(j, m, rec, (struct azm_text){0}) < 0 ? -ENOMEM : 1;
     if (goes_on && azm_multiline_continue(&m->state, rec->body))
         return add_to_message(j, m, rec, AZM_TEXT("\n")) < 0 ? -ENOMEM : 1;
-    end_message(j, m);
+    azm_held_end(&j->held, m);
     return 0;
 }
 
@@ -280,31 +180,31 @@ static int take_line(struct join *j, struct azm_record *rec)
 {
     const struct azm_entry_line *line = rec->line;
     azm_multiline_state state;
-    struct message *m;
+    struct azm_held_message *m;
     int r;
 
-    while ((m = TAILQ_FIRST(&j->open)) && is_past(j, &m->last, &line->times))
-        end_message(j, m);
+    while ((m = TAILQ_FIRST(&j->held.open)) && is_past(j, &m->last, &line->times))
+        azm_held_end(&j->held, m);
     r = go_on(j, rec);
     if (r != 0) {
-        end_over_limits(j);
+        azm_held_end_over(&j->held, AZM_JOIN_MESSAGES_MAX, AZM_JOIN_BYTES_MAX);
         return MIN(r, 0);
     }
     state = line->joinable ? azm_multiline_begin(line->multiline, rec->body) : 0;
     if (!line->unfinished && azm_line_parse(&j->parser, line->format, rec) < 0)
         return -ENOMEM;
-    if (!line->unfinished && state == 0 && TAILQ_EMPTY(&j->ready))
+    if (!line->unfinished && state == 0 && TAILQ_EMPTY(&j->held.ready))
         return 1;
-    r = new_message(j, rec, &m);
+    r = azm_held_take(&j->held, rec, j->read, azm_monotonic_usec(j->clock), &m);
     if (r < 0)
         return r;
     m->state = state;
     m->unfinished = m->whole = line->unfinished;
     if (line->unfinished || state != 0)
-        open_message(j, m);
+        azm_held_open(&j->held, m);
     else
-        TAILQ_INSERT_TAIL(&j->ready, m, link);
-    end_over_limits(j);
+        azm_held_make_ready(&j->held, m);
+    azm_held_end_over(&j->held, AZM_JOIN_MESSAGES_MAX, AZM_JOIN_BYTES_MAX);
     return 0;
 }
 
@@ -320,7 +220,7 @@ static bool is_of_piece(const struct azm_attribute *a)
 }
 
 /* Makes the message a record: 0 or -ENOMEM. */
-static int make_record(struct join *j, struct message *m, struct azm_record *rec)
+static int make_record(struct join *j, struct azm_held_message *m, struct azm_record *rec)
 {
     struct azm_attribute *attributes = m->copy.memory;
     size_t n = m->copy.record.n_attributes, kept = 0;
@@ -340,13 +240,13 @@ static int make_record(struct join *j, struct message *m, struct azm_record *rec
 /* The next message that is complete: 1 and its record, 0, -ENOMEM. */
 static int give(struct join *j, struct azm_record *rec)
 {
-    struct message *m = TAILQ_FIRST(&j->ready);
+    struct azm_held_message *m = TAILQ_FIRST(&j->held.ready);
 
-    free_message(j->given);
+    azm_held_message_free(j->given);
     j->given = m;
     if (!m)
         return 0;
-    TAILQ_REMOVE(&j->ready, m, link);
+    TAILQ_REMOVE(&j->held.ready, m, link);
     let_go(j, m);
     j->flushing_held -= j->flushing_held > 0;
     if (m->entries > 1) {
@@ -354,32 +254,6 @@ static int give(struct join *j, struct azm_record *rec)
         j->entries += m->entries;
     }
     return make_record(j, m, rec) < 0 ? -ENOMEM : 1;
-}
-
-/* Takes the position as it is now, for later: 0 or -errno. */
-static int note_later(struct join *j, struct azm_error *err)
-{
-    int r = j->journal->ops->position(j->journal, &j->later, err);
-
-    if (r < 0)
-        return r;
-    j->later_read = j->read;
-    j->later_try = j->read + LATER_TRY_ENTRIES;
-    j->later_held = j->later.len > 0 ? j->n_held : 0;
-    if (j->later.len > 0 && j->n_held == 0)
-        take_later(j);
-    return 0;
-}
-
-/* While messages overlap all the time there is no position between them, and one has to be made. */
-static int look_for_later(struct join *j, struct azm_error *err)
-{
-    if (j->n_open > 0 && j->read > j->safe_read + AZM_JOIN_ENTRIES_MAX) {
-        end_all(j);
-        j->later_held = 0;
-    } else if (j->later_held > 0 || j->read < j->later_try)
-        return 0;
-    return note_later(j, err);
 }
 
 static int join_next(struct azm_source *source, struct azm_record *rec, struct azm_error *err)
@@ -393,7 +267,7 @@ static int join_next(struct azm_source *source, struct azm_record *rec, struct a
             return r;
     }
     for (;;) {
-        int r = j->n_held > 0 || j->given ? give(j, rec) : 0;
+        int r = j->held.n > 0 || j->given ? give(j, rec) : 0;
 
         if (r == 0) {
             r = j->journal->ops->next(j->journal, rec, err);
@@ -425,10 +299,10 @@ static int join_position(struct azm_source *source, struct azm_buf *out, struct 
     struct join *j = upcast(source);
     int r;
 
-    if (j->n_held == 0 && !azm_config_joins(j->config))
+    if (j->held.n == 0 && !azm_config_joins(j->config))
         return j->journal->ops->position(j->journal, out, err);
     j->later_wanted = true;
-    r = j->n_held == 0 || j->later_held == 0 ? note_later(j, err) : 0;
+    r = j->held.n == 0 || j->later_held == 0 ? note_later(j, err) : 0;
     if (r < 0)
         return r;
     azm_buf_clear(out);
@@ -447,7 +321,7 @@ static int join_acknowledge(struct azm_source *source, const struct azm_buf *pos
 /* When the message that has been quiet for longest has waited enough, if the journal has no more. */
 static uint64_t deadline_usec(const struct join *j)
 {
-    const struct message *m = TAILQ_FIRST(&j->open);
+    const struct azm_held_message *m = TAILQ_FIRST(&j->held.open);
 
     return m && j->drained ? m->heard_usec + j->config->multiline_timeout_usec + LATENCY_USEC : AZM_USEC_INFINITY;
 }
@@ -472,12 +346,12 @@ static int join_process(struct azm_source *source, struct azm_error *err)
         return r;
     }
     while (deadline_usec(j) <= j->drained_usec)
-        end_message(j, TAILQ_FIRST(&j->open));
+        azm_held_end(&j->held, TAILQ_FIRST(&j->held.open));
     if (deadline_usec(j) <= azm_monotonic_usec(j->clock)) {
         j->drained = false; /* one more look: on a busy machine journald tells late of what it has written */
         return 1;
     }
-    return !TAILQ_EMPTY(&j->ready);
+    return !TAILQ_EMPTY(&j->held.ready);
 }
 
 /* --- flushes --- */
@@ -498,14 +372,14 @@ static bool join_passed(struct azm_source *source)
         return false;
     if (!j->flushing) {
         j->flushing = true;
-        j->flushing_held = end_all(j);
+        j->flushing_held = azm_held_end_all(&j->held);
     }
     return j->flushing_held == 0;
 }
 
 static size_t join_release(struct azm_source *source)
 {
-    return end_all(upcast(source));
+    return azm_held_end_all(&upcast(source)->held);
 }
 
 /* --- life --- */
@@ -529,21 +403,16 @@ static int join_configure(struct azm_source *source, const struct azm_config *co
         return r;
     j->config = config;
     if (!azm_config_joins(config))
-        end_all(j);
+        azm_held_end_all(&j->held);
     return 0;
 }
 
 static struct azm_source *join_free(struct azm_source *source)
 {
     struct join *j = upcast(source);
-    struct message *m;
 
-    end_all(j);
-    while ((m = TAILQ_FIRST(&j->ready))) {
-        TAILQ_REMOVE(&j->ready, m, link);
-        free_message(m);
-    }
-    free_message(j->given);
+    azm_held_free(&j->held);
+    azm_held_message_free(j->given);
     azm_line_parser_free(&j->parser);
     azm_buf_free(&j->safe);
     azm_buf_free(&j->later);
@@ -579,8 +448,7 @@ int azm_join_new(struct azm_source *journal, const struct azm_config *config, co
     j->journal = journal;
     j->config = config;
     j->clock = clock;
-    TAILQ_INIT(&j->open);
-    TAILQ_INIT(&j->ready);
+    azm_held_init(&j->held);
     *ret = &j->source;
     return 0;
 }

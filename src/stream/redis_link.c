@@ -41,8 +41,7 @@ struct redis_link {
     redisReader *reader;  /* NULL: no connection */
     struct azm_buf hello; /* what goes out first: who this is */
     struct azm_buf out;   /* what is queued */
-    struct azm_buf
-        going; /* what is being written: TLS wants to be called again with the same bytes in the same place */
+    struct azm_buf going; /* what is being written, and so has to stay where it is */
     size_t hello_sent, sent;
     bool greeted; /* Redis knows who this is: before that nothing goes out, which else it might do as somebody else */
     struct waiting *first, **last;

@@ -26,7 +26,8 @@ bool redis_socket_is_open(const struct redis_socket *s); /* or on the way there 
 int redis_socket_connect(struct redis_socket *s, struct azm_stream_answer *ret_why);
 
 /* With a connection. Writes what is in `b` from `sent` on: 1 when all is written, 0 if there was no room for it, which
- * the descriptor tells from then on, -1 if it fails. */
+ * the descriptor tells from then on, -1 if it fails. After 0 it is to be called again with the same bytes in the same
+ * place: TLS wants that. */
 int redis_socket_write(struct redis_socket *s, const struct azm_buf *b, size_t *sent,
                        struct azm_stream_answer *ret_why);
 

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 import urllib.request
+from contextlib import closing, contextmanager
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from azure import DCR, Azmonlog, Azure, read_lines  # noqa: E402
@@ -84,6 +85,24 @@ def section(receiver, more="interval=1s\n"):
     return f"[metrics]\nendpoint={receiver.url}/v1/metrics\n{more}"
 
 
+@contextmanager
+def exporting(out, more="interval=1s\n"):
+    """To a receiver of records and one of metrics, neither of which wants to know who that is."""
+    with closing(Azure(f"{out}/azure", auth=False)) as azure, closing(Receiver(f"{out}/receiver", auth=False)) as receiver, \
+            closing(Azmonlog(f"{out}/x", f"endpoint={azure.url}/v1/logs\n", more=section(receiver, more))) as x:
+        yield azure, receiver, x
+
+
+@contextmanager
+def exporting_to_azure(out, like=False, destination="", more=""):
+    """With tokens; `like`: the receiver of metrics takes those of the other one. `destination`, `more`: of the configuration."""
+    with closing(Azure(f"{out}/azure")) as azure, closing(Receiver(f"{out}/receiver", azure if like else None)) as receiver:
+        lines = azure.destinations()["dce= and dcr="] + azure.client_secret() + destination
+        metrics = f"[metrics]\ndce={receiver.url}\ninterval=1s\n{more}"
+        with closing(Azmonlog(f"{out}/x", lines, azure.environment(), metrics)) as x:
+            yield azure, receiver, x
+
+
 def arrived(azure, x):
     wait_for(lambda: len(azure.bodies()) >= len(x.texts), "the records")
     return sorted(azure.bodies()) == sorted(x.texts)
@@ -91,9 +110,8 @@ def arrived(azure, x):
 
 def the_same_figures(out):
     """What arrives is what /metrics says, metric by metric."""
-    azure, receiver, port = Azure(f"{out}/azure", auth=False), Receiver(f"{out}/receiver", auth=False), free_port()
-    x = Azmonlog(f"{out}/x", f"endpoint={azure.url}/v1/logs\n", more=section(receiver, f"listen=127.0.0.1:{port}\ninterval=1s\n"))
-    try:
+    port = free_port()
+    with exporting(out, f"listen=127.0.0.1:{port}\ninterval=1s\n") as (azure, receiver, x):
         x.write(200)
         x.start()
         check("the records arrive", arrived(azure, x))
@@ -131,19 +149,11 @@ def the_same_figures(out):
         equal("status says where they go", (status["destination"], status["error"]), (f"{receiver.url}/v1/metrics", None))
         equal("the end", x.end(), 0, x.logged)
         equal("nothing was said about metrics", x.said("metrics (to|go)"), 0, x.logged)
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 def to_azure(out):
     """dce=, the rule and the identity of the logs: a token goes along; headers do not go from one to the other."""
-    azure = Azure(f"{out}/azure")
-    receiver = Receiver(f"{out}/receiver", like=azure)
-    x = Azmonlog(f"{out}/x", azure.destinations()["dce= and dcr="] + azure.client_secret() + "header=X-Of-Logs: 1\n",
-                 azure.environment(), f"[metrics]\ndce={receiver.url}\ninterval=1s\nheader=X-Of-Metrics: 1\nheartbeat=1h\n")
-    try:
+    with exporting_to_azure(out, True, "header=X-Of-Logs: 1\n", "header=X-Of-Metrics: 1\nheartbeat=1h\n") as (azure, receiver, x):
         x.write(20)
         x.start()
         wait_for(lambda: len(receiver.sets()) > 1 and len(azure.bodies()) > 20, "metrics and records")
@@ -165,10 +175,6 @@ def to_azure(out):
             r" metrics .*HTTP 403 \(OperationFailed\): no role[^\n]*\n *what to do: the identity lacks its role", r.stdout), r.stdout)
         equal("the end", x.end(), 0, x.logged)
         check("no token and no secret is shown", not re.search("eyJ|planted", x.logged()), x.logged)
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 # what the receiver does -> what status says
@@ -188,11 +194,7 @@ TROUBLE = {
 
 def receivers_that_fail(out):
     """Whatever it does: records go on as ever, it is said once, status tells, and metrics are not queued up."""
-    azure = Azure(f"{out}/azure")
-    receiver = Receiver(f"{out}/receiver", like=azure)
-    x = Azmonlog(f"{out}/x", azure.destinations()["dce= and dcr="] + azure.client_secret(), azure.environment(),
-                 f"[metrics]\ndce={receiver.url}\ninterval=1s\n[export]\ntimeout=1s\n")
-    try:
+    with exporting_to_azure(out, like=True, more="[export]\ntimeout=1s\n") as (azure, receiver, x):
         x.write(20)
         x.start()
         wait_for(lambda: receiver.sets(), "metrics")
@@ -220,18 +222,11 @@ def receivers_that_fail(out):
         equal("each set came once, and in order", times, sorted(set(times)))
         equal("the end", x.end(), 0, x.logged)
         equal("all records arrived, each once", sorted(azure.bodies()), sorted(x.texts))
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 def a_wrong_token(out):
     """A receiver that takes none of our tokens: it does not take them from the logs, either."""
-    azure, receiver = Azure(f"{out}/azure"), Receiver(f"{out}/receiver")  # each has a key of its own
-    x = Azmonlog(f"{out}/x", azure.destinations()["dce= and dcr="] + azure.client_secret(), azure.environment(),
-                 f"[metrics]\ndce={receiver.url}\ninterval=1s\n")
-    try:
+    with exporting_to_azure(out) as (azure, receiver, x):  # each has a key of its own
         x.write(20)
         x.start()
         wait_for(lambda: (x.status().get("metrics") or {}).get("failures", 0) > 0, "a refusal")
@@ -247,17 +242,11 @@ def a_wrong_token(out):
         check("for people, too", re.search(r"^Metrics +to .*NOT TAKEN since", x.run("status").stdout, re.M), x.run("status").stdout)
         equal("it was said once", x.said("cannot send metrics to"), 1, x.logged)
         equal("the end", x.end(), 0, x.logged)
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 def retry_after(out):
     """An hour is an hour, also for newer metrics; a reload begins anew."""
-    azure, receiver = Azure(f"{out}/azure", auth=False), Receiver(f"{out}/receiver", auth=False)
-    x = Azmonlog(f"{out}/x", f"endpoint={azure.url}/v1/logs\n", more=section(receiver))
-    try:
+    with exporting(out) as (azure, receiver, x):
         x.write(20)
         receiver.script('request 1 status 429 header "Retry-After: 3600"\n')
         x.start()
@@ -268,17 +257,11 @@ def retry_after(out):
         wait_for(lambda: receiver.sets(), "metrics")
         check("after a reload it is asked again", True)
         equal("the end", x.end(), 0, x.logged)
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 def a_kill(out):
     """A new process is a new beginning of all sums."""
-    azure, receiver = Azure(f"{out}/azure", auth=False), Receiver(f"{out}/receiver", auth=False)
-    x = Azmonlog(f"{out}/x", f"endpoint={azure.url}/v1/logs\n", more=section(receiver))
-    try:
+    with exporting(out) as (azure, receiver, x):
         x.write(30)
         x.start()
         wait_for(lambda: receiver.sets() and value(receiver.sets()[-1], "azmonlog.records.delivered") == 30, "30 delivered")
@@ -297,17 +280,11 @@ def a_kill(out):
               begun(before), killed, begun(after))
         equal("it is the same source", before[0]["resource"], after[0]["resource"])
         equal("the end", x.end(), 0, x.logged)
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 def the_end(out):
     """The last figures are sent at the end, but nobody waits long for that."""
-    azure, receiver = Azure(f"{out}/azure", auth=False), Receiver(f"{out}/receiver", auth=False)
-    x = Azmonlog(f"{out}/x", f"endpoint={azure.url}/v1/logs\n", more=section(receiver, "interval=1h\n"))
-    try:
+    with exporting(out, "interval=1h\n") as (azure, receiver, x):
         x.write(20)
         x.start()
         wait_for(lambda: receiver.sets(), "the first metrics")
@@ -328,19 +305,13 @@ def the_end(out):
         x.write(10)
         equal("run --once", x.once(), 0, x.logged)
         equal("sends none", len(receiver.sets()), sets)
-    finally:
-        x.close()
-        azure.close()
-        receiver.close()
 
 
 def reloads(out):
     """Where they go to changes by a reload; what is wrong changes nothing."""
-    azure, receiver, other = (Azure(f"{out}/azure", auth=False), Receiver(f"{out}/receiver", auth=False),
-                              Receiver(f"{out}/other", auth=False))
-    lines = f"endpoint={azure.url}/v1/logs\n"
-    x = Azmonlog(f"{out}/x", lines)
-    try:
+    with exporting(out) as (azure, receiver, x), closing(Receiver(f"{out}/other", auth=False)) as other:
+        lines = f"endpoint={azure.url}/v1/logs\n"
+        x.configure(lines)
         x.write(20)
         x.start()
         wait_for(lambda: x.status(), "azmonlog")
@@ -367,10 +338,6 @@ def reloads(out):
         time.sleep(2.5)
         equal("none come", len(receiver.sets()) + len(other.sets()), sets)
         equal("the end", x.end(), 0, x.logged)
-    finally:
-        x.close()
-        for e in (azure, receiver, other):
-            e.close()
 
 
 run(the_same_figures, to_azure, receivers_that_fail, a_wrong_token, retry_after, a_kill, the_end, reloads)
