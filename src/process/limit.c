@@ -106,9 +106,11 @@ static int find_service(struct azm_limiter *l, struct azm_text name, struct serv
 
     name.s = name.s ? name.s : "";
     name.len = MIN(name.len, (size_t)NAME_MAX_BYTES);
-    *ret = l->n > 0 ? &l->services[l->last] : NULL;
-    if (*ret && azm_text_equal((struct azm_text){(*ret)->name, (*ret)->len}, name))
-        return 0;
+    if (l->n > 0) {
+        *ret = &l->services[l->last];
+        if (azm_text_equal((struct azm_text){(*ret)->name, (*ret)->len}, name))
+            return 0;
+    }
     slot = slot_of(l, name);
     if (l->slots[slot] == 0 && l->n >= SERVICES_MAX)
         sweep(l);
