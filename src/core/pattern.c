@@ -23,8 +23,8 @@
 #define SHOWN_BYTES 24 /* of the pattern, before the place of an error */
 
 struct azm_pattern {
-    pcre2_code *code;
-    uint32_t match_options;
+    pcre2_code *code;      /* for texts that are valid UTF-8 */
+    pcre2_code *malformed; /* for others; NULL: there are none */
 };
 
 struct azm_matcher {
@@ -57,50 +57,69 @@ static int say_wrong(const char *words, int code, size_t at, struct azm_error *e
                          (const char *)why);
 }
 
-static int compile(const char *words, uint32_t options, struct azm_pattern **ret, struct azm_error *err)
+static int check_words(const char *words, struct azm_error *err)
 {
-    struct azm_pattern *p;
+    size_t len = strlen(words), valid;
+
+    if (len == 0 || len > AZM_PATTERN_MAX)
+        return azm_error_set(err, EINVAL, "a pattern has 1 to %d bytes", AZM_PATTERN_MAX);
+    valid = azm_utf8_valid_prefix(words, len);
+    if (valid < len)
+        return azm_error_set(err, EINVAL, "the pattern is no UTF-8 behind character %zu; write the byte as \\x{...}",
+                             characters(words, valid));
+    return 0;
+}
+
+static int compile(const char *words, uint32_t options, pcre2_code **ret, struct azm_error *err)
+{
     size_t len = strlen(words), at;
     int code;
 
+    *ret = pcre2_compile((PCRE2_SPTR)words, len, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | options, &code, &at, NULL);
+    return *ret ? 0 : say_wrong(words, code, MIN(at, len), err);
+}
+
+int azm_pattern_new_utf8(const char *words, struct azm_pattern **ret, struct azm_error *err)
+{
+    struct azm_pattern *p;
+    int r = check_words(words, err);
+
     *ret = NULL;
-    if (len == 0 || len > AZM_PATTERN_MAX)
-        return azm_error_set(err, EINVAL, "a pattern has 1 to %d bytes", AZM_PATTERN_MAX);
-    at = azm_utf8_valid_prefix(words, len);
-    if (at < len)
-        return azm_error_set(err, EINVAL, "the pattern is no UTF-8 behind character %zu; write the byte as \\x{...}",
-                             characters(words, at));
+    if (r < 0)
+        return r;
     p = calloc(1, sizeof *p);
     if (!p)
         return azm_error_set(err, ENOMEM, "out of memory");
-    p->code = pcre2_compile((PCRE2_SPTR)words, len, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | options, &code, &at, NULL);
-    if (!p->code) {
-        free(p);
-        return say_wrong(words, code, MIN(at, len), err);
+    r = compile(words, 0, &p->code, err);
+    if (r < 0) {
+        azm_pattern_free(p);
+        return r;
     }
     (void)pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without it, it is interpreted */
     *ret = p;
     return 0;
 }
 
+/* Malformed texts are rare, and always interpreted: compiled for them, by PCRE2 10.42 (Debian 12), \S, \D and \W match
+ * no character beyond ASCII. */
 int azm_pattern_new(const char *words, struct azm_pattern **ret, struct azm_error *err)
 {
-    return compile(words, PCRE2_MATCH_INVALID_UTF, ret, err);
-}
+    int r = azm_pattern_new_utf8(words, ret, err);
 
-int azm_pattern_new_utf8(const char *words, struct azm_pattern **ret, struct azm_error *err)
-{
-    int r = compile(words, 0, ret, err);
-
-    if (r >= 0)
-        (*ret)->match_options = PCRE2_NO_UTF_CHECK;
+    if (r < 0)
+        return r;
+    r = compile(words, PCRE2_MATCH_INVALID_UTF, &(*ret)->malformed, err);
+    if (r < 0)
+        *ret = azm_pattern_free(*ret);
     return r;
 }
 
 struct azm_pattern *azm_pattern_free(struct azm_pattern *p)
 {
-    if (p)
+    if (p) {
         pcre2_code_free(p->code);
+        pcre2_code_free(p->malformed);
+    }
     free(p);
     return NULL;
 }
@@ -155,9 +174,11 @@ struct azm_matcher *azm_matcher_free(struct azm_matcher *m)
 int azm_pattern_match(const struct azm_pattern *p, struct azm_matcher *m, struct azm_text text, size_t from,
                       size_t *ret_start, size_t *ret_end)
 {
-    const PCRE2_SPTR subject = (PCRE2_SPTR)(text.s ? text.s : "");
+    const char *s = text.s ? text.s : "";
+    const bool malformed = p->malformed && azm_utf8_valid_prefix(s, text.len) < text.len;
     const size_t *place;
-    int r = pcre2_match(p->code, subject, text.len, from, PCRE2_NOTEMPTY | p->match_options, m->data, m->context);
+    int r = pcre2_match(malformed ? p->malformed : p->code, (PCRE2_SPTR)s, text.len, from,
+                        PCRE2_NOTEMPTY | (malformed ? 0 : PCRE2_NO_UTF_CHECK), m->data, m->context);
 
     if (r == PCRE2_ERROR_NOMATCH)
         return 0;

@@ -19,8 +19,8 @@ struct azm_matcher; /* what a thread needs to match with any pattern; of one thr
 /* 0; -ENOMEM; or -EINVAL, with words that say what is wrong, and where in the pattern. */
 int azm_pattern_new(const char *words, struct azm_pattern **ret, struct azm_error *err);
 
-/* The same for texts that are known to be valid UTF-8: others must not be matched with it. Faster, above all where it
- * is interpreted and matches often: every match begins with a look at all of the text otherwise. */
+/* The same for texts that are known to be valid UTF-8: others must not be matched with it. Faster where it matches
+ * often: every match begins with a look at all of the text otherwise. */
 int azm_pattern_new_utf8(const char *words, struct azm_pattern **ret, struct azm_error *err);
 
 struct azm_pattern *azm_pattern_free(struct azm_pattern *p);

@@ -50,7 +50,9 @@ START_TEST(matches)
         {"(?i)ÄRGER", "viel ärger", "ärger", 0},
         {"a.b", "aäb", "aäb", 0}, /* a character, not a byte */
         {"\\d", "٣", NULL, 0},    /* ASCII's classes */
-        {"x*", "aaa", NULL, 0},   /* a match of nothing is none */
+        {"a\\S", "aäb", "aä", 0},
+        {"\\D\\W", "1äß", "äß", 0},
+        {"x*", "aaa", NULL, 0}, /* a match of nothing is none */
         {"x*", "aax", "x", 0},
         {"(a)(b)(c)(d)", "abcd", "abcd", 0},
         {"a", "", NULL, 0},
@@ -103,6 +105,7 @@ START_TEST(malformed_text)
     find("b.c", text, 0, &r);
     ck_assert_int_eq(r, 0);
     ck_assert(azm_text_equal(find("[^x]+", text, 2, &r), AZM_TEXT("cd")));
+    ck_assert(azm_text_equal(find("a\\S", AZM_TEXT("aä\xff"), 0, &r), AZM_TEXT("aä")));
     ck_assert_int_eq(find("a", (struct azm_text){NULL, 0}, 0, &r).len, 0);
     ck_assert_int_eq(r, 0);
 }
