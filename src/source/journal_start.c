@@ -140,6 +140,19 @@ static int stand_at(sd_journal *j, const char *cursor)
     return r != 0 ? r : sd_journal_seek_head(j);
 }
 
+/* The same, or on the first one that it gives after this one, which is then to be read. It does not step back and on
+ * again: near damage that may lead out of a file. 0 or -errno. */
+static int stand_at_or_after(struct azm_journal *s, const char *cursor)
+{
+    int r;
+
+    r = sd_journal_seek_cursor(s->j, cursor);
+    if (r >= 0)
+        r = sd_journal_next(s->j);
+    s->on_unread = r > 0 && sd_journal_test_cursor(s->j, cursor) <= 0;
+    return MIN(r, 0);
+}
+
 /* The cursor's entry is gone and `all` stands on the first one after it, which is to be read. */
 static int go_on_after_gap(struct azm_journal *s, sd_journal *all, struct azm_gap *g, struct azm_error *err)
 {
@@ -256,7 +269,7 @@ int azm_journal_go_on(struct azm_journal *s, struct azm_error *err)
     all = own ? own : s->j;
     switch ((enum azm_resume)r) {
     case AZM_RESUME_EXACT:
-        r = all == s->j ? 0 : stand_at(s->j, s->cursor);
+        r = all == s->j ? 0 : stand_at_or_after(s, s->cursor);
         if (r < 0)
             return azm_journal_error(err, r, "cannot go back to the checkpoint");
         return azm_journal_account_from(s, s->cursor, 0, err);

@@ -18,7 +18,6 @@
 #define BEFORE 50
 #define MIDDLE 400
 #define N (BEFORE + MIDDLE + 50)
-#define DAMAGED 250 /* the first one that cannot be read */
 #define DAMAGE_BYTES 32768
 #define BATCH 37
 
@@ -173,49 +172,64 @@ static void damage(const char *name, unsigned from)
     save(name, &file);
 }
 
-static bool readable[N + 1];
-static uint64_t written_usec[N + 1]; /* monotonic; of those */
-static unsigned n_readable, first_behind;
+static const char *const priorities[] = {"PRIORITY=0\n", "PRIORITY=1\n", "PRIORITY=2\n", "PRIORITY=3\n",
+                                         "PRIORITY=4\n", "PRIORITY=5\n", "PRIORITY=6\n", "PRIORITY=7\n"};
 
-static void write_damaged(void)
+static void write_damaged(unsigned damaged)
 {
     static const struct {
         const char *name;
         unsigned first, last;
     } files[] = {
         {"s.journal", 1, BEFORE}, {"t.journal", BEFORE + 1, BEFORE + MIDDLE}, {"u.journal", BEFORE + MIDDLE + 1, N}};
-    _cleanup_journal_ sd_journal *j = NULL;
 
     for (unsigned i = 0; i < ELEMENTSOF(files); i++) {
+        const char *fields[MIDDLE];
+
+        for (unsigned k = files[i].first; k <= files[i].last; k++)
+            fields[k - files[i].first] = priorities[k % ELEMENTSOF(priorities)];
         write_journal((struct entries){.first = files[i].first,
                                        .n = files[i].last + 1 - files[i].first,
                                        .second = i,
                                        .uptime = 1 + i,
                                        .boot = '1',
+                                       .fields = fields,
                                        .file = files[i].name});
         if (i == 0)
             load(files[i].name, &first_file);
         else
             continue_first(files[i].name, files[i].first - 1);
     }
-    damage("t.journal", DAMAGED);
-    j = open_journal();
+    damage("t.journal", damaged);
+}
+
+static bool selects; /* only some of them are read */
+static bool readable[N + 1];
+static uint64_t written_usec[N + 1]; /* monotonic; of the first one that is readable, and so on */
+static unsigned n_readable, last_before, first_behind;
+
+/* What does a handle read that only goes on? */
+static void find_readable(unsigned damaged)
+{
+    _cleanup_journal_ sd_journal *j = open_journal();
+
     memset(readable, 0, sizeof readable);
-    n_readable = first_behind = 0;
+    n_readable = last_before = first_behind = 0;
+    for (unsigned i = 0; i <= 3 && selects; i++)
+        must(sd_journal_add_match(j, priorities[i], strlen("PRIORITY=n")) >= 0, "sd_journal_add_match");
     while (sd_journal_next(j) > 0) {
         unsigned i = number(j);
         sd_id128_t boot;
 
         must(i <= N, "an entry that nobody has written");
         readable[i] = true;
-        must(sd_journal_get_monotonic_usec(j, &written_usec[i], &boot) >= 0, "no time");
-        n_readable++;
-        if (i > DAMAGED && first_behind == 0)
-            first_behind = i;
+        must(sd_journal_get_monotonic_usec(j, &written_usec[++n_readable], &boot) >= 0, "no time");
+        if (i < damaged)
+            last_before = n_readable;
+        else if (first_behind == 0)
+            first_behind = n_readable;
     }
-    must(readable[DAMAGED - 1] && !readable[DAMAGED] && first_behind > DAMAGED + 10 &&
-             first_behind < BEFORE + MIDDLE - 20 && n_readable == N - (first_behind - DAMAGED),
-         "the damage is not as it should be");
+    must(last_before > BEFORE / 2 && (selects || n_readable > N - MIDDLE / 2), "the damage is not as it should be");
 }
 
 /* --- reading --- */
@@ -303,58 +317,79 @@ static void read_all(enum fault fault, unsigned after)
         unlinkat(state, AZM_JOURNAL_CHECKPOINT, 0);
     for (unsigned i = 1; i <= N; i++)
         n_given += given[i];
-    if (n_given != n_readable || missing != N - n_readable) {
+    if (memcmp(given, readable, sizeof given) != 0 || missing != (selects ? 0 : N - n_readable)) {
         printf("# at %u: %u of %u entries that can be read are given, %lld are missing\n", after, n_given, n_readable,
                (long long)missing);
         failed = true;
     }
 }
 
-/* Anywhere around the damage. */
-static void everywhere(enum fault fault)
+/* Behind any of these records. */
+static void read_damaged(enum fault fault, unsigned first, unsigned last)
 {
     struct azm_error err;
 
-    write_damaged();
     state = fault == RESTARTED ? open(dir, O_DIRECTORY | O_CLOEXEC) : -1; /* a checkpoint takes time */
     must(azm_config_init(&config) == 0, "azm_config_init");
     must(azm_config_set(&config, "journal", "directory", dir, "test", false, &err) == 0, "directory=");
+    if (selects)
+        must(azm_config_set(&config, "journal", "priority", "3", "test", false, &err) == 0, "priority=");
     config.start = AZM_START_OLDEST;
-    for (unsigned after = DAMAGED - 5; after < BEFORE + MIDDLE + 5; after += after < first_behind + 40 ? 1 : 7)
+    for (unsigned after = first; after <= last; after++)
         read_all(fault, after);
     azm_config_free(&config);
     if (state >= 0)
         close(state);
 }
 
+static void around_damage(enum fault fault)
+{
+    write_damaged(250);
+    find_readable(250);
+    read_damaged(fault, last_before - 5, first_behind + 40);
+}
+
 static void nothing(void)
 {
-    everywhere(NOTHING);
+    around_damage(NOTHING);
 }
 
 static void entries_become_young(void)
 {
-    everywhere(BECOMES_YOUNG);
+    around_damage(BECOMES_YOUNG);
 }
 
 static void a_file_comes_up(void)
 {
-    everywhere(FILE_COMES_UP);
+    around_damage(FILE_COMES_UP);
 }
 
 static void an_entry_goes_away(void)
 {
-    everywhere(GOES_AWAY);
+    around_damage(GOES_AWAY);
 }
 
 static void another_configuration(void)
 {
-    everywhere(CONFIGURED);
+    around_damage(CONFIGURED);
 }
 
 static void a_restart(void)
 {
-    everywhere(RESTARTED);
+    around_damage(RESTARTED);
+}
+
+/* Then it is another list of entries in which libsystemd looks for a place. */
+static void a_selection(void)
+{
+    selects = true;
+    for (unsigned damaged = 120; damaged < 320; damaged += 10) {
+        write_damaged(damaged);
+        find_readable(damaged);
+        read_damaged(CONFIGURED, last_before - 3, last_before + 2);
+        empty_dir();
+    }
+    selects = false;
 }
 
 static const struct journal_test tests[] = {
@@ -364,6 +399,7 @@ static const struct journal_test tests[] = {
     {"an_entry_goes_away", an_entry_goes_away},
     {"another_configuration", another_configuration},
     {"a_restart", a_restart},
+    {"a_selection", a_selection},
 };
 
 int main(void)
