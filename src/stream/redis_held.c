@@ -59,13 +59,18 @@ static size_t items_up_to(const struct redis_held *h, uint64_t number)
     return h->n > 0 && number >= h->items[0].number ? MIN((size_t)(number - h->items[0].number) + 1, h->n) : 0;
 }
 
+bool redis_held_is_to_be_sent(const struct redis_reader *r)
+{
+    return r->held.sent <= r->held.confirmed && items_up_to(&r->held, r->held.acknowledged) > 0;
+}
+
 int redis_held_send_acknowledgements(struct redis_reader *r)
 {
     size_t n = MIN(items_up_to(&r->held, r->held.acknowledged), IDS_MAX);
     _cleanup_free_ struct ids *c = NULL;
     int k;
 
-    if (n == 0 || r->held.sent > r->held.confirmed || azm_monotonic_usec(r->clock) < r->retry_usec)
+    if (!redis_held_is_to_be_sent(r) || azm_monotonic_usec(r->clock) < r->retry_usec)
         return 0;
     c = calloc(1, sizeof *c);
     if (!c)

@@ -15,6 +15,7 @@
 #define PASSWORD_MAX 512
 #define READ_BYTES ((size_t)128 * 1024)
 #define OWN (-1) /* tag: of the link's own commands */
+#define REDIRECTS_MAX 5
 
 /* A command that has no reply yet. */
 struct waiting {
@@ -32,17 +33,17 @@ struct redis_link {
     redis_reply_t on_reply;
     void *userdata;
 
-    char place[300]; /* HOST:PORT where a cluster has the stream; "": as the URL says */
-    bool asking;     /* it has it for those only who say ASKING */
-    bool arrived;    /* it has answered since it was redirected */
+    char place[300];    /* HOST:PORT where a cluster has the stream; "": as the URL says */
+    bool asking;        /* it has it for those only who say ASKING */
+    bool arrived;       /* it has answered since it was redirected */
+    unsigned redirects; /* without another answer between them */
 
     struct redis_socket *socket;
     uint64_t number;
     redisReader *reader;  /* NULL: no connection */
     struct azm_buf hello; /* what goes out first: who this is */
     struct azm_buf out;   /* what is queued */
-    struct azm_buf
-        going; /* what is being written: TLS wants to be called again with the same bytes in the same place */
+    struct azm_buf going; /* what is being written: TLS wants the same bytes in the same place again */
     size_t hello_sent, sent;
     bool greeted; /* Redis knows who this is: before that nothing goes out, which else it might do as somebody else */
     struct waiting *first, **last;
@@ -246,8 +247,11 @@ static void on_reply(struct redis_link *l, redisReply *reply)
         l->arrived = true;
         if (w->tag == OWN)
             on_own_reply(l, reply);
-        else
+        else {
+            if (!redis_is_error(reply))
+                l->redirects = 0;
             taken = l->on_reply(l->userdata, w->tag, w->item, reply, NULL);
+        }
         free(w);
     }
     if (!taken)
@@ -334,6 +338,11 @@ bool redis_link_redirect(struct redis_link *l, const redisReply *error)
 
     if (!azm_redis_place(error->str, error->len, place, &ask))
         return false;
+    if (l->redirects == REDIRECTS_MAX) { /* in circles: it is for the caller to wait */
+        l->redirects = 0;
+        return false;
+    }
+    l->redirects++;
     l->arrived = true; /* so that the place stays */
     fail(l, &why);
     memcpy(l->place, place, sizeof place);

@@ -40,7 +40,7 @@ void redis_link_forget(struct redis_link *l, const void *item);
 uint64_t redis_link_number(const struct redis_link *l);
 
 /* From now on goes to the place that an error MOVED or ASK names, until that fails. What waits for a reply gets a
- * failure with the meaning REDIRECTED. False: the error is none of these. */
+ * failure with the meaning REDIRECTED. False: the error is none of these, or one leads to the next for too long. */
 bool redis_link_redirect(struct redis_link *l, const redisReply *error);
 
 /* Is it an error of Redis'? */

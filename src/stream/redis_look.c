@@ -144,7 +144,7 @@ void redis_look_on_reply(struct redis_reader *r, int tag, const redisReply *repl
 {
     if (redis_is_error(reply)) {
         if (strncmp(reply->str, "ERR no such key", 15) == 0) { /* nobody has written yet */
-            r->look.looking = false;
+            r->look.looking = r->look.trim_due = false;
             r->status.known = true;
         } else
             on_refused(r, tag, reply);

@@ -129,6 +129,12 @@ static void get_status(const struct azm_stream_reader *reader, struct azm_stream
         ret->oldest_usec = r->look.delivered_usec;
 }
 
+/* A reply may have come when everything else was done. */
+static bool is_something_left(const struct redis_reader *r)
+{
+    return (r->fetch.wanted && !r->fetch.running && !r->fetch.reply) || redis_held_is_to_be_sent(r);
+}
+
 static uint64_t wake_usec(const struct azm_stream_reader *reader)
 {
     const struct redis_reader *r = upcast_const(reader);
@@ -136,7 +142,10 @@ static uint64_t wake_usec(const struct azm_stream_reader *reader)
 
     if (azm_monotonic_usec(r->clock) < r->retry_usec)
         return MIN(usec, r->retry_usec);
-    usec = MIN(usec, r->look.due_usec);
+    if (is_something_left(r))
+        return 0;
+    if (!r->look.looking) /* else it is the answer that is waited for */
+        usec = MIN(usec, r->look.due_usec);
     return r->held.n > 0 || r->fetch.reply ? MIN(usec, r->held.touch_usec) : usec;
 }
 

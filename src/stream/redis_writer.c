@@ -10,6 +10,8 @@
 
 enum tag { TAG_ADD, TAG_WAIT, TAG_PROBE };
 
+static const struct azm_stream_answer no_memory = {.meaning = AZM_UNREACHABLE, .words = "out of memory"};
+
 struct send {
     struct azm_stream_send send;
     struct send *next; /* on the list of those that are done */
@@ -85,6 +87,13 @@ static int queue_wait(struct redis_writer *w, struct send *s)
     return r;
 }
 
+/* The first failure counts: it is the cause of the others. */
+static void set_failure(struct send *s, const struct azm_stream_answer *why)
+{
+    if (s->answer.meaning == AZM_TAKEN)
+        s->answer = *why;
+}
+
 static int queue(struct redis_writer *w, struct send *s)
 {
     int r = 0;
@@ -99,6 +108,10 @@ static int queue(struct redis_writer *w, struct send *s)
     }
     if (r >= 0 && w->replicas > 0)
         r = queue_wait(w, s);
+    if (r < 0 && s->replies > 0) { /* half of it is on its way: the answer is there when that is */
+        set_failure(s, &no_memory);
+        return 0;
+    }
     return r;
 }
 
@@ -120,13 +133,6 @@ static void finish(struct redis_writer *w, struct send *s)
     s->next = NULL;
     *w->last = s;
     w->last = &s->next;
-}
-
-/* The first failure counts: it is the cause of the others. */
-static void set_failure(struct send *s, const struct azm_stream_answer *why)
-{
-    if (s->answer.meaning == AZM_TAKEN)
-        s->answer = *why;
 }
 
 static void on_error(struct redis_writer *w, struct send *s, int tag, const redisReply *reply)
@@ -182,10 +188,11 @@ static bool on_reply(void *userdata, int tag, void *item, redisReply *reply, con
         on_waited(w, s, reply->integer);
     if (s->replies > 0)
         return false;
-    if (s->again && queue(w, s) >= 0)
-        return false;
-    if (s->again)
-        s->answer = (struct azm_stream_answer){.meaning = AZM_UNREACHABLE, .words = "out of memory"};
+    if (s->again) {
+        if (queue(w, s) >= 0)
+            return false;
+        set_failure(s, &no_memory);
+    }
     finish(w, s);
     return false;
 }

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "export/http.h"
+#include "stream/stream.h"
+#include "tests/unit/test.h"
+
+/* Redis that does not do what it should, as a relay and a host see it: two nodes that are played here. */
+
+#define TURNS_MAX 60000 /* of a millisecond at least, for what must come to pass */
+
+static unsigned callocs_left = UINT_MAX; /* then one of them fails */
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return callocs_left-- == 0 ? NULL : __real_calloc(n, size);
+}
+
+/* --- time --- */
+
+static uint64_t passed_usec;
+
+static uint64_t monotonic(void *userdata)
+{
+    (void)userdata;
+    return azm_monotonic_usec(&azm_system_clock) + passed_usec;
+}
+
+static uint64_t none(void *userdata)
+{
+    (void)userdata;
+    return 0;
+}
+
+static const struct azm_clock test_clock = {.monotonic_usec = monotonic, .realtime_usec = none, .random = none};
+
+/* --- nodes --- */
+
+#define CONNECTIONS_MAX 64
+
+static struct node {
+    int fd;
+    unsigned port;
+    const char *(*answer)(unsigned node, const char *command); /* NULL: none */
+} nodes[2];
+
+static struct connection {
+    int fd;
+    unsigned node;
+    struct azm_buf in;
+} connections[CONNECTIONS_MAX];
+static size_t n_connections;
+
+static unsigned commands;
+static char last_command[32];
+
+static void start_node(unsigned i, const char *(*answer)(unsigned, const char *))
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(listen(fd, CONNECTIONS_MAX), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    nodes[i] = (struct node){.fd = fd, .port = ntohs(address.sin_port), .answer = answer};
+}
+
+/* Takes a number behind `type` off the front of *text; false if it is not all there. */
+static bool take_number(struct azm_text *text, char type, size_t *ret)
+{
+    const char *end = memchr(text->s, '\n', text->len);
+
+    if (!end)
+        return false;
+    ck_assert_int_eq(*text->s, type);
+    *ret = strtoul(text->s + 1, NULL, 10);
+    text->len -= (size_t)(end + 1 - text->s);
+    text->s = end + 1;
+    return true;
+}
+
+/* Takes a command: its first word is kept. False if it is not all there. */
+static bool take_command(struct azm_text *text)
+{
+    size_t words, len;
+
+    if (!take_number(text, '*', &words))
+        return false;
+    for (size_t i = 0; i < words; i++) {
+        if (!take_number(text, '$', &len) || text->len < len + 2)
+            return false;
+        if (i == 0)
+            snprintf(last_command, sizeof last_command, "%.*s", (int)len, text->s);
+        text->s += len + 2;
+        text->len -= len + 2;
+    }
+    return true;
+}
+
+static void answer(struct connection *c)
+{
+    struct azm_text text = azm_buf_text(&c->in), rest = text;
+
+    while (rest.len > 0 && take_command(&rest)) {
+        const char *words = nodes[c->node].answer(c->node, last_command);
+
+        commands++;
+        if (words)
+            ck_assert_int_gt(send(c->fd, words, strlen(words), MSG_NOSIGNAL), 0);
+        text = rest;
+    }
+    memmove(c->in.data, text.s, text.len);
+    c->in.len = text.len;
+}
+
+static void serve(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = nodes[i].fd > 0 ? accept4(nodes[i].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
+
+        if (fd >= 0) {
+            ck_assert_uint_lt(n_connections, CONNECTIONS_MAX);
+            connections[n_connections++] = (struct connection){.fd = fd, .node = i};
+        }
+    }
+    for (size_t i = 0; i < n_connections; i++) {
+        struct connection *c = &connections[i];
+        ssize_t n;
+
+        ck_assert_int_eq(azm_buf_reserve(&c->in, 65536), 0);
+        n = recv(c->fd, c->in.data + c->in.len, 65536, 0);
+        if (n > 0) {
+            c->in.len += (size_t)n;
+            answer(c);
+        }
+    }
+}
+
+static void stop_nodes(void)
+{
+    for (size_t i = 0; i < n_connections; i++) {
+        close(connections[i].fd);
+        azm_buf_free(&connections[i].in);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        if (nodes[i].fd > 0)
+            close(nodes[i].fd);
+}
+
+/* --- a relay, a host --- */
+
+static char url[64];
+
+static struct azm_stream_options options(void)
+{
+    ck_assert_int_eq(azm_http_global_init(NULL), 0);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u/x", nodes[0].port);
+    return (struct azm_stream_options){.url = url,
+                                       .password_file = "",
+                                       .tls_ca_file = "",
+                                       .tls_cert_file = "",
+                                       .tls_key_file = "",
+                                       .timeout_usec = 3600 * AZM_USEC_PER_SEC,
+                                       .clock = &test_clock,
+                                       .replicas = 1,
+                                       .group = "g",
+                                       .consumer = "c",
+                                       .claim_after_usec = 3600 * AZM_USEC_PER_SEC,
+                                       .follow = true,
+                                       .fetch_bytes = 1000000};
+}
+
+static struct azm_stream_reader *begin_reading(void)
+{
+    const struct azm_stream_options o = options();
+    struct azm_stream_reader *r;
+    struct azm_stream_entry e;
+
+    ck_assert_int_eq(azm_stream_reader_new(&o, &r, NULL), 0);
+    ck_assert_int_eq(r->ops->next(r, &e), 0);
+    return r;
+}
+
+static void turn(struct azm_stream_reader *r)
+{
+    struct pollfd p = {.fd = r->fd, .events = POLLIN};
+
+    ck_assert_int_eq(r->ops->process(r), 0);
+    serve();
+    poll(&p, 1, 1);
+}
+
+static bool is_failing(struct azm_stream_reader *r, struct azm_stream_status *s)
+{
+    r->ops->get_status(r, s);
+    return s->failing;
+}
+
+/* --- no answer --- */
+
+static bool questioned;
+
+static const char *answer_no_question(unsigned node, const char *command)
+{
+    (void)node;
+    questioned |= strcmp(command, "XINFO") == 0;
+    return strcmp(command, "XGROUP") == 0 ? "+OK\r\n" : NULL;
+}
+
+/* An answer that does not come is waited for: there is nothing to do before its timeout. */
+START_TEST(waits_for_an_answer)
+{
+    struct azm_stream_reader *r;
+
+    start_node(0, answer_no_question);
+    r = begin_reading();
+    for (unsigned i = 0; i < TURNS_MAX && (!questioned || strcmp(last_command, "XREADGROUP") != 0); i++)
+        turn(r);
+    ck_assert(questioned);
+    for (unsigned i = 0; i < 100; i++) { /* all that the beginning has led to */
+        passed_usec += AZM_USEC_PER_SEC;
+        ck_assert_int_eq(r->ops->process(r), 0);
+    }
+    ck_assert_uint_gt(r->ops->wake_usec(r), azm_monotonic_usec(&test_clock));
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
+/* --- circles --- */
+
+static bool whole;
+
+static const char *lead_to_the_other(unsigned node, const char *command)
+{
+    static char moved[64];
+
+    if (whole)
+        return strcmp(command, "XGROUP") == 0 ? "+OK\r\n" : "*0\r\n";
+    snprintf(moved, sizeof moved, "-MOVED 1 127.0.0.1:%u\r\n", nodes[1 - node].port);
+    return moved;
+}
+
+/* Nodes that send each other's clients in circles: a relay runs a few times, says so, and waits before the next time.
+ */
+START_TEST(does_not_run_in_circles)
+{
+    struct azm_stream_status s = {0};
+    struct azm_stream_reader *r;
+
+    start_node(0, lead_to_the_other);
+    start_node(1, lead_to_the_other);
+    r = begin_reading();
+    for (unsigned i = 0; i < TURNS_MAX && !is_failing(r, &s) && n_connections < CONNECTIONS_MAX / 2; i++)
+        turn(r);
+    ck_assert(s.failing);
+    ck_assert_int_eq(s.failure.meaning, AZM_MISCONFIGURED);
+    ck_assert_ptr_nonnull(strstr(s.failure.remedy, "in circles"));
+    ck_assert_uint_gt(r->ops->wake_usec(r), azm_monotonic_usec(&test_clock));
+
+    whole = true; /* and gets out of it, when the cluster does */
+    passed_usec += 60 * AZM_USEC_PER_SEC;
+    for (unsigned i = 0; i < TURNS_MAX && is_failing(r, &s); i++)
+        turn(r);
+    ck_assert(!s.failing);
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
+/* --- no memory --- */
+
+static unsigned adds, waits;
+
+static const char *store(unsigned node, const char *command)
+{
+    (void)node;
+    if (strcmp(command, "WAIT") == 0) {
+        waits++;
+        return ":1\r\n";
+    }
+    adds++;
+    return "$3\r\n1-1\r\n";
+}
+
+static bool answered(struct azm_stream_writer *w, struct azm_stream_answer *ret)
+{
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+        ck_assert_int_eq(w->ops->process(w), 0);
+        serve();
+        if (w->ops->next_done(w, ret))
+            return true;
+        poll(&p, 1, 1);
+    }
+    return false;
+}
+
+/* Memory is out when one of the two commands of a message is queued: there is one answer, and what is stored is not
+ * stored once more. */
+START_TEST(half_a_send)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_options o;
+    struct azm_stream_writer *w;
+    struct azm_stream_send *send;
+    struct azm_stream_answer a;
+
+    start_node(0, store);
+    o = options();
+    ck_assert_int_eq(azm_stream_writer_new(&o, &w, NULL), 0);
+    send = w->ops->send_new(w, NULL);
+    callocs_left = 1;
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    callocs_left = UINT_MAX;
+    ck_assert(answered(w, &a));
+    ck_assert_int_eq(a.meaning, AZM_UNREACHABLE);
+    ck_assert_str_eq(a.words, "out of memory");
+    ck_assert_ptr_null(w->ops->next_done(w, &a));
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    ck_assert(answered(w, &a));
+    ck_assert_int_eq(a.meaning, AZM_TAKEN);
+    ck_assert_uint_eq(adds, 1);
+    ck_assert_uint_eq(waits, 1);
+
+    callocs_left = 0; /* not even half */
+    ck_assert_int_eq(w->ops->post(send, &m), -ENOMEM);
+    callocs_left = UINT_MAX;
+    ck_assert_ptr_null(w->ops->next_done(w, &a));
+    w->ops->send_free(send);
+    azm_stream_writer_free(w);
+    stop_nodes();
+}
+END_TEST
+
+/* Memory is out when a message is to go to another node: it is not taken for stored. */
+START_TEST(no_memory_to_follow)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_options o;
+    struct azm_stream_writer *w;
+    struct azm_stream_send *send;
+    struct azm_stream_answer a;
+
+    start_node(0, lead_to_the_other);
+    start_node(1, store);
+    o = options();
+    ck_assert_int_eq(azm_stream_writer_new(&o, &w, NULL), 0);
+    send = w->ops->send_new(w, NULL);
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    callocs_left = 0;
+    ck_assert(answered(w, &a));
+    ck_assert_uint_eq(adds, 0);
+    ck_assert_int_eq(a.meaning, AZM_UNREACHABLE);
+    callocs_left = UINT_MAX;
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    ck_assert(answered(w, &a));
+    ck_assert_int_eq(a.meaning, AZM_TAKEN);
+    ck_assert_uint_eq(adds, 1);
+    w->ops->send_free(send);
+    azm_stream_writer_free(w);
+    stop_nodes();
+}
+END_TEST
+
+static void add_tests(Suite *suite)
+{
+    add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
+    add_test(suite, "nodes that send a relay in circles", does_not_run_in_circles);
+    add_test(suite, "memory is out between the two commands of a message", half_a_send);
+    add_test(suite, "memory is out when a message is to go to another node", no_memory_to_follow);
+}
+
+TEST_MAIN("redis_faults", add_tests)
