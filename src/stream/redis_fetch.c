@@ -10,7 +10,7 @@
  * or with the process before. What another relay has not touched for `claim_after` is taken over. Then what is new. */
 
 #define BLOCK_USEC (5 * AZM_USEC_PER_SEC)
-#define FETCH_MAX ((size_t)1000) /* entries */
+#define FETCH_MAX ((size_t)100) /* entries: the next ones may be a thousand times as large as those before */
 
 /* --- asking --- */
 

@@ -105,6 +105,7 @@ int redis_held_add(struct redis_reader *r, struct redis_id id); /* 0 or -ENOMEM,
 int redis_held_send_acknowledgements(struct redis_reader *r);
 bool redis_held_is_to_be_sent(const struct redis_reader *r); /* acknowledgements, and none is on its way */
 int redis_held_process(struct redis_reader *r, uint64_t now);
+bool redis_held_is_to_be_sent(const struct redis_reader *r); /* acknowledgements, and none is on its way */
 bool redis_held_has(const struct redis_reader *r, struct redis_id id);
 void redis_held_on_acknowledged(struct redis_reader *r, const redisReply *reply);
 void redis_held_on_failure(struct redis_reader *r);

@@ -61,6 +61,7 @@ static size_t n_connections;
 
 static unsigned commands;
 static char last_command[32];
+static size_t last_count; /* behind COUNT */
 
 static void start_node(unsigned i, const char *(*answer)(unsigned, const char *))
 {
@@ -88,10 +89,11 @@ static bool take_number(struct azm_text *text, char type, size_t *ret)
     return true;
 }
 
-/* Takes a command: its first word is kept. False if it is not all there. */
+/* Takes a command: its first word is kept, and its COUNT. False if it is not all there. */
 static bool take_command(struct azm_text *text)
 {
     size_t words, len;
+    bool count = false;
 
     if (!take_number(text, '*', &words))
         return false;
@@ -100,6 +102,9 @@ static bool take_command(struct azm_text *text)
             return false;
         if (i == 0)
             snprintf(last_command, sizeof last_command, "%.*s", (int)len, text->s);
+        if (count)
+            last_count = strtoul(text->s, NULL, 10);
+        count = len == 5 && memcmp(text->s, "COUNT", 5) == 0;
         text->s += len + 2;
         text->len -= len + 2;
     }
@@ -277,6 +282,45 @@ START_TEST(does_not_run_in_circles)
 }
 END_TEST
 
+/* --- sizes --- */
+
+static const char *give_small_ones(unsigned node, const char *command)
+{
+    static unsigned n;
+    static char entry[128];
+
+    (void)node;
+    if (strcmp(command, "XGROUP") == 0)
+        return "+OK\r\n";
+    if (strcmp(command, "XREADGROUP") != 0)
+        return "*0\r\n";
+    snprintf(entry, sizeof entry, "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$6\r\n%04u-1\r\n*2\r\n$1\r\nv\r\n$1\r\n1\r\n",
+             ++n);
+    return entry;
+}
+
+/* What follows the small ones may be large, and the reply has to find room. */
+START_TEST(does_not_fetch_too_many)
+{
+    struct azm_stream_reader *r;
+    struct azm_stream_entry e;
+    uint64_t number = 0;
+
+    start_node(0, give_small_ones);
+    r = begin_reading();
+    for (unsigned i = 0; i < TURNS_MAX && number < 100; i++) {
+        turn(r);
+        while (r->ops->next(r, &e) > 0)
+            number = e.number;
+    }
+    ck_assert_uint_eq(number, 100);
+    ck_assert_uint_gt(last_count, 10);
+    ck_assert_uint_le(last_count, 100);
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
 /* --- no memory --- */
 
 static unsigned adds, waits;
@@ -377,6 +421,7 @@ static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
     add_test(suite, "nodes that send a relay in circles", does_not_run_in_circles);
+    add_test(suite, "small messages, before large ones", does_not_fetch_too_many);
     add_test(suite, "memory is out between the two commands of a message", half_a_send);
     add_test(suite, "memory is out when a message is to go to another node", no_memory_to_follow);
 }
