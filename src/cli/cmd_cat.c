@@ -155,7 +155,7 @@ static int print_records(struct azm_source *s, struct azm_processor *processor, 
         }
         if (r < 0)
             return azm_error_set(err, r, "cannot print a record: %m");
-        if (fwrite(line.data, 1, line.len, stdout) != line.len)
+        if (line.len > 0 && fwrite(line.data, 1, line.len, stdout) != line.len) /* it may be left out */
             return errno == EPIPE ? 0 : azm_error_set(err, errno, "cannot write: %m");
         if (n % AZM_SOURCE_RECORDS_PER_TURN == 0) {
             r = s->ops->process(s, err);

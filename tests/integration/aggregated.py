@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from exporter import Exporter
@@ -25,7 +26,7 @@ class Machine:
     def __init__(self, number, machine_id=None):
         self.number, self.name = number, f"edge-{number}"
         self.machine_id = machine_id or f"{0xc0ffee00 + number:032x}"
-        self.boot_id = f"{0xb0070000 + number:032x}"
+        self.boot_id = uuid.uuid5(uuid.NAMESPACE_DNS, self.name).hex  # as evenly spread as the kernel's, which are random
         self.address = f"127.0.1.{number + 1}"  # systemd-journal-remote names its file for it
         self.written = 0
 

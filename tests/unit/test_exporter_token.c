@@ -280,9 +280,10 @@ END_TEST
 /* The same tokens under a new configuration: another one is not asked for so soon again, and that must show. */
 START_TEST(new_options_do_not_hide_a_refusal)
 {
-    struct azm_tokens *tokens = tokens_of(&ada);
+    struct azm_tokens *tokens;
 
-    keep_log();
+    keep_log(); /* before there are threads that log */
+    tokens = tokens_of(&ada);
     accepted = 9;
     a.answer = refuse_old_tokens;
     begin((struct wish){.tokens = tokens});
