@@ -456,8 +456,8 @@ static void skip_own(const struct azm_journal *s, const struct azm_config *c, st
         azm_entry_reader_skip_own(reader, &own);
 }
 
-static int new_reader(struct azm_journal *s, const struct azm_config *c, struct azm_entry_reader **ret,
-                      struct azm_error *err)
+int azm_journal_new_reader(struct azm_journal *s, const struct azm_config *c, struct azm_entry_reader **ret,
+                           struct azm_error *err)
 {
     int r = azm_entry_reader_new(c, ret);
 
@@ -499,7 +499,7 @@ static int journal_configure(struct azm_source *source, const struct azm_config 
 
     r = azm_journal_account(s, err); /* while it is known how the last entries were selected */
     if (r >= 0)
-        r = new_reader(s, c, &reader, err);
+        r = azm_journal_new_reader(s, c, &reader, err);
     if (r < 0)
         return r;
     s->config = c;
@@ -540,7 +540,7 @@ int azm_journal_open(const struct azm_journal_options *o, struct azm_source **re
     if (r < 0)
         azm_error_set(err, r, "cannot read the boot id: %m");
     if (r == 0)
-        r = new_reader(s, c, &s->reader, err);
+        r = azm_journal_new_reader(s, c, &s->reader, err);
     if (r == 0)
         r = azm_journal_check_access(c, err);
     if (r == 0)

@@ -114,23 +114,37 @@ static sd_id128_t counter_of(const struct azm_journal *s, sd_id128_t id)
 {
     sd_id128_t counter;
 
+    if (azm_journal_is_machines(s->config))
+        return SD_ID128_NULL; /* it has one */
     return azm_journal_files_counter(&s->files, id, &counter) ? counter : id;
+}
+
+/* After a power loss another boot of a machine uses numbers again. */
+static bool is_of_boots(const struct azm_journal *s, const struct hole *h, sd_id128_t boot)
+{
+    return !azm_journal_is_machines(s->config) || sd_id128_equal(boot, h->from.boot) ||
+           sd_id128_equal(boot, h->to.boot);
 }
 
 static bool is_in(const struct azm_journal *s, const struct hole *h, const struct azm_place *p)
 {
-    return p->seqnum > h->from.seqnum && p->seqnum < h->to.seqnum &&
+    return p->seqnum > h->from.seqnum && p->seqnum < h->to.seqnum && is_of_boots(s, h, p->boot) &&
            sd_id128_equal(counter_of(s, p->seqnum_id), counter_of(s, h->from.seqnum_id));
 }
 
 /* The entries of this seqnum id that were read around the hole, as far as they are known: false if nothing of it was
- * read before. */
+ * read before. In the machine's journal, where one counter numbers all entries, the hole says it. */
 static bool find_ends(const struct azm_journal *s, const struct stretch *w, const struct hole *h, sd_id128_t id,
                       struct azm_behind_range *ret)
 {
     const struct azm_place *last = azm_history_last(&s->history, id);
 
     *ret = (struct azm_behind_range){.before = h->to};
+    if (azm_journal_is_machines(s->config)) {
+        ret->after = h->from;
+        ret->after.seqnum_id = id;
+        return true;
+    }
     if (last && last->seqnum < h->to.seqnum)
         ret->after = *last;
     for (size_t i = 0; i < w->n; i++) {
@@ -203,7 +217,7 @@ int azm_journal_read_holes(struct azm_journal *s, struct stretch *w, struct azm_
     struct hole *holes;
     int r = 0;
 
-    if (!azm_journal_looks_behind(s))
+    if (!azm_journal_is_complete(s) || azm_journal_reads_past(s))
         return 0;
     leave_out_known(s, w);
     if (w->n_holes == 0)
@@ -348,9 +362,16 @@ bool azm_journal_behind_wake(struct azm_journal *s, uint64_t now)
 
 /* --- reading --- */
 
-/* A handle on the files of this seqnum id alone; `any`: on those that can be opened, NULL if there are none. One that
- * is damaged must not keep the others from being read. */
-static int open_files(const struct azm_journal *s, sd_id128_t id, bool any, sd_journal **ret)
+/* May it have entries of the range? */
+static bool has_part(const struct azm_journal_file *f, const struct azm_behind_range *range)
+{
+    return f->good && sd_id128_equal(f->id, range->after.seqnum_id) && f->header.first < range->before.seqnum &&
+           (!f->header.archived || f->header.last > range->after.seqnum);
+}
+
+/* A handle on the files that may have entries of the range; `any`: on those that can be opened, NULL if there are none.
+ * One that is damaged must not keep the others from being read. */
+static int open_files(const struct azm_journal *s, const struct azm_behind_range *range, bool any, sd_journal **ret)
 {
     _cleanup_free_ const char **paths = calloc(s->files.n + 1, sizeof *paths);
     size_t n = 0;
@@ -360,7 +381,7 @@ static int open_files(const struct azm_journal *s, sd_id128_t id, bool any, sd_j
     for (size_t i = 0; i < s->files.n; i++) {
         const char *one[] = {s->files.items[i].path, NULL};
 
-        if (!s->files.items[i].good || !sd_id128_equal(s->files.items[i].id, id))
+        if (!has_part(&s->files.items[i], range))
             continue;
         if (any) {
             if (sd_journal_open_files(ret, one, 0) < 0)
@@ -403,17 +424,16 @@ static int open_reading(struct azm_journal *s, struct azm_behind_range *range, s
     struct azm_behind *b = &s->behind;
     int r;
 
-    r = azm_entry_reader_new(s->config, &b->reader);
+    r = azm_journal_new_reader(s, s->config, &b->reader, err);
     if (r < 0)
-        return azm_error_set(err, r, "out of memory");
+        return r;
     azm_entry_reader_join(b->reader, s->reader);
-    azm_entry_reader_count_losses(b->reader, &s->losses);
-    r = open_files(s, range->after.seqnum_id, false, &b->j);
+    r = open_files(s, range, false, &b->j);
     if (r < 0) { /* they may have other names by now */
         r = azm_journal_look_over_files(s, false, err);
         if (r < 0)
             return r;
-        r = open_files(s, range->after.seqnum_id, true, &b->j);
+        r = open_files(s, range, true, &b->j);
     }
     if (r < 0 || !b->j)
         return r < 0 ? azm_journal_error(err, r, "cannot open the files of a machine") : 0;
@@ -564,14 +584,13 @@ static void cut_range(struct azm_journal *s, struct azm_behind_range *range, con
     s->behind.again = true;
 }
 
-/* An entry was found that seemed to be missing. */
-static void found(struct azm_journal *s, const struct azm_place *p)
+/* The hole in which this entry seemed to be missing, or NULL. */
+static struct hole *find_hole(const struct azm_journal *s, const struct azm_place *p)
 {
     for (size_t i = 0; i < s->behind.n_holes; i++)
-        if (s->behind.holes[i].entries > 0 && is_in(s, &s->behind.holes[i], p)) {
-            s->behind.holes[i].entries--;
-            return;
-        }
+        if (s->behind.holes[i].entries > 0 && is_in(s, &s->behind.holes[i], p))
+            return &s->behind.holes[i];
+    return NULL;
 }
 
 int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struct azm_error *err)
@@ -582,6 +601,7 @@ int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struc
         struct azm_behind_range *range = &b->ranges[0];
         struct azm_entry_times t;
         struct azm_place p;
+        struct hole *hole;
         int r;
 
         r = b->reader ? 0 : open_reading(s, range, err);
@@ -600,6 +620,9 @@ int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struc
         }
         if (p.seqnum <= range->after.seqnum || p.seqnum >= range->before.seqnum || was_given(range, &p))
             continue;
+        hole = find_hole(s, &p);
+        if (!hole && azm_journal_is_machines(s->config)) /* another boot's, or what lies between two holes */
+            continue;
         r = azm_journal_read_times(b->j, &t);
         if (r >= 0)
             r = azm_journal_read_entry(b->j, b->reader, &t, rec);
@@ -609,7 +632,8 @@ int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struc
             continue; /* missing */
         if (range->n - range->n_known < PLACES_MAX && add_to_range(range, &p, err) < 0)
             return -ENOMEM;
-        found(s, &p);
+        if (hole)
+            hole->entries--;
         if (range->file) {
             int k = add_place(&b->places, &b->n_places, &b->cap_places, &p, err);
 
