@@ -180,7 +180,7 @@ static void on_stats(struct kafka_reader *r, const char *text)
 
 /* --- acknowledging --- */
 
-/* Of the partitions that are ours; with ASSIGNED false: is there anything to commit? */
+/* Of the partitions that are ours; NULL: there is nothing to commit. */
 static rd_kafka_topic_partition_list_t *to_commit(const struct kafka_reader *r)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
@@ -401,6 +401,7 @@ static int on_rebalance(struct kafka_reader *r, rd_kafka_event_t *event)
 static void open_consumer(struct kafka_reader *r)
 {
     size_t fetch_bytes = MAX(r->fetch_bytes, FETCH_MIN_BYTES), queue_bytes = MAX(QUEUE_MIN_BYTES, fetch_bytes);
+    uint64_t heartbeat_usec = MIN(HEARTBEAT_USEC, r->claim_after_usec / 3);
     uint64_t max_poll_usec = MAX(MAX_POLL_USEC, r->claim_after_usec);
     /* While the group is being sorted its coordinator answers nothing else on that connection. */
     uint64_t socket_usec = MAX(r->client.timeout_usec, r->claim_after_usec);
@@ -415,7 +416,7 @@ static void open_consumer(struct kafka_reader *r)
         {"partition.assignment.strategy", "cooperative-sticky", false},
         {"session.timeout.ms", kafka_print_msec(r->claim_after_usec, session), false},
         {"socket.timeout.ms", kafka_print_msec(socket_usec, socket), false},
-        {"heartbeat.interval.ms", kafka_print_msec(MIN(HEARTBEAT_USEC, r->claim_after_usec / 3), heartbeat), false},
+        {"heartbeat.interval.ms", kafka_print_msec(heartbeat_usec, heartbeat), false},
         {"max.poll.interval.ms", kafka_print_msec(max_poll_usec, max_poll), false},
         {"topic.metadata.refresh.interval.ms", "30000", false}, /* new partitions and topics are seen by then */
         {"statistics.interval.ms", kafka_print_msec(STATS_USEC, stats), false},

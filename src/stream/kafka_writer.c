@@ -137,6 +137,7 @@ static int process(struct azm_stream_writer *writer)
 
 static int open_producer(struct kafka_writer *w, struct azm_stream_answer *why)
 {
+    uint64_t topic_usec = MIN(TOPIC_WAIT_USEC, w->client.timeout_usec / 2);
     char timeout[24], topic_wait[24];
     const struct kafka_setting settings[] = {
         {"enable.idempotence", "true", false}, /* so that acks=all */
@@ -145,8 +146,7 @@ static int open_producer(struct kafka_writer *w, struct azm_stream_answer *why)
         /* A broker that knows nothing of this producer takes any message for its first one. If that was the second one,
          * since the first one was refused, it may call the first one a duplicate, which librdkafka takes for stored. */
         {"max.in.flight", "1", false},
-        {"topic.metadata.propagation.max.ms",
-         kafka_print_msec(MIN(TOPIC_WAIT_USEC, w->client.timeout_usec / 2), topic_wait), true},
+        {"topic.metadata.propagation.max.ms", kafka_print_msec(topic_usec, topic_wait), true},
         {"linger.ms", "0", false},
         /* One at a time in a batch of Kafka's: what is too large, or fails, is then this one message. */
         {"batch.num.messages", "1", false},

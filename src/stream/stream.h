@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "core/meaning.h"
 
-/* An engine between hosts and Azure that keeps messages: Redis Streams (redis_*.c), Kafka (kafka_*.c). Hosts write to it instead of to
- * Azure, relays read from it.
+/* An engine between hosts and Azure that keeps messages: Redis Streams (redis_*.c), Kafka (kafka_*.c). Hosts write to
+ * it instead of to Azure, relays read from it.
  *
  * A message is one ExportLogsServiceRequest, as it would be the body of an HTTP request: encoded records with their
  * resources and uids. Once it is acknowledged the engine keeps it until a relay says that it is done with it.
@@ -20,8 +20,8 @@
  * `process` is called. */
 
 struct azm_stream_options {
-    const char *url;           /* config/stream_url.h */
-    const char *password_file; /* "": none; read for every connection, so that it may change */
+    const char *url;            /* config/stream_url.h */
+    const char *password_file;  /* "": none; read for every connection, so that it may change */
     const char *sasl_mechanism; /* of Kafka */
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* "": none; CA: the system's */
     uint64_t timeout_usec;                                  /* of an operation and its answer */
