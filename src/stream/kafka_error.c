@@ -115,8 +115,8 @@ void azm_kafka_understand(int code, const char *words, struct azm_stream_answer 
             "the brokers' certificate is not trusted: tls_ca_file= names who has issued it, and the URL has to "
             "name the host that it is for";
     }
-    shown = azm_utf8_valid_prefix(words, without_count(words));
-    shown = MIN(shown, sizeof ret->words - sizeof "Kafka: ");
+    shown = MIN(without_count(words), sizeof ret->words - sizeof "Kafka: ");
+    shown = azm_utf8_valid_prefix(words, shown); /* not cut within a character */
     snprintf(ret->words, sizeof ret->words, "Kafka: %.*s", (int)shown, words);
     azm_utf8_blank_controls(ret->words, strlen(ret->words));
 }

@@ -102,11 +102,11 @@ START_TEST(words_are_one_line_without_counts)
     azm_kafka_understand(RD_KAFKA_RESP_ERR__TRANSPORT, "a\nb\tc\xff", &s);
     ck_assert_ptr_null(strpbrk(s.words, "\n\t\xff"));
     for (size_t i = 0; i < sizeof many - 1; i++)
-        many[i] = "\xc3\xa4"[i % 2];
+        many[i] = "\xe2\x82\xac"[i % 3];
     many[sizeof many - 1] = '\0';
     azm_kafka_understand(RD_KAFKA_RESP_ERR__TRANSPORT, many, &s);
     ck_assert_uint_lt(strlen(s.words), sizeof s.words);
-    ck_assert_int_eq(s.words[strlen(s.words) - 1], '\xa4'); /* no half of a character */
+    ck_assert_int_eq(s.words[strlen(s.words) - 1], '\xac'); /* no part of a character */
 }
 END_TEST
 
