@@ -16,6 +16,12 @@
 #define WHO                                                                                                            \
     "check the user in the URL and what is in password_file=; of Event Hubs: kafkas://$ConnectionString@..., and the " \
     "whole connection string in the file"
+/* librdkafka's answer to the brokers was wrong until then, which Kafka lets pass before 4.0 only (its pull request
+ * 4895). */
+#define SCRAM_WELL 0x020601ff
+#define SCRAM                                                                                                          \
+    "if user and password are right: SCRAM with Kafka 4.0 and later needs librdkafka 2.6.1 (Debian 13), and this one " \
+    "is older: use sasl_mechanism=PLAIN, or certificates"
 #define REPLICAS                                                                                                       \
     "fewer replicas are in step than the topic's min.insync.replicas: kafka-topics.sh --describe shows which"
 
@@ -115,6 +121,8 @@ void azm_kafka_understand(int code, const char *words, struct azm_stream_answer 
             "the brokers' certificate is not trusted: tls_ca_file= names who has issued it, and the URL has to "
             "name the host that it is for";
     }
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && strstr(words, "SCRAM") && rd_kafka_version() < SCRAM_WELL)
+        ret->remedy = SCRAM;
     shown = MIN(without_count(words), sizeof ret->words - sizeof "Kafka: ");
     shown = azm_utf8_valid_prefix(words, shown); /* not cut within a character */
     snprintf(ret->words, sizeof ret->words, "Kafka: %.*s", (int)shown, words);

@@ -87,6 +87,21 @@ START_TEST(too_large_is_refused_only_where_others_were_taken)
 }
 END_TEST
 
+/* An old librdkafka cannot do SCRAM with a new Kafka, which blames the password. */
+START_TEST(scram_has_a_remedy_of_its_own_where_librdkafka_is_old)
+{
+    bool old = rd_kafka_version() < 0x020601ff;
+    struct azm_stream_answer s;
+
+    azm_kafka_understand(RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                         "sasl_ssl://b:9093/bootstrap: SASL authentication error: Authentication failed during "
+                         "authentication due to invalid credentials with SASL mechanism SCRAM-SHA-512",
+                         &s);
+    ck_assert_int_eq(s.meaning, AZM_UNAUTHORIZED);
+    ck_assert_ptr_nonnull(strstr(s.remedy, old ? "librdkafka 2.6.1" : "password_file="));
+}
+END_TEST
+
 /* How long and how often would make each failure another one. */
 START_TEST(words_are_one_line_without_counts)
 {
@@ -174,6 +189,8 @@ static void add_tests(Suite *s)
 {
     add_test(s, "errors_and_decisions", errors_and_decisions);
     add_test(s, "too_large_is_refused_only_where_others_were_taken", too_large_is_refused_only_where_others_were_taken);
+    add_test(s, "scram_has_a_remedy_of_its_own_where_librdkafka_is_old",
+             scram_has_a_remedy_of_its_own_where_librdkafka_is_old);
     add_test(s, "words_are_one_line_without_counts", words_are_one_line_without_counts);
     add_test(s, "urls_that_are_right", urls_that_are_right);
     add_test(s, "urls_that_are_wrong", urls_that_are_wrong);
