@@ -194,7 +194,7 @@ static void check_actions(struct check *c, const struct azm_config *config)
 
 /* --- the stream of a relay --- */
 
-/* Asks Redis how the group stands, and takes nothing. */
+/* Asks the engine how the group stands, and takes nothing. */
 static int look_at_stream(const struct azm_config *config, struct azm_source_status *ret, struct azm_error *err)
 {
     _cleanup_(free_source) struct azm_source *source = NULL;
@@ -227,6 +227,9 @@ static void check_stream(struct check *c, const struct azm_config *config)
         check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, err.words, NULL);
     else if (*s.reason)
         check_failed(c, CHECK_JOURNAL, AZM_USEC_INFINITY, s.reason, s.remedy);
+    else if (s.stream.lag_known && s.stream.no_group)
+        check_ok(c, CHECK_JOURNAL, AZM_USEC_INFINITY,
+                 "the stream %s: %" PRIu64 " messages that the group has not acknowledged", s.name, s.stream.lag);
     else if (s.stream.lag_known)
         check_ok(c, CHECK_JOURNAL, AZM_USEC_INFINITY,
                  "the stream %s: %" PRIu64 " messages not taken yet, %" PRIu64
@@ -234,7 +237,7 @@ static void check_stream(struct check *c, const struct azm_config *config)
                  s.name, s.stream.lag, s.stream.pending, s.stream.consumers);
     else
         check_ok(c, CHECK_JOURNAL, AZM_USEC_INFINITY, "the stream %s can be read", s.name);
-    check_skipped(c, CHECK_POSITION, "Redis knows where the relays of the group stand");
+    check_skipped(c, CHECK_POSITION, "the stream knows where the relays of the group stand");
 }
 
 void check_journal(struct check *c, const struct azm_config *config)

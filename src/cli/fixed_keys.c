@@ -36,6 +36,7 @@ static const struct fixed {
     {"[relay] from=", same_text, FIELD(relay_from)},
     {"[relay] group=", same_text, FIELD(relay_group)},
     {"[relay] password_file=", same_text, FIELD(relay_password_file)},
+    {"[relay] sasl_mechanism=", same_text, FIELD(relay_sasl_mechanism)},
     {"[relay] tls_ca_file=", same_text, FIELD(relay_tls_ca_file)},
     {"[relay] tls_cert_file=", same_text, FIELD(relay_tls_cert_file)},
     {"[relay] tls_key_file=", same_text, FIELD(relay_tls_key_file)},

@@ -78,7 +78,9 @@ static const struct key {
     {"destination", "tls_cert_file", azm_parse_file, FIELD(tls_cert_file), "", 0, 0, "the client's certificate (PEM)"},
     {"destination", "tls_key_file", azm_parse_file, FIELD(tls_key_file), "", 0, 0, "and its key"},
     {"destination", "password_file", azm_parse_credential_file, FIELD(password_file), "", 0, 0,
-     "of a stream (redis://USER@HOST/STREAM): an absolute path, or the name of a credential"},
+     "of a stream (redis://USER@HOST/STREAM, kafka://USER@HOST/TOPIC): an absolute path, or the name of a credential"},
+    {"destination", "sasl_mechanism", azm_parse_sasl_mechanism, FIELD(sasl_mechanism), "PLAIN", 0, 0,
+     "how Kafka wants to be told user and password: PLAIN (Event Hubs), SCRAM-SHA-256, SCRAM-SHA-512"},
     {"destination", "replicas", azm_parse_size, FIELD(replicas), "0", 0, 16,
      "of a stream: so many replicas of Redis must have a message, too, before it counts as stored"},
     {"batch", "schedule_delay", azm_parse_duration, FIELD(schedule_delay_usec), "1s", 0, HOUR,
@@ -164,9 +166,12 @@ static const struct key {
     {"redact", "pattern", azm_parse_redact_pattern, FIELD(redact_patterns), NULL, 0, 0,
      "NAME: PATTERN replaces what this regular expression (PCRE2) matches; several lines for several of them"},
     {"relay", "from", azm_parse_stream, FIELD(relay_from), "", 0, 0,
-     "carries on what others have written to a stream, instead of the journal: redis://USER@HOST/STREAM"},
+     "carries on what others have written to a stream, instead of the journal: redis://USER@HOST/STREAM, "
+     "kafka://HOST,.../TOPIC"},
     {"relay", "password_file", azm_parse_credential_file, FIELD(relay_password_file), "", 0, 0,
      "an absolute path, or the name of a credential (LoadCredential= of systemd)"},
+    {"relay", "sasl_mechanism", azm_parse_sasl_mechanism, FIELD(relay_sasl_mechanism), "PLAIN", 0, 0,
+     "how Kafka wants to be told user and password"},
     {"relay", "tls_ca_file", azm_parse_file, FIELD(relay_tls_ca_file), "", 0, 0,
      "the certificates to trust there, instead of the system's (PEM)"},
     {"relay", "tls_cert_file", azm_parse_file, FIELD(relay_tls_cert_file), "", 0, 0,
@@ -175,9 +180,9 @@ static const struct key {
     {"relay", "group", azm_parse_string, FIELD(relay_group), "azmonlog", 0, 0,
      "the relays of one group share the work; each group gets everything"},
     {"relay", "claim_after", azm_parse_duration, FIELD(relay_claim_after_usec), "1min", AZM_USEC_PER_SEC, HOUR,
-     "what a relay has taken and not touched for so long, another one takes over"},
+     "what a relay has taken and not touched for so long, another one takes over (Kafka: session.timeout.ms)"},
     {"relay", "trim", azm_parse_bool, FIELD(relay_trim), "yes", 0, 0,
-     "remove from the stream what all groups have delivered"},
+     "remove from the stream what all groups have delivered (Redis)"},
     {"resource", ANY_KEY, azm_parse_resource, FIELD(resource), NULL, 0, 0,
      "any NAME=VALUE is an attribute of all records (deployment.environment.name=production)"},
     {"state", "directory", azm_parse_path, FIELD(state_directory), AZM_DEFAULT_STATE_DIRECTORY, 0, 0,
@@ -332,6 +337,8 @@ void azm_config_free(struct azm_config *c)
         &c->password_file,
         &c->relay_from,
         &c->relay_password_file,
+        &c->sasl_mechanism,
+        &c->relay_sasl_mechanism,
         &c->relay_tls_ca_file,
         &c->relay_tls_cert_file,
         &c->relay_tls_key_file,
@@ -473,6 +480,11 @@ static int check_streams(const struct azm_config *c, struct azm_error *err)
             err, EINVAL,
             "[filter] and [redact] are for the hosts that write to the stream: a relay ([relay] from=) "
             "carries records on as they are");
+    if (azm_stream_engine_of(c->endpoint) == AZM_STREAM_KAFKA && c->replicas > 0)
+        return azm_error_set(
+            err, EINVAL,
+            "[destination] replicas= is for Redis; how many brokers of Kafka must have a message is the "
+            "topic's affair (min.insync.replicas)");
     if (*c->relay_tls_key_file && !*c->relay_tls_cert_file)
         return azm_error_set(err, EINVAL, "[relay] tls_key_file= needs tls_cert_file=");
     return 0;

@@ -91,6 +91,7 @@ struct azm_config {
     struct azm_key_values headers; /* extra request headers; may hold secrets */
     bool headers_from_file;        /* some came from headers_file=, which may be another one when read anew */
     char *password_file;           /* of a stream: an absolute path, or the name of a credential */
+    char *sasl_mechanism;          /* of Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 */
     size_t replicas;               /* of a stream: that must have a message, too */
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
     enum azm_auth auth;
@@ -103,6 +104,7 @@ struct azm_config {
     char *identity_endpoint, *imds_endpoint, *identity_server_thumbprint;
     /* [relay] */
     char *relay_from; /* URL of the stream that is read instead of the journal; "": none */
+    char *relay_sasl_mechanism;
     char *relay_password_file, *relay_tls_ca_file, *relay_tls_cert_file, *relay_tls_key_file, *relay_group;
     uint64_t relay_claim_after_usec;
     bool relay_trim;

@@ -43,6 +43,15 @@ int azm_parse_compression(struct azm_config *c, void *field, const struct azm_as
     return 0;
 }
 
+int azm_parse_sasl_mechanism(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
+{
+    static const char *const words[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+
+    if (index_of(a->value, words, ELEMENTSOF(words)) < 0)
+        return azm_error_set(err, EINVAL, "'%s' is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", a->value);
+    return azm_parse_string(c, field, a, err);
+}
+
 int azm_parse_spool(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err)
 {
     (void)c;

@@ -16,4 +16,5 @@ int azm_parse_line_format(struct azm_config *c, void *field, const struct azm_as
 int azm_parse_multiline(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_scope(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_priority(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
+int azm_parse_sasl_mechanism(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);
 int azm_parse_exempt(struct azm_config *c, void *field, const struct azm_assignment *a, struct azm_error *err);

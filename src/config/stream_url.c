@@ -11,6 +11,7 @@
 
 #define HOST_MAX 256
 #define PART_MAX 512 /* user, password, stream */
+#define TOPIC_MAX 249
 
 static const struct scheme {
     const char *word;
@@ -20,6 +21,8 @@ static const struct scheme {
 } schemes[] = {
     {"redis://", AZM_STREAM_REDIS, false, "6379"},
     {"rediss://", AZM_STREAM_REDIS, true, "6379"},
+    {"kafka://", AZM_STREAM_KAFKA, false, "9092"},
+    {"kafkas://", AZM_STREAM_KAFKA, true, "9093"}, /* of Event Hubs, too */
 };
 
 static const struct scheme *scheme_of(const char *url)
@@ -119,6 +122,35 @@ static char *make_host(const char *s, size_t len, const char *default_port)
     return ret;
 }
 
+/* HOST[:PORT],... -> HOST:PORT,...: 0, -EINVAL or -ENOMEM. */
+static int set_hosts(struct azm_stream_url *u, const char *s, size_t len, const struct scheme *scheme)
+{
+    for (const char *end = s + len, *next; s <= end; s = next + 1) {
+        _cleanup_free_ char *host = NULL, *before = u->host;
+
+        next = u->engine == AZM_STREAM_KAFKA ? memchr(s, ',', (size_t)(end - s)) : NULL;
+        if (!next)
+            next = end;
+        u->host = NULL;
+        host = make_host(s, (size_t)(next - s), scheme->port);
+        if (!host)
+            return -EINVAL;
+        if (asprintf(&u->host, "%s%s%s", before ? before : "", before ? "," : "", host) < 0) {
+            u->host = NULL;
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* What Kafka takes for a topic. */
+static bool is_topic(const char *s)
+{
+    return strlen(s) <= TOPIC_MAX &&
+           s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0' &&
+           strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
 static int set_password(struct azm_stream_url *u, const char *s, size_t len)
 {
     char text[PART_MAX];
@@ -157,7 +189,7 @@ int azm_stream_url_parse(const char *url, struct azm_stream_url *ret, struct azm
     int r;
 
     if (!s)
-        return azm_error_set(err, EINVAL, "this is not redis:// or rediss://");
+        return azm_error_set(err, EINVAL, "this is not redis://, rediss://, kafka:// or kafkas://");
     u.engine = s->engine;
     u.tls = s->tls;
     authority = url + strlen(s->word);
@@ -166,12 +198,14 @@ int azm_stream_url_parse(const char *url, struct azm_stream_url *ret, struct azm
     if (r == -EINVAL)
         azm_error_set(err, EINVAL, "user or password in the URL of the stream are not written right (%%XX)");
     if (r >= 0) {
-        u.host = make_host(host, (size_t)(path - host), s->port);
-        if (!u.host)
-            r = azm_error_set(err, EINVAL, "'%.*s' is not HOST or HOST:PORT", (int)(path - host), host);
+        r = set_hosts(&u, host, (size_t)(path - host), s);
+        if (r == -EINVAL)
+            azm_error_set(err, EINVAL, "'%.*s' is not HOST or HOST:PORT", (int)(path - host), host);
     }
     if (r >= 0 && (*path != '/' || strpbrk(path, "?#") || decode(path + 1, strlen(path + 1), stream) < 0 || !*stream))
         r = azm_error_set(err, EINVAL, "the name of the stream is missing or wrong: %sHOST/STREAM", s->word);
+    if (r >= 0 && u.engine == AZM_STREAM_KAFKA && !is_topic(stream))
+        r = azm_error_set(err, EINVAL, "'%s' is no name of a topic: letters, digits, '.', '_' and '-'", stream);
     if (r >= 0) {
         u.stream = strdup(stream);
         r = u.stream ? 0 : -ENOMEM;
@@ -209,7 +243,7 @@ char *azm_stream_url_as_http(const char *url)
 
     if (azm_stream_url_parse(url, &u, NULL) < 0)
         return NULL;
-    if (asprintf(&ret, "http%s://%s/", u.tls ? "s" : "", u.host) < 0)
+    if (asprintf(&ret, "http%s://%.*s/", u.tls ? "s" : "", (int)strcspn(u.host, ","), u.host) < 0)
         ret = NULL;
     azm_stream_url_free(&u);
     return ret;

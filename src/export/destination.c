@@ -129,11 +129,13 @@ static void set_stream(struct azm_destination *d, const struct azm_config *c)
     d->stream = (struct azm_stream_options){
         .url = d->url,
         .password_file = c->password_file,
+        .sasl_mechanism = c->sasl_mechanism,
         .tls_ca_file = c->tls_ca_file,
         .tls_cert_file = c->tls_cert_file,
         .tls_key_file = c->tls_key_file,
         .timeout_usec = c->timeout_usec,
         .clock = &azm_system_clock,
+        .host = azm_key_values_get(&c->resource, "host.name"),
         .replicas = (unsigned)c->replicas,
     };
 }

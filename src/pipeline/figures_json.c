@@ -78,9 +78,10 @@ static json_t *stream(const struct azm_source_status *s)
     if (!s->is_stream)
         return json_null();
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "lag", t->lag_known ? count(t->lag) : json_null(),
-                     "pending", t->known ? count(t->pending) : json_null(), "consumers",
-                     t->known ? count(t->consumers) : json_null(), "unacknowledged", count(t->unacknowledged),
-                     "claimed", count(t->claimed), "error", text_or_null(s->reason), "remedy", text_or_null(s->remedy));
+                     "pending", t->known && !t->no_group ? count(t->pending) : json_null(), "consumers",
+                     t->known && !t->no_group ? count(t->consumers) : json_null(), "unacknowledged",
+                     count(t->unacknowledged), "claimed", count(t->claimed), "error", text_or_null(s->reason), "remedy",
+                     text_or_null(s->remedy));
 }
 
 static json_t *rate(uint64_t records, double per_second)

@@ -224,7 +224,7 @@ static void add_source(struct azm_metrics *m, const struct azm_figures *f)
     if (s->is_stream) {
         if (s->stream.lag_known)
             add_count(m, STREAM_LAG, s->stream.lag);
-        if (s->stream.known)
+        if (s->stream.known && !s->stream.no_group)
             add_count(m, STREAM_PENDING, s->stream.pending);
         add_count(m, STREAM_CLAIMED, s->stream.claimed);
     }

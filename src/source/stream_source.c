@@ -314,6 +314,7 @@ int azm_stream_source_open(const struct azm_config *config, enum azm_stream_use 
     const struct azm_stream_options o = {
         .url = config->relay_from,
         .password_file = config->relay_password_file,
+        .sasl_mechanism = config->relay_sasl_mechanism,
         .tls_ca_file = config->relay_tls_ca_file,
         .tls_cert_file = config->relay_tls_cert_file,
         .tls_key_file = config->relay_tls_key_file,
@@ -324,6 +325,7 @@ int azm_stream_source_open(const struct azm_config *config, enum azm_stream_use 
         .claim_after_usec = config->relay_claim_after_usec,
         .trim = config->relay_trim && use != AZM_STREAM_LOOK,
         .follow = use == AZM_STREAM_FOLLOW,
+        .look = use == AZM_STREAM_LOOK,
         .fetch_bytes = config->max_request_bytes,
     };
     struct stream_source *s = calloc(1, sizeof *s);

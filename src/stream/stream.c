@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "config/stream_url.h"
+#include "stream/kafka.h"
 #include "stream/redis.h"
 #include "stream/stream.h"
 
@@ -15,6 +16,8 @@ int azm_stream_writer_new(const struct azm_stream_options *o, struct azm_stream_
     switch (azm_stream_engine_of(o->url)) {
     case AZM_STREAM_REDIS:
         return HAVE_HIREDIS ? azm_redis_writer_new(o, ret, err) : not_built_in("Redis", "hiredis", err);
+    case AZM_STREAM_KAFKA:
+        return HAVE_RDKAFKA ? azm_kafka_writer_new(o, ret, err) : not_built_in("Kafka", "librdkafka", err);
     case AZM_STREAM_NONE:
         break;
     }
@@ -26,6 +29,8 @@ int azm_stream_reader_new(const struct azm_stream_options *o, struct azm_stream_
     switch (azm_stream_engine_of(o->url)) {
     case AZM_STREAM_REDIS:
         return HAVE_HIREDIS ? azm_redis_reader_new(o, ret, err) : not_built_in("Redis", "hiredis", err);
+    case AZM_STREAM_KAFKA:
+        return HAVE_RDKAFKA ? azm_kafka_reader_new(o, ret, err) : not_built_in("Kafka", "librdkafka", err);
     case AZM_STREAM_NONE:
         break;
     }

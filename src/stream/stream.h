@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "core/meaning.h"
 
-/* An engine between hosts and Azure that keeps messages: Redis Streams (redis_*.c). Hosts write to it instead of to
- * Azure, relays read from it.
+/* An engine between hosts and Azure that keeps messages: Redis Streams (redis_*.c), Kafka (kafka_*.c). Hosts write to
+ * it instead of to Azure, relays read from it.
  *
  * A message is one ExportLogsServiceRequest, as it would be the body of an HTTP request: encoded records with their
  * resources and uids. Once it is acknowledged the engine keeps it until a relay says that it is done with it.
@@ -20,13 +20,15 @@
  * `process` is called. */
 
 struct azm_stream_options {
-    const char *url;           /* config/stream_url.h */
-    const char *password_file; /* "": none; read for every connection, so that it may change */
+    const char *url;            /* config/stream_url.h */
+    const char *password_file;  /* "": none; read for every connection, so that it may change */
+    const char *sasl_mechanism; /* of Kafka */
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* "": none; CA: the system's */
     uint64_t timeout_usec;                                  /* of an operation and its answer */
     const struct azm_clock *clock;                          /* must outlive it */
 
     /* Writers */
+    const char *host;  /* whose records they are, for who shares the work by that; NULL: this machine's */
     unsigned replicas; /* so many must have a message, besides the one that took it, before it counts as stored */
 
     /* Readers */
@@ -34,6 +36,7 @@ struct azm_stream_options {
     uint64_t claim_after_usec;    /* what another consumer has not touched for so long is taken over */
     bool trim;                    /* messages that every group is done with are removed */
     bool follow;                  /* wait for new ones when all is read */
+    bool look;                    /* take nothing and change nothing: for the status alone */
     size_t fetch_bytes;           /* about so much is fetched at once */
 };
 
@@ -109,6 +112,7 @@ struct azm_stream_status {
     bool cannot_look; /* its questions about the group are refused: why is in `failure`, unless it is failing */
     struct azm_stream_answer failure; /* the last one */
     bool known;                       /* the engine has told the next three */
+    bool no_group; /* but for what the group has taken, and how many they are: the engine does not tell that */
     bool lag_known;
     uint64_t lag;                /* messages that nobody has read */
     uint64_t pending, consumers; /* that some relay has read and nobody has acknowledged; relays, also dead ones */
@@ -116,7 +120,7 @@ struct azm_stream_status {
     uint64_t oldest_usec;        /* realtime: when the first that is not acknowledged was stored; 0: none, not known */
     uint64_t claimed;            /* messages taken over from others, since the start */
     uint64_t gone;               /* that were deleted before they were acknowledged, found out in passing; the same */
-    char position[64];           /* of the last message that was acknowledged, in the engine's words; "": none */
+    char position[96];           /* of the last message that was acknowledged, in the engine's words; "": none */
     uint64_t position_usec;      /* realtime: when it was stored; 0: not known */
 };
 

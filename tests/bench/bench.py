@@ -68,8 +68,8 @@ def warm(journal):
     return sum(map(os.path.getsize, files)), len(files)
 
 
-def wait_for(condition, what):
-    until = time.monotonic() + 30
+def wait_for(condition, what, seconds=30):
+    until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
             sys.exit(f"bench: waited in vain for {what}")

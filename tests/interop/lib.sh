@@ -6,6 +6,7 @@
 #     . "$(dirname "$0")/lib.sh" || exit 99
 #     needs_python NAME PACKAGE==VERSION...    # a venv, its python in $NAME
 #     needs_node NAME PACKAGE@VERSION...       # node_modules, its folder in $NAME
+#     needs_maven NAME GROUP:ARTIFACT:VERSION...  # jars and what they need, as a class path in $NAME
 #     needs_programs nginx squid               # of the distribution; never installed by a test
 #     alone "$@"                               # no network but this machine's own, from here on
 #     run_python
@@ -56,6 +57,30 @@ needs_node() {
   command -v npm >/dev/null || skip_all "needs node and npm"
   once "$place" "${*:2}" install_node "$place" "${@:2}"
   export "$1=$place"
+}
+
+install_maven() (
+  local p
+  cd "$1" || exit
+  shift
+  {
+    echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+    echo '<groupId>interop</groupId><artifactId>interop</artifactId><version>1</version><dependencies>'
+    for p; do
+      IFS=: read -r group artifact version <<<"$p"
+      echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
+    done
+    echo '</dependencies></project>'
+  } >pom.xml
+  timeout 600 mvn -q -B dependency:copy-dependencies -DoutputDirectory=jars
+)
+
+needs_maven() {
+  local place=$interop/java-$1
+  command -v java >/dev/null || skip_all "needs java (Debian's default-jre-headless)"
+  command -v mvn >/dev/null || skip_all "needs mvn (Debian's maven)"
+  once "$place" "${*:2}" install_maven "$place" "${@:2}"
+  export "$1=$place/jars/*"
 }
 
 needs_programs() {

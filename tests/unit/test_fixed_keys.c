@@ -42,6 +42,7 @@ START_TEST(what_it_stands_on_is_fixed)
         {"relay", "from", "redis://other/logs"},
         {"relay", "group", "other"},
         {"relay", "password_file", "/other"},
+        {"relay", "sasl_mechanism", "SCRAM-SHA-256"},
         {"relay", "tls_ca_file", "/dev/null"},
         {"relay", "tls_cert_file", "/dev/null"},
         {"relay", "tls_key_file", "/dev/null"},
