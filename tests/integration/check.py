@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ from azure import (APP, APP_OBJECT, DCR, HEADER, MACHINE_OBJECT, NOBODY, PATH, T
                    credentials, make_certificates, write_secret)
 from fake_proxy import FakeProxy  # noqa: E402
 from journald import wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
 
 IMDS = "auth=imds\n"
@@ -56,12 +56,6 @@ def azmonlog(out, lines, azure=None, **options):
     x = Azmonlog(f"{out}/x", lines, azure.environment() if azure else {"AZMONLOG_TEST_IMDS_URL": "http://127.0.0.1:1"}, **options)
     x.write(20)
     return x
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def jwt(**claims):

@@ -17,18 +17,13 @@ import urllib.request
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/lib")
 from exporter import Exporter  # noqa: E402
 from journald import PATIENCE, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
 from states import CONDITIONS, States  # noqa: E402
 from tap import check, equal, run, skip  # noqa: E402
 
 LINE = re.compile(r'([a-z_]+)((?:\{[^}]*\})?) (\S+)')
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/metrics.md")
-
-
-def free_port(family=socket.AF_INET):
-    with socket.socket(family) as s:
-        s.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
-        return s.getsockname()[1]
 
 
 class Measured(States):

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sys
 import time
 import urllib.request
@@ -13,6 +12,7 @@ from contextlib import closing, contextmanager
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from azure import DCR, Azmonlog, Azure, read_lines  # noqa: E402
 from journald import PATIENCE, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
 from tap import check, equal, run  # noqa: E402
 
 DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/metrics.md")
@@ -73,12 +73,6 @@ def prometheus(points):
 def scrape(port):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as r:
         return {m[1]: float(m[2]) for m in map(LINE.fullmatch, r.read().decode().splitlines()) if m}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def section(receiver, more="interval=1s\n"):

@@ -10,7 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import rsyslogd  # noqa: E402
 from azure import make_certificates, write_secret  # noqa: E402
 from journald import wait_for  # noqa: E402
-from redis_server import ALWAYS, STREAM, Chain, Narrow, Redis, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from redis_server import ALWAYS, STREAM, Chain, Narrow, Redis  # noqa: E402
 from rsyslogd import Destination, Rsyslogd, Sender, action  # noqa: E402
 from tap import check, equal, note, run, skip  # noqa: E402
 

@@ -12,7 +12,7 @@ import subprocess
 
 from azure import write_secret
 from journald import PATIENCE, wait_for
-from redis_server import free_port
+from ports import free_port
 
 TOPIC, SMALL, GROUP = "azmonlog-logs", "azmonlog-small", "azmonlog"
 CLUSTER = "YXptb25sb2ctaW50ZXJvcA"

@@ -14,7 +14,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, f"{HERE}/../lib"]
 from azure import Azmonlog, Azure, make_certificates, read_lines, run_quietly  # noqa: E402
 from journald import wait_for  # noqa: E402
-from servers import Haproxy, Nginx, Squid, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from servers import Haproxy, Nginx, Squid  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
 
 BATCH, CONCURRENT = 20, 4

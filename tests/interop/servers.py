@@ -7,12 +7,7 @@ import socket
 import subprocess
 
 from journald import PATIENCE, wait_for
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 def listens(port):

@@ -15,6 +15,7 @@ from exporter import blocks
 from journal_files import append_texts
 from journald import PATIENCE, STALLED, wait_for
 from network import HERE, let_through
+from ports import free_port
 from rsyslogd import Destination
 from tap import check, equal, note
 
@@ -25,12 +26,6 @@ ALWAYS = ("appendonly yes", "appendfsync always")
 
 def is_there():
     return shutil.which("redis-server") is not None and shutil.which("redis-cli") is not None
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Redis:
