@@ -32,9 +32,10 @@ class Redis:
     """A server with its data in `out`, on 127.0.0.1 or in a node of a network, where it also listens on `service`; `settings` are lines of
     redis.conf. It may be ended and started again."""
 
-    def __init__(self, out, *settings, tls=None, node=HERE, service=""):
+    def __init__(self, out, *settings, tls=None, node=HERE, service="", environment=None):
         os.makedirs(f"{out}/data", exist_ok=True)
         self.out, self.tls, self.node, self.service, self.process = out, tls, node, service, None
+        self.environment = {**os.environ, **(environment or {})}
         self.port = free_port() if node is HERE else 6379
         self.configure(*settings)
 
@@ -53,7 +54,7 @@ class Redis:
     def start(self):
         with open(f"{self.out}/log", "ab") as log:
             self.process = subprocess.Popen(["redis-server", f"{self.out}/redis.conf"], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, preexec_fn=self.node.enter)
+                                            stderr=log, env=self.environment, preexec_fn=self.node.enter)
         wait_for(lambda: self.process.poll() is not None or "PONG" in self.ask("PING") or "NOAUTH" in self.ask("PING"),
                  "Redis to come up")
         if self.process.poll() is not None:
