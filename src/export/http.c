@@ -350,7 +350,7 @@ int azm_http_post(struct azm_http_request *r, const struct azm_http_call *call, 
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, body) != CURLE_OK ||
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len) != CURLE_OK ||
         curl_multi_add_handle(r->http->multi, r->easy) != CURLM_OK)
-        return -EIO;
+        return -ENOMEM; /* options and handle are good: libcurl has no other reason */
     r->running = true;
     return 0;
 }

@@ -67,7 +67,7 @@ struct azm_http_call {
     const char *id;           /* for header x-ms-client-request-id, a GUID; copied */
 };
 
-/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -EIO. */
+/* Begins to post body[0..len), which must stay until the transfer is done: 0 or -ENOMEM. */
 int azm_http_post(struct azm_http_request *r, const struct azm_http_call *call, const void *body, size_t len);
 
 /* The id that the last transfer went with, or "". */

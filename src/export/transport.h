@@ -38,7 +38,7 @@ bool azm_request_is_current(const struct azm_request *r);
 bool azm_request_gzip(const struct azm_request *r);
 const char *azm_request_id(const struct azm_request *r);
 
-/* Begins to send body[0..len) with so many records, which must stay until the answer is there: 0, -ENOMEM or -EIO.
+/* Begins to send body[0..len) with so many records, which must stay until the answer is there: 0 or -ENOMEM.
  * `call` is of account for HTTP only. */
 int azm_request_post(struct azm_request *r, const struct azm_http_call *call, const void *body, size_t len,
                      size_t records);

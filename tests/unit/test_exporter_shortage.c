@@ -4,11 +4,22 @@
 
 #include "tests/unit/exporter_help.h"
 
-/* For a while there is no memory, or there are no descriptors, to wait for the network. The linker leads libcurl's wait
- * here. */
+/* For a while there is no memory, or there are no descriptors, to wait for the network, or to begin a request. The
+ * linker leads libcurl's calls here. */
 
-static atomic_bool is_short;
-static atomic_uint refused_waits;
+static atomic_bool is_short, is_short_of_requests;
+static atomic_uint refused_waits, refused_requests;
+
+CURLMcode __real_curl_multi_add_handle(CURLM *multi, CURL *easy);
+CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy);
+CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
+{
+    if (is_short_of_requests) {
+        refused_requests++;
+        return CURLM_OUT_OF_MEMORY;
+    }
+    return __real_curl_multi_add_handle(multi, easy);
+}
 
 CURLMcode __real_curl_multi_wait(CURLM *multi, struct curl_waitfd fds[], unsigned n, int timeout_ms, int *ret);
 CURLMcode __wrap_curl_multi_wait(CURLM *multi, struct curl_waitfd fds[], unsigned n, int timeout_ms, int *ret);
@@ -77,6 +88,22 @@ START_TEST(is_said_once_and_passes)
 }
 END_TEST
 
+/* A request that cannot begin begins later. */
+START_TEST(goes_when_it_can)
+{
+    begin();
+    is_short = false;
+    is_short_of_requests = true;
+    submit(1);
+    while (refused_requests < 2 && count_in_log("failed for good") == 0)
+        poll(NULL, 0, 1);
+    ck_assert_uint_eq(count_in_log("failed for good"), 0);
+    is_short_of_requests = false;
+    collect_until(1);
+    end();
+}
+END_TEST
+
 /* Nothing that the thread is woken for waits for its next try, else these would take a second each; nor does its end.
  */
 START_TEST(wakes_up_at_once)
@@ -105,6 +132,7 @@ END_TEST
 static void add_tests(Suite *s)
 {
     add_test_in_dir(s, "is_said_once_and_passes", is_said_once_and_passes);
+    add_test_in_dir(s, "goes_when_it_can", goes_when_it_can);
     add_test_in_dir(s, "wakes_up_at_once", wakes_up_at_once);
 }
 
