@@ -222,6 +222,8 @@ int azm_journal_read_holes(struct azm_journal *s, struct stretch *w, struct azm_
     leave_out_known(s, w);
     if (w->n_holes == 0)
         return 0;
+    if (s->invalidated || s->files.young)
+        r = azm_journal_look_over_files(s, false, err);
     for (size_t i = 0; i < s->files.n && r == 0; i++)
         if (s->files.items[i].good && goes_furthest(s, &s->files.items[i]))
             r = add_holes_of(s, w, s->files.items[i].id, err);
