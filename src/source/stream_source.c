@@ -15,7 +15,11 @@
 #include "source/stream_source.h"
 
 #define MESSAGE_MAX_BYTES ((size_t)256 * 1024 * 1024) /* [batch] max_request_bytes= goes up to 64 MiB */
+#define TELL_USEC (60 * AZM_USEC_PER_SEC)             /* messages that are lost are told at most so often */
 #define END_USEC (2 * AZM_USEC_PER_SEC)               /* the last acknowledgements have so much time to arrive */
+
+/* Why what was in a message is lost. */
+enum lost { NOT_OURS, DAMAGED, NOT_COMPLETE, GONE, LOST_N };
 
 struct stream_source {
     struct azm_source source;
@@ -29,7 +33,11 @@ struct stream_source {
     bool asked;      /* `next` has found nothing, and wants to know */
     bool failing;    /* that was said */
     uint64_t failing_usec;
-    uint64_t gone; /* said of these */
+    uint64_t gone; /* that were counted */
+    struct {
+        uint64_t n; /* not told yet */
+        uint64_t told_usec;
+    } lost[LOST_N];
     struct azm_losses losses;
 };
 
@@ -40,11 +48,34 @@ static struct stream_source *upcast(struct azm_source *s)
 
 /* --- messages --- */
 
-static void tell_lost(struct stream_source *s, uint64_t n, const char *what)
+/* One line at first, then one a minute: who writes to the wrong stream writes much. */
+static void tell_lost(struct stream_source *s, bool end)
+{
+    static const char *const words[] = {
+        [NOT_OURS] = "none of azmonlog's, or was deleted before it was delivered",
+        [DAMAGED] = "damaged",
+        [NOT_COMPLETE] = "not complete",
+        [GONE] = "gone: deleted before they were delivered",
+    };
+    uint64_t now = azm_monotonic_usec(s->clock);
+
+    for (size_t i = 0; i < LOST_N; i++) {
+        uint64_t n = s->lost[i].n;
+
+        if (n == 0 || (!end && s->lost[i].told_usec > 0 && now < s->lost[i].told_usec + TELL_USEC))
+            continue;
+        azm_log(AZM_LOG_ERROR, "%" PRIu64 " message%s in %s %s %s; what was in there is lost", n, n == 1 ? "" : "s",
+                s->name, n == 1 ? "is" : "are", words[i]);
+        s->lost[i].n = 0;
+        s->lost[i].told_usec = now;
+    }
+}
+
+static void count_lost(struct stream_source *s, uint64_t n, enum lost why)
 {
     s->losses.unreadable += n;
-    azm_log(AZM_LOG_ERROR, "%" PRIu64 " message%s in %s %s %s; what was in there is lost", n, n == 1 ? "" : "s",
-            s->name, n == 1 ? "is" : "are", what);
+    s->lost[why].n += n;
+    tell_lost(s, false);
 }
 
 /* Opens a message: 0, and it may have no records; -ENOMEM. */
@@ -56,7 +87,7 @@ static int open_message(struct stream_source *s, uint64_t number, const struct a
 
     azm_requests_open(&s->requests, number, AZM_TEXT(""));
     if (!m->body) {
-        tell_lost(s, 1, "none of azmonlog's, or was deleted before it was delivered");
+        count_lost(s, 1, NOT_OURS);
         return 0;
     }
     if (m->gzip) {
@@ -64,14 +95,14 @@ static int open_message(struct stream_source *s, uint64_t number, const struct a
         if (r == -ENOMEM)
             return r;
         if (r < 0) {
-            tell_lost(s, 1, "damaged");
+            count_lost(s, 1, DAMAGED);
             return 0;
         }
         body = azm_buf_text(&s->raw);
     }
     n = azm_requests_open(&s->requests, number, body);
     if (n < 0 || (size_t)n != m->records)
-        tell_lost(s, 1, n < 0 ? "damaged" : "not complete");
+        count_lost(s, 1, n < 0 ? DAMAGED : NOT_COMPLETE);
     return 0;
 }
 
@@ -151,8 +182,9 @@ static void tell_changes(struct stream_source *s)
 
     s->reader->ops->get_status(s->reader, &status);
     if (status.gone > s->gone)
-        tell_lost(s, status.gone - s->gone, "gone: deleted before they were delivered");
+        count_lost(s, status.gone - s->gone, GONE);
     s->gone = status.gone;
+    tell_lost(s, false);
     if (status.failing == s->failing)
         return;
     s->failing = status.failing;
@@ -276,6 +308,7 @@ static struct azm_source *source_free(struct azm_source *source)
 
     if (s->reader)
         say_goodbye(s);
+    tell_lost(s, true);
     azm_stream_reader_free(s->reader);
     azm_buf_free(&s->raw);
     free(s->name);

@@ -2,6 +2,7 @@
 """Through Redis: see redis_streams.sh."""
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -309,10 +310,18 @@ def strange(out):
         c.azure.release()
         first = redis.ask("XRANGE", STREAM, "-", "+", "COUNT", "1").split()[0]
         redis.ask("XDEL", STREAM, first)
+        before = relay.said()
         relay.start()
         c.all_arrived()
         s = relay.wait_for_status(lambda s: s["losses"]["unreadable"] >= 5, "the strange ones to be counted")
         equal("five are counted", s["losses"]["unreadable"], 5, relay.said())
+        for _ in range(50):
+            redis.ask("XADD", STREAM, "*", "a", "b")
+        relay.wait_for_status(lambda s: s["losses"]["unreadable"] >= 55, "more of them to be counted")
+        relay.end()
+        said = [int(n) for n in re.findall(r"(\d+) messages? in \S+ (?:is|are) none of azmonlog's", relay.said()[len(before):])]
+        check("whoever writes such things does not fill the log", len(said) < 10, said)
+        equal("but all are told in the end", sum(said), 52, relay.said())
         check("they are said", "none of azmonlog's" in relay.said() and "damaged" in relay.said() and "is lost" in relay.said(), relay.said())
 
 
