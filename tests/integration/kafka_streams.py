@@ -209,7 +209,7 @@ def refused(out):
         host.wait_for_status(lambda s: s["lag"]["records"] == 0 and s["in_flight"]["batches"] == 0, "the host to be done")
 
         def held(a, words, remedy):
-            s = a.wait_for_status(lambda s: words in s["health"]["reason"], words)
+            s = a.wait_for_status(lambda s: words in (s["health"]["reason"] or ""), words)
             check(f"{words}: held, with what to do", s["health"]["condition"] == "held" and remedy in (s["health"]["remedy"] or ""), s["health"])
 
         kafka.errors(kafka_mock.PRODUCE, *[kafka_mock.TOPIC_AUTHORIZATION_FAILED] * 1000)
@@ -255,7 +255,7 @@ def checked(out):
         equal("and changes nothing", kafka.lag(), 1)
         host.configuration = host.configuration.replace(f"/{TOPIC}\n", "/other\n")
         kafka.ask("topic_error", "other", kafka_mock.UNKNOWN_TOPIC)
-        host.configure()
+        host.configure("[export]\ntimeout=20s")  # librdkafka looks for it for half of that
         code, text = host.run("check")
         check("a topic that is not there is said", code != 0 and "create the topic" in text, code, text)
         for more, words in (("replicas=1", "replicas= is for Redis"), ("sasl_mechanism=GSSAPI", "is none of PLAIN")):

@@ -175,7 +175,7 @@ input(type="imuxsock" socket="{self.socket}" ratelimit.interval="0" useSpecialPa
     def environ(self):
         env = {**os.environ, **self.environment}
         if sanitized():
-            env["LD_PRELOAD"] = f"{preloaded()} {self.environment.get('LD_PRELOAD', '')}".strip()
+            env["LD_PRELOAD"] = f"{preloaded()} {env.get('LD_PRELOAD', '')}".strip()
             env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + f":detect_leaks=1:suppressions={sanitizers.SUPPRESSIONS}/asan"
             # LeakSanitizer of gcc 12 crashes when it looks at the threads' own data of a program that loads modules; what only
             # these point to, it then calls leaked.

@@ -105,7 +105,7 @@ rsyslogd_with_module() {
   local libraries
   libraries=$(ldd "$builddir/.libs/omazuremonitor.so" | sed -n 's/.*=> \([^ ]*lib[atu]b*san\.so[^ ]*\).*/\1/p' | tr '\n' ' ')
   PATH=$PATH:/usr/sbin:/sbin
-  exec env LD_PRELOAD="$libraries" ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" "${RSYSLOGD:-rsyslogd}" "$@"
+  exec env LD_PRELOAD="$libraries ${LD_PRELOAD-}" ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" "${RSYSLOGD:-rsyslogd}" "$@"
 }
 
 # wait_until SECONDS COMMAND...: a generous limit for what must come to pass; never a measure of speed.
