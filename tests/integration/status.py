@@ -98,7 +98,7 @@ def what_waits(out):
         now = s.status()
         equal("in the spool, not in the journal", (now["lag"]["records"], now["spool"]["records"], now["behind"]["records"]), (0, 5, 5))
         check("their age", 0.5 < now["behind"]["seconds"] < PATIENCE, now["behind"])
-        check("as text", re.match(r"5 records, \d+s behind", row(s.run().stdout, "Waiting")), s.run().stdout)
+        check("as text", re.match(r"5 records, (\d+min )?\d+s behind", row(s.run().stdout, "Waiting")), s.run().stdout)
         equal("the end", s.x.end(), 0)
         now = s.status()
         equal("down: what it has left in the spool", (now["spool"]["records"], now["spool"]["active"]), (5, True))
