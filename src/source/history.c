@@ -66,6 +66,14 @@ bool azm_history_has_seen(const struct azm_history *h, sd_id128_t id)
     return false;
 }
 
+bool azm_history_has_several_ids(const struct azm_history *h)
+{
+    for (size_t i = 1; i < h->n_pairs; i++)
+        if (!sd_id128_equal(h->pairs[i].seqnum_id, h->pairs[0].seqnum_id))
+            return true;
+    return h->n_seen > 1;
+}
+
 int azm_history_add_seen(struct azm_history *h, sd_id128_t id)
 {
     sd_id128_t *seen;

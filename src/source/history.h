@@ -40,6 +40,9 @@ bool azm_history_delivered(const struct azm_history *h, const struct azm_place *
 bool azm_history_has_seen(const struct azm_history *h, sd_id128_t id);
 int azm_history_add_seen(struct azm_history *h, sd_id128_t id);
 
+/* Has it to do with several seqnum ids, of files that were seen or entries that were read? */
+bool azm_history_has_several_ids(const struct azm_history *h);
+
 /* An entry was read, and is the last of its seqnum id: 0 or -ENOMEM. */
 int azm_history_note_last(struct azm_history *h, const struct azm_place *p);
 void azm_history_forget_lasts(struct azm_history *h);

@@ -28,7 +28,8 @@ static bool numbers_are_spread(const struct azm_journal *s, const struct azm_gap
         azm_journal_is_machines(s->config) || (azm_journal_files_counter(&s->files, g->from.seqnum_id, &counter) &&
                                                !sd_id128_equal(counter, g->from.seqnum_id));
 
-    return of_journald && (s->history.n_seen > 1 || !sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id));
+    return of_journald &&
+           (azm_history_has_several_ids(&s->history) || !sd_id128_equal(g->from.seqnum_id, g->to.seqnum_id));
 }
 
 bool azm_journal_is_complete(const struct azm_journal *s)

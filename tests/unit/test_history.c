@@ -139,6 +139,26 @@ START_TEST(only_so_many_pairs)
 }
 END_TEST
 
+/* Those of files that are there, and those of files that are gone again. */
+START_TEST(several_ids)
+{
+    struct azm_history read = {0}, seen = {0};
+
+    ck_assert(!azm_history_has_several_ids(&read));
+    note(&read, place_of(1, 1, 1));
+    note(&read, place_of(1, 2, 2));
+    ck_assert(!azm_history_has_several_ids(&read));
+    note(&read, place_of(2, 2, 3));
+    ck_assert(azm_history_has_several_ids(&read));
+    ck_assert_int_eq(azm_history_add_seen(&seen, (sd_id128_t){.bytes = {1}}), 0);
+    ck_assert(!azm_history_has_several_ids(&seen));
+    ck_assert_int_eq(azm_history_add_seen(&seen, (sd_id128_t){.bytes = {2}}), 0);
+    ck_assert(azm_history_has_several_ids(&seen));
+    azm_history_free(&read);
+    azm_history_free(&seen);
+}
+END_TEST
+
 static bool is_even(sd_id128_t id, void *userdata)
 {
     ++*(unsigned *)userdata;
@@ -348,6 +368,7 @@ static void add_tests(Suite *s)
     add_test(s, "another_seqnum_id", another_seqnum_id);
     add_test(s, "the_highest_values_stay", the_highest_values_stay);
     add_test(s, "only_so_many_pairs", only_so_many_pairs);
+    add_test(s, "several_ids", several_ids);
     add_test(s, "seen_is_a_set", seen_is_a_set);
     add_test(s, "lasts", lasts);
     add_test(s, "up to the last", up_to_the_last);
