@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,11 +18,14 @@
 
 #define SHUTDOWN_TIMEOUT_USEC AZM_USEC_PER_SEC
 #define COUNT_USEC AZM_USEC_PER_SEC
+#define AGAIN_MSEC 10000                    /* after a failure, */
+#define LASTED_USEC (60 * AZM_USEC_PER_SEC) /* which is told again if all went well for so long */
 
 struct pump {
     struct pump_options o;
     pthread_t thread;
-    int wake_fd; /* others -> thread */
+    uint64_t started_usec; /* realtime */
+    int wake_fd;           /* others -> thread */
     atomic_bool stop, reload;
 
     /* The thread's own. */
@@ -173,15 +177,21 @@ static void renew_credentials(struct pump *p)
                 "the server refused the credentials; others were read from headers_file= and go from now on");
 }
 
+static void drain(int fd)
+{
+    uint64_t value;
+
+    while (read(fd, &value, sizeof value) < 0 && errno == EINTR)
+        ;
+}
+
 static int on_wake(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
     struct pump *p = userdata;
-    uint64_t value;
 
     (void)s;
     (void)events;
-    while (read(fd, &value, sizeof value) < 0 && errno == EINTR)
-        ;
+    drain(fd);
     if (atomic_exchange(&p->reload, false) && !p->service.stopping)
         reload(p);
     if (atomic_load(&p->stop) && !p->service.stopping) {
@@ -272,13 +282,19 @@ static int open_control(struct pump *p, struct azm_error *err)
 
 static int set_up(struct pump *p, struct azm_error *err)
 {
+    const struct azm_config *c = p->reread ? p->reread : p->o.config;
     struct azm_pipeline_options o;
-    int r = open_events(p, err);
+    int r;
 
+    p->service = (struct azm_service){.started_usec = p->started_usec,
+                                      .journal_namespace = "",
+                                      .spool = p->o.spool,
+                                      .rules = azm_rules_ref(p->o.rules)};
+    r = open_events(p, err);
     if (r >= 0)
         r = open_quarantines(p, err);
     if (r >= 0)
-        r = azm_service_connect(&p->service, p->o.config, p->quarantine, err);
+        r = azm_service_connect(&p->service, c, p->quarantine, err);
     if (r >= 0)
         r = open_outbox(p, err);
     if (r >= 0 &&
@@ -286,7 +302,7 @@ static int set_up(struct pump *p, struct azm_error *err)
         r = azm_error_set(err, ENOMEM, "out of memory");
     if (r < 0)
         return r;
-    o = pipeline_options(p, p->o.config);
+    o = pipeline_options(p, c);
     r = azm_pipeline_new(&o, &p->service.pipeline, err);
     if (r < 0)
         return r;
@@ -294,7 +310,8 @@ static int set_up(struct pump *p, struct azm_error *err)
     return r < 0 ? azm_error_set(err, r, "cannot set up the event loop: %m") : open_control(p, err);
 }
 
-static void pump_free(struct pump *p)
+/* What set_up has made, all of it or a part. */
+static void take_down(struct pump *p)
 {
     azm_pipeline_free(p->service.pipeline);
     azm_control_free(p->control);
@@ -304,10 +321,18 @@ static void pump_free(struct pump *p)
     azm_quarantine_free(p->service.quarantine);
     if (p->service.source)
         p->service.source->ops->free(p->service.source);
-    sd_event_source_unref(p->wake);
-    sd_event_source_unref(p->counting);
-    sd_event_unref(p->event);
+    p->wake = sd_event_source_unref(p->wake);
+    p->counting = sd_event_source_unref(p->counting);
     azm_service_clear(&p->service);
+    p->event = sd_event_unref(p->event);
+    p->service = (struct azm_service){0};
+    p->quarantine = NULL;
+    p->control = NULL;
+}
+
+static void pump_free(struct pump *p)
+{
+    take_down(p);
     azm_config_freep(&p->reread);
     azm_closep(&p->wake_fd);
     free(p);
@@ -315,23 +340,71 @@ static void pump_free(struct pump *p)
 
 /* --- the thread --- */
 
+/* Until it ends in good order: 0, or -errno. */
+static int carry(struct pump *p, struct azm_error *err)
+{
+    int r;
+
+    r = sd_event_loop(p->event);
+    if (r >= 0)
+        r = azm_pipeline_result(p->service.pipeline, err);
+    else
+        azm_error_set(err, r, "the event loop has failed: %m");
+    count(p);
+    return r;
+}
+
+/* What failed for want of memory, or since the spool could not be read, may go on some time later: true when all is set
+ * up again, false if it is to stop. What is not acknowledged comes again then, with the same uids. */
+static bool begin_anew(struct pump *p)
+{
+    struct azm_error err;
+    int r;
+
+    take_down(p);
+    /* The rules go on counting; an exporter begins with nothing. */
+    p->counted.exported = p->counted.requests = p->counted.retries = p->counted.quarantined = p->counted.bytes = 0;
+    do {
+        struct pollfd woken = {.fd = p->wake_fd, .events = POLLIN};
+
+        while (poll(&woken, 1, AGAIN_MSEC) > 0) {
+            drain(p->wake_fd);
+            if (atomic_load(&p->stop))
+                return false;
+        }
+        r = set_up(p, &err);
+        if (r < 0)
+            take_down(p);
+    } while (r < 0);
+    if (atomic_load(&p->reload) || atomic_load(&p->stop)) /* it was said meanwhile */
+        wake(p);
+    return true;
+}
+
 static void *pump_main(void *userdata)
 {
     struct pump *p = userdata;
     struct azm_error err;
-    int r;
+    bool told = false;
 
     pthread_setname_np(pthread_self(), "azm-pump");
     azm_log_as(p->o.name);
     azm_log(AZM_LOG_INFO, "exporting to %s", p->service.destination);
-    r = sd_event_loop(p->event);
-    if (r >= 0)
-        r = azm_pipeline_result(p->service.pipeline, &err);
-    else
-        azm_error_set(&err, r, "the event loop has failed: %m");
-    if (r < 0)
-        azm_log(AZM_LOG_ERROR, "%s; records stay in the spool until rsyslogd is restarted", err.words);
-    count(p);
+    for (;;) {
+        uint64_t begun = azm_monotonic_usec(&azm_system_clock);
+
+        if (carry(p, &err) >= 0 || atomic_load(&p->stop))
+            break;
+        told = told && azm_monotonic_usec(&azm_system_clock) < begun + LASTED_USEC;
+        if (!told)
+            azm_log(AZM_LOG_ERROR, "%s; records stay in the spool, and it is tried again every %d s", err.words,
+                    AGAIN_MSEC / 1000);
+        if (!begin_anew(p))
+            break;
+        if (!told) /* without memory what was said before may have come to nobody */
+            azm_log(AZM_LOG_NOTICE, "exporting to %s again, after a failure: %s", p->service.destination, err.words);
+        told = true;
+    }
     return NULL;
 }
 
@@ -343,10 +416,7 @@ int pump_start(const struct pump_options *o, struct pump **ret, struct azm_error
     if (!p)
         return azm_error_set(err, ENOMEM, "out of memory");
     p->o = *o;
-    p->service.started_usec = azm_realtime_usec(&azm_system_clock);
-    p->service.journal_namespace = "";
-    p->service.spool = o->spool;
-    p->service.rules = azm_rules_ref(o->rules);
+    p->started_usec = azm_realtime_usec(&azm_system_clock);
     p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = p->wake_fd < 0 ? azm_error_set(err, errno, "cannot create an eventfd: %m") : set_up(p, err);
     if (r >= 0) {
