@@ -189,6 +189,10 @@ TROUBLE = {
 def receivers_that_fail(out):
     """Whatever it does: records go on as ever, it is said once, status tells, and metrics are not queued up."""
     with exporting_to_azure(out, like=True, more="[export]\ntimeout=1s\n") as (azure, receiver, x):
+        def there():
+            """All records; where an answer takes longer than the timeout some come once more."""
+            return sorted({r["uid"]: r["body"] for r in azure.records()}.values()) == sorted(x.texts)
+
         x.write(20)
         x.start()
         wait_for(lambda: receiver.sets(), "metrics")
@@ -199,7 +203,7 @@ def receivers_that_fail(out):
             check(f"{script.strip()}: status says it", re.search(error, seen["error"]) and seen["since"], seen)
             begin, failures, requests = time.time(), seen["failures"], seen["requests"]
             x.write(40)
-            check("records arrive meanwhile", arrived(azure, x))
+            wait_for(there, "the records that are logged meanwhile")
             equal("and all is well", x.status()["health"]["condition"], "well", x.status)
             # some intervals pass in which nothing is taken
             wait_for(lambda: time.time() > begin + 2.5 and x.status()["metrics"]["requests"] > requests, "further attempts")
@@ -215,7 +219,7 @@ def receivers_that_fail(out):
         times = [measured(s) for s in receiver.sets()]
         equal("each set came once, and in order", times, sorted(set(times)))
         equal("the end", x.end(), 0, x.logged)
-        equal("all records arrived, each once", sorted(azure.bodies()), sorted(x.texts))
+        check("all records arrived, under one uid each", there(), azure.bodies)
 
 
 def a_wrong_token(out):
