@@ -42,6 +42,7 @@ def conditions(out):
             for screen, (width, height) in zip(screens, SIZES):
                 what = f"{condition}, {width}x{height}"
                 check(f"{what}: the first line says it, and since when", screen.comes(f"^{word}{SINCE}", 0), lambda: "\n".join(screen.lines()))
+                wait_for(lambda: screen.lines()[-1:] == ["q quits"], f"{what}: all of the screen")
                 lines = screen.lines()
                 note(f"{what}:\n" + re.sub("^", "# |", "\n".join(lines), flags=re.M))
                 equal(f"{what}: it fills the screen, keys are at the bottom", (len(lines), lines[-1]), (height, "q quits"))
