@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "core/clock.h"
+#include "stream/answered.h"
 #include "stream/kafka_client.h"
 
 /* An idempotent producer: what librdkafka repeats by itself is stored once, and in order. It repeats for as long as a
@@ -16,19 +17,20 @@
 #define NO_PARTITION 999999999                 /* no topic has so many */
 
 struct send {
-    struct azm_stream_send send;
-    struct send *next; /* on the list of those that are on their way, or of those that are done */
-    bool waiting;      /* on its way */
-    bool probe, abandoned, done;
-    struct azm_stream_answer answer;
+    struct stream_send base;
+    LIST_ENTRY(send) link; /* of those that are on their way */
+    bool waiting;          /* it is */
+    bool probe, abandoned;
 };
+
+LIST_HEAD(sends, send);
 
 struct kafka_writer {
     struct azm_stream_writer writer;
     struct kafka_client client;
     char *host;
-    struct send *waiting;
-    struct send *done, **last;
+    struct sends waiting;
+    struct stream_answered answered;
     bool troubled; /* since the last message that was stored */
     struct azm_stream_answer trouble;
 };
@@ -40,29 +42,17 @@ static struct kafka_writer *upcast(struct azm_stream_writer *w)
 
 /* --- what comes back --- */
 
-static void take_off_waiting(struct kafka_writer *w, struct send *s)
-{
-    struct send **p = &w->waiting;
-
-    while (*p != s)
-        p = &(*p)->next;
-    *p = s->next;
-    s->waiting = false;
-}
-
 static void finish(struct kafka_writer *w, struct send *s, const struct azm_stream_answer *answer)
 {
     if (s->waiting)
-        take_off_waiting(w, s);
+        LIST_REMOVE(s, link);
+    s->waiting = false;
     if (s->abandoned) {
         free(s);
         return;
     }
-    s->answer = *answer;
-    s->done = true;
-    s->next = NULL;
-    *w->last = s;
-    w->last = &s->next;
+    s->base.answer = *answer;
+    stream_answered_add(&w->answered, &s->base);
 }
 
 /* A partition that is not there can only be missed by one who was let in, and knows the topic. */
@@ -96,8 +86,8 @@ static void on_delivery(struct kafka_writer *w, const rd_kafka_message_t *m)
 static void drop(struct kafka_writer *w, const struct azm_stream_answer *why)
 {
     kafka_client_close(&w->client, false);
-    while (w->waiting)
-        finish(w, w->waiting, why);
+    for (struct send *s; (s = LIST_FIRST(&w->waiting));)
+        finish(w, s, why);
 }
 
 static void on_error(struct kafka_writer *w, rd_kafka_event_t *event)
@@ -193,8 +183,7 @@ static int post(struct azm_stream_send *send, const struct azm_stream_message *m
     code = produce(w, s, m);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         s->waiting = true;
-        s->next = w->waiting;
-        w->waiting = s;
+        LIST_INSERT_HEAD(&w->waiting, s, link);
     } else if (is_let_in(s, code))
         finish(w, s, &(struct azm_stream_answer){.meaning = AZM_TAKEN});
     else {
@@ -206,17 +195,9 @@ static int post(struct azm_stream_send *send, const struct azm_stream_message *m
 
 static struct azm_stream_send *next_done(struct azm_stream_writer *writer, struct azm_stream_answer *ret)
 {
-    struct kafka_writer *w = upcast(writer);
-    struct send *s = w->done;
+    struct stream_send *s = stream_answered_take(&upcast(writer)->answered, ret);
 
-    if (!s)
-        return NULL;
-    w->done = s->next;
-    if (!w->done)
-        w->last = &w->done;
-    s->done = false;
-    *ret = s->answer;
-    return &s->send;
+    return s ? &s->send : NULL;
 }
 
 /* An answer that is there already needs nobody's descriptor; else librdkafka makes ours readable, and this is to be on
@@ -226,30 +207,16 @@ static uint64_t wake_usec(const struct azm_stream_writer *writer)
     const struct kafka_writer *w = (const struct kafka_writer *)writer;
     uint64_t now = azm_monotonic_usec(w->client.clock);
 
-    return w->done ? now : w->waiting ? now + LOOK_USEC : AZM_USEC_INFINITY;
+    if (!TAILQ_EMPTY(&w->answered))
+        return now;
+    return LIST_EMPTY(&w->waiting) ? AZM_USEC_INFINITY : now + LOOK_USEC;
 }
 
 /* --- life --- */
 
 static struct azm_stream_send *send_new(struct azm_stream_writer *w, void *userdata)
 {
-    struct send *s = calloc(1, sizeof *s);
-
-    if (!s)
-        return NULL;
-    s->send = (struct azm_stream_send){.writer = w, .userdata = userdata};
-    return &s->send;
-}
-
-static void take_off_done(struct kafka_writer *w, struct send *s)
-{
-    struct send **p = &w->done;
-
-    while (*p != s)
-        p = &(*p)->next;
-    *p = s->next;
-    if (!*p)
-        w->last = p;
+    return stream_send_new(sizeof(struct send), w, userdata);
 }
 
 /* What is on its way has a report to come, which will name it. */
@@ -262,8 +229,7 @@ static void send_free(struct azm_stream_send *send)
         s->abandoned = true;
         return;
     }
-    if (s->done)
-        take_off_done(w, s);
+    stream_answered_remove(&w->answered, &s->base);
     free(s);
 }
 
@@ -272,8 +238,8 @@ static struct azm_stream_writer *writer_free(struct azm_stream_writer *writer)
     struct kafka_writer *w = upcast(writer);
 
     kafka_client_close(&w->client, false);
-    for (struct send *s; (s = w->waiting);) {
-        w->waiting = s->next;
+    for (struct send *s; (s = LIST_FIRST(&w->waiting));) {
+        LIST_REMOVE(s, link);
         free(s);
     }
     kafka_client_free(&w->client);
@@ -300,7 +266,8 @@ int azm_kafka_writer_new(const struct azm_stream_options *o, struct azm_stream_w
     if (!w)
         return azm_error_set(err, ENOMEM, "out of memory");
     w->writer.ops = &ops;
-    w->last = &w->done;
+    LIST_INIT(&w->waiting);
+    TAILQ_INIT(&w->answered);
     uname(&machine);
     w->host = strdup(o->host ? o->host : machine.nodename);
     r = kafka_client_init(&w->client, o, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "stream/answered.h"
 #include "stream/redis_link.h"
 
 #define REDIRECTS_MAX 5
@@ -13,15 +14,12 @@ enum tag { TAG_ADD, TAG_WAIT, TAG_PROBE };
 static const struct azm_stream_answer no_memory = {.meaning = AZM_UNREACHABLE, .words = "out of memory"};
 
 struct send {
-    struct azm_stream_send send;
-    struct send *next; /* on the list of those that are done */
+    struct stream_send base;
     struct azm_stream_message message;
     unsigned replies; /* that are still to come */
     unsigned redirects;
     bool again;      /* it is to be sent once more, as soon as these have come */
-    bool done;       /* on the list */
     uint64_t stored; /* number of the connection over which it was stored; 0: it was not */
-    struct azm_stream_answer answer;
 };
 
 struct redis_writer {
@@ -29,7 +27,7 @@ struct redis_writer {
     struct redis_link *link;
     unsigned replicas;
     uint64_t wait_usec; /* for replicas */
-    struct send *done, **last;
+    struct stream_answered answered;
 };
 
 static struct redis_writer *upcast(struct azm_stream_writer *w)
@@ -90,8 +88,8 @@ static int queue_wait(struct redis_writer *w, struct send *s)
 /* The first failure counts: it is the cause of the others. */
 static void set_failure(struct send *s, const struct azm_stream_answer *why)
 {
-    if (s->answer.meaning == AZM_TAKEN)
-        s->answer = *why;
+    if (s->base.answer.meaning == AZM_TAKEN)
+        s->base.answer = *why;
 }
 
 static int queue(struct redis_writer *w, struct send *s)
@@ -121,7 +119,7 @@ static int post(struct azm_stream_send *send, const struct azm_stream_message *m
 
     s->message = *m;
     s->redirects = 0;
-    s->answer = (struct azm_stream_answer){.meaning = AZM_TAKEN};
+    s->base.answer = (struct azm_stream_answer){.meaning = AZM_TAKEN};
     return queue(upcast(send->writer), s);
 }
 
@@ -129,10 +127,7 @@ static int post(struct azm_stream_send *send, const struct azm_stream_message *m
 
 static void finish(struct redis_writer *w, struct send *s)
 {
-    s->done = true;
-    s->next = NULL;
-    *w->last = s;
-    w->last = &s->next;
+    stream_answered_add(&w->answered, &s->base);
 }
 
 static void on_error(struct redis_writer *w, struct send *s, int tag, const redisReply *reply)
@@ -199,42 +194,20 @@ static bool on_reply(void *userdata, int tag, void *item, redisReply *reply, con
 
 static struct azm_stream_send *next_done(struct azm_stream_writer *writer, struct azm_stream_answer *ret)
 {
-    struct redis_writer *w = upcast(writer);
-    struct send *s = w->done;
+    struct send *s = (struct send *)stream_answered_take(&upcast(writer)->answered, ret);
 
     if (!s)
         return NULL;
-    w->done = s->next;
-    if (!w->done)
-        w->last = &w->done;
-    s->done = false;
-    if (s->answer.meaning == AZM_TAKEN)
+    if (ret->meaning == AZM_TAKEN)
         s->stored = 0; /* the next one is another message */
-    *ret = s->answer;
-    return &s->send;
+    return &s->base.send;
 }
 
 /* --- life --- */
 
 static struct azm_stream_send *send_new(struct azm_stream_writer *w, void *userdata)
 {
-    struct send *s = calloc(1, sizeof *s);
-
-    if (!s)
-        return NULL;
-    s->send = (struct azm_stream_send){.writer = w, .userdata = userdata};
-    return &s->send;
-}
-
-static void take_off(struct redis_writer *w, struct send *s)
-{
-    struct send **p = &w->done;
-
-    while (*p != s)
-        p = &(*p)->next;
-    *p = s->next;
-    if (!*p)
-        w->last = p;
+    return stream_send_new(sizeof(struct send), w, userdata);
 }
 
 static void send_free(struct azm_stream_send *send)
@@ -242,8 +215,7 @@ static void send_free(struct azm_stream_send *send)
     struct redis_writer *w = upcast(send->writer);
     struct send *s = (struct send *)send;
 
-    if (s->done)
-        take_off(w, s);
+    stream_answered_remove(&w->answered, &s->base);
     if (s->replies > 0)
         redis_link_forget(w->link, s);
     free(s);
@@ -294,7 +266,7 @@ int azm_redis_writer_new(const struct azm_stream_options *o, struct azm_stream_w
     w->writer.fd = redis_link_fd(w->link);
     w->replicas = o->replicas;
     w->wait_usec = o->timeout_usec / 2;
-    w->last = &w->done;
+    TAILQ_INIT(&w->answered);
     *ret = &w->writer;
     return 0;
 }
