@@ -5,25 +5,9 @@
 #include <string.h>
 
 #include "config/stream_url.h"
-#include "export/delivery.h"
 #include "stream/kafka.h"
+#include "tests/unit/stream_help.h"
 #include "tests/unit/test.h"
-
-/* What the exporter does about what Kafka has said. */
-static void decide(const struct azm_stream_answer *s, size_t records, bool proven, struct azm_verdict *ret)
-{
-    const struct azm_answer a = {.curl_code = s->curl_code,
-                                 .curl_words = s->words,
-                                 .content_type = "",
-                                 .retry_after = "",
-                                 .error_code = "",
-                                 .request_id = "",
-                                 .redirect_url = "",
-                                 .stream = s};
-    const struct azm_attempt attempt = {.origin = "", .records = records, .proven = proven};
-
-    azm_delivery_decide(&a, &attempt, 0, ret);
-}
 
 START_TEST(errors_and_decisions)
 {
@@ -66,7 +50,7 @@ START_TEST(errors_and_decisions)
         azm_kafka_understand(table[i].code, table[i].words, &s);
         ck_assert(s.meaning != AZM_TAKEN);
         ck_assert_msg(strncmp(s.words, "Kafka: ", 7) == 0 && s.words[7], "%s", s.words);
-        decide(&s, 10, true, &v);
+        decide_stream(&s, 10, true, &v);
         ck_assert_msg(v.decision == table[i].decision, "%s: %d", s.words, v.decision);
         ck_assert_msg(table[i].remedy ? s.remedy && strstr(s.remedy, table[i].remedy) != NULL : !s.remedy, "%s: %s",
                       s.words, s.remedy ? s.remedy : "none");
@@ -80,9 +64,9 @@ START_TEST(too_large_is_refused_only_where_others_were_taken)
     struct azm_verdict v;
 
     azm_kafka_understand(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, NULL, &s);
-    decide(&s, 10, false, &v);
+    decide_stream(&s, 10, false, &v);
     ck_assert_int_eq(v.decision, AZM_HOLD);
-    decide(&s, 1, true, &v);
+    decide_stream(&s, 1, true, &v);
     ck_assert_int_eq(v.decision, AZM_TRUNCATE);
 }
 END_TEST

@@ -2,25 +2,9 @@
 #include <curl/curl.h>
 #include <string.h>
 
-#include "export/delivery.h"
 #include "stream/redis.h"
+#include "tests/unit/stream_help.h"
 #include "tests/unit/test.h"
-
-/* What the exporter does about what Redis has said. */
-static void decide(const struct azm_stream_answer *s, size_t records, bool proven, struct azm_verdict *ret)
-{
-    const struct azm_answer a = {.curl_code = s->curl_code,
-                                 .curl_words = s->words,
-                                 .content_type = "",
-                                 .retry_after = "",
-                                 .error_code = "",
-                                 .request_id = "",
-                                 .redirect_url = "",
-                                 .stream = s};
-    const struct azm_attempt attempt = {.origin = "", .records = records, .proven = proven};
-
-    azm_delivery_decide(&a, &attempt, 0, ret);
-}
 
 START_TEST(errors_and_decisions)
 {
@@ -60,7 +44,7 @@ START_TEST(errors_and_decisions)
         struct azm_verdict v;
 
         azm_redis_understand(table[i].error, strlen(table[i].error), &s);
-        decide(&s, 2, true, &v);
+        decide_stream(&s, 2, true, &v);
         ck_assert_msg(v.decision == table[i].decision, "%s: %d", table[i].error, (int)v.decision);
         ck_assert_msg(!v.remedy == !table[i].remedy, "%s", table[i].error);
         ck_assert_msg(!v.remedy || strstr(v.remedy, table[i].remedy), "%s: %s", table[i].error, v.remedy);
@@ -81,15 +65,15 @@ START_TEST(stored_is_acknowledged)
                                        .meaning = AZM_FAILED, .words = "no", .curl_code = CURLE_SSL_CERTPROBLEM};
     struct azm_verdict v;
 
-    decide(&stored, 2, false, &v);
+    decide_stream(&stored, 2, false, &v);
     ck_assert_int_eq(v.decision, AZM_ACKNOWLEDGE);
-    decide(&lost, 2, false, &v);
+    decide_stream(&lost, 2, false, &v);
     ck_assert_int_eq(v.decision, AZM_RETRY);
     ck_assert_str_eq(v.reason, lost.words);
-    decide(&refused, 2, false, &v); /* as of every other destination */
+    decide_stream(&refused, 2, false, &v); /* as of every other destination */
     ck_assert_int_eq(v.meaning, AZM_UNREACHABLE);
     ck_assert_ptr_nonnull(v.remedy);
-    decide(&certificate, 2, false, &v);
+    decide_stream(&certificate, 2, false, &v);
     ck_assert_int_eq(v.decision, AZM_HOLD);
 }
 END_TEST
