@@ -98,11 +98,11 @@ class Receiver:
 
     def bodies(self):
         with open(f"{self.out}/received") as f:
-            return {json.loads(line)["body"] for line in f if line.endswith("\n")}
+            return {json.loads(line)["body"] for line in f.read().split("\n")[:-1]}
 
     def requests(self):
         with open(f"{self.out}/requests") as f:
-            return [json.loads(line) for line in f if line.endswith("\n")]
+            return [json.loads(line) for line in f.read().split("\n")[:-1]]
 
     def close(self):
         self.process.kill()

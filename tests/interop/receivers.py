@@ -46,7 +46,7 @@ class Receiver:
 
     def requests(self):
         with open(self.store, errors="surrogateescape") as f:
-            return [json.loads(line) for line in f if line.endswith("\n")]
+            return [json.loads(line) for line in f.read().split("\n")[:-1]]
 
     def wait(self, wanted=None):
         """Until it has written down everything: Elastic's answers first."""

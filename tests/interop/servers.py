@@ -90,7 +90,7 @@ http {{
         """The status of each answer, in their order."""
         try:
             with open(f"{self.out}/access.log") as f:
-                return [int(line.split('" ')[1].split()[0]) for line in f if '" ' in line]
+                return [int(line.split('" ')[1].split()[0]) for line in f.read().split("\n")[:-1] if '" ' in line]
         except FileNotFoundError:
             return []
 
@@ -181,6 +181,6 @@ http_access deny all
         """The statuses that it has logged: [(status, method)]."""
         try:
             with open(f"{self.out}/access.log") as f:
-                return [(line.split()[3], line.split()[5]) for line in f]
+                return [(line.split()[3], line.split()[5]) for line in f.read().split("\n")[:-1]]
         except FileNotFoundError:
             return []

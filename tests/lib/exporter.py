@@ -175,7 +175,7 @@ class Exporter:
         """The lines of the quarantine: [(body, what is said of it)]."""
         try:
             with open(f"{self.state}/quarantine.jsonl") as f:
-                lines = [json.loads(line) for line in f if line.endswith("\n")]
+                lines = [json.loads(line) for line in f.read().split("\n")[:-1]]
         except FileNotFoundError:
             return []
         return [(line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"], line["azmonlog"])

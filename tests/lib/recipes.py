@@ -101,7 +101,7 @@ class Recipe:
     def lines(self):
         """(pid, text) of each line whose write has returned, in order."""
         with open(self.written) as f:
-            return [(int(pid), text) for pid, _, text in (line.rstrip("\n").partition(" ") for line in f if line.endswith("\n"))]
+            return [(int(pid), text) for pid, _, text in (line.partition(" ") for line in f.read().split("\n")[:-1])]
 
     def wait_for_lines(self, more, of=None):
         """Until `more` further lines are written, by processes that are not in `of`."""

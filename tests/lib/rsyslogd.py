@@ -490,7 +490,7 @@ def quarantine(state):
     """The texts in an action's quarantine."""
     try:
         with open(f"{state}/quarantine.jsonl") as f:
-            lines = [json.loads(line) for line in f if line.endswith("\n")]
+            lines = [json.loads(line) for line in f.read().split("\n")[:-1]]
     except FileNotFoundError:
         return []
     return [line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"] for line in lines]

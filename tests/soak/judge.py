@@ -160,7 +160,7 @@ def quarantine_of(path):
         with open(path, "rb") as f:
             for line in f:
                 if not line.endswith(b"\n"):
-                    continue
+                    break  # the rest comes yet
                 reason = REASON.search(line)[1].decode()
                 m = KEPT.search(line)
                 if not m:
