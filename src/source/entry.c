@@ -7,19 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/filter_rule.h"
 #include "core/trace_context.h"
 #include "parse/line.h"
 #include "source/entry.h"
 #include "source/field.h"
+#include "source/wanted.h"
 
 #define INT_DIGITS_MAX 19 /* of 64 bits; any so long fits into 64 without a sign */
-
-/* A field that a rule of [filter] asks for. */
-struct wanted {
-    struct azm_text rule_name; /* how the rule calls it; of the configuration's own list of rules: owned */
-    struct azm_text field;     /* and the journal */
-};
 
 struct azm_entry_reader {
     const struct azm_config *config;
@@ -29,8 +23,7 @@ struct azm_entry_reader {
     struct azm_own_process own; /* pid 0: skip nothing */
     char own_comm[16], own_pid[24], own_invocation[40];
     struct azm_losses *losses; /* NULL: not counted */
-    struct wanted *wanted;
-    size_t n_wanted;
+    struct azm_wanted wanted;
     bool looks_closer; /* there is something to ask of each field: see look_closer */
     size_t keep_bytes; /* of a value: one more than the encoder keeps, so that it sees what was cut */
     struct azm_field_index fields_by_name;
@@ -44,9 +37,7 @@ struct azm_entry_reader {
     size_t n_trusted; /* of them, which come first: what does not fit into a record is left out from the end */
     size_t sent_bytes, largest_bytes;
     uint32_t n_dropped;
-    bool excluded;                /* by a field */
-    struct azm_attribute *fields; /* those that are wanted; malloc'ed, kept from entry to entry */
-    size_t n_fields, cap_fields;
+    bool excluded; /* by a field */
 
     struct azm_line_parser line; /* its last one is the record's until the next entry */
 
@@ -54,64 +45,6 @@ struct azm_entry_reader {
     XXH128_hash_t stream, priority;
     struct azm_entry_line as_line;
 };
-
-/* Names of the resource, and where they come from: docs/mapping.md. */
-static struct azm_text source_of(struct azm_text name)
-{
-    static const struct {
-        struct azm_text name, field;
-    } names[] = {
-        {AZM_TEXT("host.name"), AZM_TEXT("_HOSTNAME")},
-        {AZM_TEXT("host.id"), AZM_TEXT("_MACHINE_ID")},
-        {AZM_TEXT("systemd.unit"), AZM_TEXT("_SYSTEMD_UNIT")},
-        {AZM_TEXT("systemd.user_unit"), AZM_TEXT("_SYSTEMD_USER_UNIT")},
-        {AZM_TEXT("syslog.identifier"), AZM_TEXT("SYSLOG_IDENTIFIER")},
-        {AZM_TEXT("process.executable.name"), AZM_TEXT("_COMM")},
-    };
-
-    for (size_t i = 0; i < ELEMENTSOF(names); i++)
-        if (azm_text_equal(names[i].name, name))
-            return names[i].field;
-    return azm_filter_field_is_raw(name) ? name : (struct azm_text){0};
-}
-
-static int want_field(struct azm_entry_reader *e, struct azm_text name)
-{
-    struct azm_text field = source_of(name);
-    struct wanted *w;
-    char *copy;
-
-    for (size_t i = 0; i < e->n_wanted; i++)
-        if (azm_text_equal(e->wanted[i].rule_name, name))
-            return 0;
-    if (!field.s)
-        return 0;
-    w = reallocarray(e->wanted, e->n_wanted + 1, sizeof *w);
-    if (!w)
-        return -ENOMEM;
-    e->wanted = w;
-    copy = strndup(name.s, name.len);
-    if (!copy)
-        return -ENOMEM;
-    w[e->n_wanted++] = (struct wanted){{copy, name.len}, field.s == name.s ? (struct azm_text){copy, name.len} : field};
-    return 0;
-}
-
-static int want_fields(struct azm_entry_reader *e, const struct azm_key_values *rules)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < rules->n && r >= 0; i++) {
-        struct azm_filter_rule rule;
-
-        if (azm_filter_rule_parse(rules->items[i].key, &rule, NULL) < 0)
-            continue; /* it does not count in the filter, either */
-        for (size_t k = 0; k < rule.n && r >= 0; k++)
-            r = want_field(e, azm_text_of(rule.conditions[k].field));
-        azm_filter_rule_free(&rule);
-    }
-    return r;
-}
 
 int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reader **ret)
 {
@@ -126,10 +59,8 @@ int azm_entry_reader_new(const struct azm_config *config, struct azm_entry_reade
     azm_field_index_init(&e->fields_by_name);
     r = azm_resources_new(config, &e->resources);
     if (r >= 0)
-        r = want_fields(e, &config->filter_exclude);
-    if (r >= 0)
-        r = want_fields(e, &config->filter_include);
-    e->looks_closer = e->n_wanted > 0 || config->exclude_matches.n > 0;
+        r = azm_wanted_init(&e->wanted, config);
+    e->looks_closer = e->wanted.n_fields > 0 || config->exclude_matches.n > 0;
     if (r < 0) {
         azm_entry_reader_free(e);
         return r;
@@ -147,10 +78,7 @@ struct azm_entry_reader *azm_entry_reader_free(struct azm_entry_reader *e)
     azm_uid_state_free(&e->uid);
     azm_line_parser_free(&e->line);
     azm_arena_free(&e->arena);
-    for (size_t i = 0; i < e->n_wanted; i++)
-        free((char *)e->wanted[i].rule_name.s);
-    free(e->wanted);
-    free(e->fields);
+    azm_wanted_free(&e->wanted);
     free(e->attributes);
     free(e);
     return NULL;
@@ -220,7 +148,8 @@ void azm_entry_begin(struct azm_entry_reader *e)
     e->sum = (XXH128_hash_t){0};
     if (e->joins)
         e->stream = e->priority = e->sum;
-    e->n_attributes = e->n_trusted = e->n_fields = 0;
+    azm_wanted_begin(&e->wanted);
+    e->n_attributes = e->n_trusted = 0;
     e->sent_bytes = e->largest_bytes = 0;
     e->n_dropped = 0;
     e->excluded = false;
@@ -392,38 +321,13 @@ static __attribute__((noinline)) void add_to_stream(struct azm_entry_reader *e, 
         azm_hash_add(&e->stream, e->hash);
 }
 
-/* A field that rules ask for, by each of its names there. */
-static int keep_wanted(struct azm_entry_reader *e, struct azm_text name, struct azm_text value)
-{
-    for (size_t i = 0; i < e->n_wanted; i++) {
-        struct azm_attribute *a;
-
-        if (!azm_text_equal(e->wanted[i].field, name))
-            continue;
-        if (e->n_fields == e->cap_fields) {
-            size_t cap = MAX(e->cap_fields * 2, (size_t)8);
-
-            a = reallocarray(e->fields, cap, sizeof *a);
-            if (!a)
-                return -ENOMEM;
-            e->fields = a;
-            e->cap_fields = cap;
-        }
-        a = &e->fields[e->n_fields++];
-        *a = (struct azm_attribute){.key = e->wanted[i].rule_name, .type = AZM_VALUE_TEXT};
-        if (copy_text(e, value.s, value.len, &a->text) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 /* What is asked of a field only where the configuration says so. */
 static __attribute__((noinline)) int look_closer(struct azm_entry_reader *e, struct azm_text field, size_t name_len)
 {
     const struct azm_text name = {field.s, name_len}, value = {field.s + name_len + 1, field.len - name_len - 1};
 
     e->excluded |= is_listed(&e->config->exclude_matches, field);
-    return keep_wanted(e, name, value);
+    return azm_wanted_add(&e->wanted, name, value, e->keep_bytes, &e->arena);
 }
 
 /* Of what the application sent no more is kept than a request may have: journald takes a thousand fields of any length,
@@ -661,8 +565,8 @@ int azm_entry_finish(struct azm_entry_reader *e, const struct azm_entry_times *t
     r.attributes = e->attributes;
     r.n_attributes = e->n_attributes;
     r.n_dropped = e->n_dropped;
-    r.fields = e->fields;
-    r.n_fields = e->n_fields;
+    r.fields = e->wanted.found;
+    r.n_fields = e->wanted.n_found;
     if (e->joins)
         r.line = describe_line(e, t, r.body); /* whole lines only are taken apart */
     else
