@@ -21,6 +21,23 @@ void cli_override(struct cli_overrides *o, const char *section, const char *key,
     o->items[o->n++] = (struct cli_override){.section = section, .key = key, .value = value, .option = option};
 }
 
+bool cli_config_option(struct cli_overrides *o, int option, const char *value)
+{
+    switch (option) {
+    case CLI_OPT_ENDPOINT:
+        cli_override(o, "destination", "endpoint", value, "--endpoint");
+        return true;
+    case CLI_OPT_STATE_DIRECTORY:
+        cli_override(o, "state", "directory", value, "--state-directory");
+        return true;
+    case CLI_OPT_CONTROL:
+        cli_override(o, "state", "control", value, "--control");
+        return true;
+    default:
+        return false;
+    }
+}
+
 int cli_fail(int error, const struct azm_error *err)
 {
     azm_log(AZM_LOG_ERROR, "%s", err->words);

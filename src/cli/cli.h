@@ -34,6 +34,16 @@ struct cli_overrides {
 
 void cli_override(struct cli_overrides *o, const char *section, const char *key, const char *value, const char *option);
 
+/* Options of several commands that stand for a key of the configuration; more of them: journal_options.h. */
+enum {
+    CLI_OPT_ENDPOINT = 1024,
+    CLI_OPT_STATE_DIRECTORY,
+    CLI_OPT_CONTROL,
+};
+
+/* Takes over one option that getopt_long has found: true if it is one of these. */
+bool cli_config_option(struct cli_overrides *o, int option, const char *value);
+
 /* File (`path`, or the default one if it is there and `path` is NULL), drop-ins, environment, command line. Prints the
  * error and returns an exit code; 0 is success, and only then `c` is filled in. */
 int cli_load_config(struct azm_config *c, const char *path, const struct cli_overrides *o);

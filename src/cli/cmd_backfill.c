@@ -100,15 +100,15 @@ static bool is_past(uint64_t since_usec, uint64_t until_usec, uint64_t now_usec)
 
 int cmd_backfill(int argc, char **argv)
 {
-    enum { OPT_SINCE = 256, OPT_UNTIL, OPT_DRY_RUN, OPT_ENDPOINT, OPT_STATE_DIRECTORY };
+    enum { OPT_SINCE = 256, OPT_UNTIL, OPT_DRY_RUN };
     static const struct option options[] = {
         {"since", required_argument, NULL, OPT_SINCE},
         {"until", required_argument, NULL, OPT_UNTIL},
         {"dry-run", no_argument, NULL, OPT_DRY_RUN},
         {"config", required_argument, NULL, 'c'},
-        {"endpoint", required_argument, NULL, OPT_ENDPOINT},
+        {"endpoint", required_argument, NULL, CLI_OPT_ENDPOINT},
         CLI_JOURNAL_LONG_OPTIONS,
-        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
+        {"state-directory", required_argument, NULL, CLI_OPT_STATE_DIRECTORY},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -135,12 +135,6 @@ int cmd_backfill(int argc, char **argv)
         case 'c':
             b.config_path = optarg;
             break;
-        case OPT_ENDPOINT:
-            cli_override(&overrides, "destination", "endpoint", optarg, "--endpoint");
-            break;
-        case OPT_STATE_DIRECTORY:
-            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
-            break;
         case 'v':
             azm_log_init(AZM_LOG_DEBUG);
             break;
@@ -148,7 +142,7 @@ int cmd_backfill(int argc, char **argv)
             print_help();
             return AZM_EXIT_OK;
         default:
-            if (cli_journal_option(&overrides, c, optarg))
+            if (cli_config_option(&overrides, c, optarg) || cli_journal_option(&overrides, c, optarg))
                 break;
             return cli_bad_option("backfill");
         }

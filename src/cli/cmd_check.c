@@ -227,14 +227,14 @@ static void print_help(void)
 
 int cmd_check(int argc, char **argv)
 {
-    enum { OPT_SEND = 256, OPT_JSON, OPT_ENDPOINT, OPT_STATE_DIRECTORY, OPT_CONTROL };
+    enum { OPT_SEND = 256, OPT_JSON };
     static const struct option options[] = {
         {"send", no_argument, NULL, OPT_SEND},
         {"json", no_argument, NULL, OPT_JSON},
         {"config", required_argument, NULL, 'c'},
-        {"endpoint", required_argument, NULL, OPT_ENDPOINT},
-        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
-        {"control", required_argument, NULL, OPT_CONTROL},
+        {"endpoint", required_argument, NULL, CLI_OPT_ENDPOINT},
+        {"state-directory", required_argument, NULL, CLI_OPT_STATE_DIRECTORY},
+        {"control", required_argument, NULL, CLI_OPT_CONTROL},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -254,19 +254,12 @@ int cmd_check(int argc, char **argv)
         case 'c':
             path = optarg;
             break;
-        case OPT_ENDPOINT:
-            cli_override(&overrides, "destination", "endpoint", optarg, "--endpoint");
-            break;
-        case OPT_STATE_DIRECTORY:
-            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
-            break;
-        case OPT_CONTROL:
-            cli_override(&overrides, "state", "control", optarg, "--control");
-            break;
         case 'h':
             print_help();
             return AZM_EXIT_OK;
         default:
+            if (cli_config_option(&overrides, c, optarg))
+                break;
             return cli_bad_option("check");
         }
     if (optind < argc)

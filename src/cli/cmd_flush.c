@@ -127,12 +127,12 @@ static int flush(const char *path, uint64_t timeout_usec, const char *timeout)
 
 int cmd_flush(int argc, char **argv)
 {
-    enum { OPT_TIMEOUT = 256, OPT_STATE_DIRECTORY, OPT_CONTROL };
+    enum { OPT_TIMEOUT = 256 };
     static const struct option options[] = {
         {"timeout", required_argument, NULL, OPT_TIMEOUT},
         {"config", required_argument, NULL, 'c'},
-        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
-        {"control", required_argument, NULL, OPT_CONTROL},
+        {"state-directory", required_argument, NULL, CLI_OPT_STATE_DIRECTORY},
+        {"control", required_argument, NULL, CLI_OPT_CONTROL},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -151,16 +151,12 @@ int cmd_flush(int argc, char **argv)
         case 'c':
             path = optarg;
             break;
-        case OPT_STATE_DIRECTORY:
-            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
-            break;
-        case OPT_CONTROL:
-            cli_override(&overrides, "state", "control", optarg, "--control");
-            break;
         case 'h':
             print_help();
             return AZM_EXIT_OK;
         default:
+            if (cli_config_option(&overrides, c, optarg))
+                break;
             return cli_bad_option("flush");
         }
     if (optind < argc)

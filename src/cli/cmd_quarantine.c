@@ -217,13 +217,13 @@ static int run(const struct verb *v, struct quarantine_call call, const char *pa
 
 int cmd_quarantine(int argc, char **argv)
 {
-    enum { OPT_ALL = 256, OPT_REASON, OPT_JSON, OPT_STATE_DIRECTORY };
+    enum { OPT_ALL = 256, OPT_REASON, OPT_JSON };
     static const struct option options[] = {
         {"all", no_argument, NULL, OPT_ALL},
         {"reason", required_argument, NULL, OPT_REASON},
         {"json", no_argument, NULL, OPT_JSON},
         {"config", required_argument, NULL, 'c'},
-        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
+        {"state-directory", required_argument, NULL, CLI_OPT_STATE_DIRECTORY},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -248,13 +248,12 @@ int cmd_quarantine(int argc, char **argv)
         case 'c':
             path = optarg;
             break;
-        case OPT_STATE_DIRECTORY:
-            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
-            break;
         case 'h':
             print_help();
             return AZM_EXIT_OK;
         default:
+            if (cli_config_option(&overrides, c, optarg))
+                break;
             return cli_bad_option("quarantine");
         }
     for (size_t i = 0; optind < argc && i < ELEMENTSOF(verbs); i++)

@@ -29,15 +29,15 @@ static void print_help(void)
 
 int cmd_run(int argc, char **argv)
 {
-    enum { OPT_ONCE = 256, OPT_ENDPOINT, OPT_START, OPT_STATE_DIRECTORY, OPT_CONTROL };
+    enum { OPT_ONCE = 256, OPT_START };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"once", no_argument, NULL, OPT_ONCE},
-        {"endpoint", required_argument, NULL, OPT_ENDPOINT},
+        {"endpoint", required_argument, NULL, CLI_OPT_ENDPOINT},
         CLI_JOURNAL_LONG_OPTIONS,
         {"start", required_argument, NULL, OPT_START},
-        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
-        {"control", required_argument, NULL, OPT_CONTROL},
+        {"state-directory", required_argument, NULL, CLI_OPT_STATE_DIRECTORY},
+        {"control", required_argument, NULL, CLI_OPT_CONTROL},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -56,17 +56,8 @@ int cmd_run(int argc, char **argv)
         case OPT_ONCE:
             once = true;
             break;
-        case OPT_ENDPOINT:
-            cli_override(&overrides, "destination", "endpoint", optarg, "--endpoint");
-            break;
         case OPT_START:
             cli_override(&overrides, "journal", "start", optarg, "--start");
-            break;
-        case OPT_STATE_DIRECTORY:
-            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
-            break;
-        case OPT_CONTROL:
-            cli_override(&overrides, "state", "control", optarg, "--control");
             break;
         case 'v':
             azm_log_init(AZM_LOG_DEBUG);
@@ -75,7 +66,7 @@ int cmd_run(int argc, char **argv)
             print_help();
             return AZM_EXIT_OK;
         default:
-            if (cli_journal_option(&overrides, c, optarg))
+            if (cli_config_option(&overrides, c, optarg) || cli_journal_option(&overrides, c, optarg))
                 break;
             return cli_bad_option("run");
         }

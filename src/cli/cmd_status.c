@@ -103,13 +103,13 @@ static int status(const struct status_target *target, bool json)
 
 int cmd_status(int argc, char **argv)
 {
-    enum { OPT_JSON = 256, OPT_WATCH, OPT_STATE_DIRECTORY, OPT_CONTROL };
+    enum { OPT_JSON = 256, OPT_WATCH };
     static const struct option options[] = {
         {"json", no_argument, NULL, OPT_JSON},
         {"watch", no_argument, NULL, OPT_WATCH},
         {"config", required_argument, NULL, 'c'},
-        {"state-directory", required_argument, NULL, OPT_STATE_DIRECTORY},
-        {"control", required_argument, NULL, OPT_CONTROL},
+        {"state-directory", required_argument, NULL, CLI_OPT_STATE_DIRECTORY},
+        {"control", required_argument, NULL, CLI_OPT_CONTROL},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -131,16 +131,12 @@ int cmd_status(int argc, char **argv)
         case 'c':
             path = optarg;
             break;
-        case OPT_STATE_DIRECTORY:
-            cli_override(&overrides, "state", "directory", optarg, "--state-directory");
-            break;
-        case OPT_CONTROL:
-            cli_override(&overrides, "state", "control", optarg, "--control");
-            break;
         case 'h':
             print_help();
             return AZM_EXIT_OK;
         default:
+            if (cli_config_option(&overrides, c, optarg))
+                break;
             return cli_bad_option("status");
         }
     if (optind < argc)
