@@ -12,7 +12,7 @@
 # ask URL [CURL OPTION...] : the status of a request, a GET without options; leaves what post leaves.
 ask() {
   truncate -s 0 "$tmp/headers" "$tmp/body"
-  curl --silent --show-error --max-time 20 --cacert "$tmp/cert.pem" --dump-header "$tmp/headers" --output "$tmp/body" \
+  curl --silent --show-error --max-time 200 --cacert "$tmp/cert.pem" --dump-header "$tmp/headers" --output "$tmp/body" \
     --write-out '%{http_code}' "$@" 2>"$tmp/curl"
   echo $? >"$tmp/exit"
 }

@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
-from exporter import Exporter, blocks
+from exporter import Exporter, listens
 from journal_files import NOON, SECOND, append, append_entries
 from journald import PATIENCE, Journald, read_file, wait_for
 from tap import check, equal
@@ -358,7 +358,7 @@ def stopped(out):
         else:
             x.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=x.log, stderr=x.log)
         wait_for(lambda: len(x.received()) >= seen + 200, "some records")
-        check(f"{how.name}: it takes it in order", blocks(x.process.pid, how))
+        check(f"{how.name}: it takes it in order", listens(x.process.pid, how))
         x.process.send_signal(how)
         equal(f"{how.name}: exit code 75", x.process.wait(PATIENCE), 75)
         said = re.findall(r"not all of it is exported; this goes on with the rest: azmonlog (backfill .*)", open(x.log.name).read())

@@ -23,7 +23,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from exporter import Exporter, blocks, covers
+from exporter import Exporter, covers, listens
 from journal_files import ARCHIVED, NOON, SECOND, SEQNUM_ID, STATE, TAIL_SEQNUM, append_texts, entry_objects, poke, set_seqnums, zero
 from journald import read_file, wait_for
 from writers import number_of
@@ -281,7 +281,7 @@ class Schedule:
         return aborted
 
     def signal_ready(self):
-        wait_for(lambda: self.x.process.poll() is not None or blocks(self.x.process.pid, signal.SIGHUP), "azmonlog listens to signals")
+        wait_for(lambda: self.x.process.poll() is not None or listens(self.x.process.pid, signal.SIGHUP), "azmonlog listens to signals")
         return self.x.running()
 
     def run(self):

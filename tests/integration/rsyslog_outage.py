@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from journald import wait_for  # noqa: E402
+from journald import PATIENCE, TOOL, wait_for  # noqa: E402
 from rsyslogd import (SHIPPED, SHIPPED_QUEUE, SHIPPED_RULESET, Destination, Rsyslogd, Sender, action, message,  # noqa: E402
                       quarantine, sanitized, status)
 from tap import check, equal, note, run  # noqa: E402
@@ -15,7 +15,8 @@ from tap import check, equal, note, run  # noqa: E402
 MAIN = 'main_queue(queue.timeoutShutdown="10000")'
 # Whatever its type: what does not fit into an action's queue when rsyslogd stops is gone, and by default that is 1000 messages.
 DISK = SHIPPED + ' queue.type="Disk" queue.filename="x" queue.size="100000" queue.timeoutShutdown="10000"'
-STOP_SECONDS = 60 if sanitized() else 5
+STOP_SECONDS = PATIENCE if TOOL or sanitized() else 5
+FEWER = 16 if TOOL else 1  # the tools of make analyze are slow by the message: fewer and larger ones, as many bytes
 with open("/proc/sys/net/unix/max_dgram_qlen") as f:
     IN_SOCKET = int(f.read()) + 1  # datagrams that the kernel keeps
 
@@ -59,8 +60,8 @@ class Outage:
 
     def send(self, n, pad=0, kind="tcp"):
         """n messages that rsyslogd has taken."""
-        s = Sender(self.r, kind, pad)
-        s.send(n)
+        s = Sender(self.r, kind, pad * FEWER)
+        s.send(n // FEWER)
         self.sent |= s.finish()
 
     def end(self, seconds=STOP_SECONDS):
@@ -108,7 +109,7 @@ def stop_while_down(out):
             with Outage(place, more=more, ruleset=SHIPPED_RULESET if more == SHIPPED_QUEUE else "") as x:
                 x.r.start()
                 x.send(100)
-                wait_for(lambda x=x: len(x.azure.numbers()) == 100, "a good start")
+                equal("a good start", x.azure.wait_for_numbers(x.sent), set())
                 down(x.azure)
                 x.send(5000)
                 x.send(2000, kind="ptcp")  # it ends in the middle of their commits
@@ -123,7 +124,7 @@ def stop_under_load(out):
             x.r.start()
             ended(x.azure)
             s = Sender(x.r, "unix").start()
-            wait_for(lambda s=s: s.sent >= 3000, "a load")
+            wait_for(lambda s=s: s.sent >= 3000 // FEWER, "a load")
             note(f"{what}: the stop took {x.end():.1f} s")
             s.close()
             x.sent = s.numbers()
@@ -193,7 +194,7 @@ def full_at_the_end(out):
             x.r.start()
             x.send(10000, pad=1000)
             wait_for(lambda x=x: x.r.said("the spool .* is full"), "it says that the spool is full")
-            took = x.end(60)
+            took = x.end(max(60, STOP_SECONDS))
             lost = x.lost()
             check("what was in the spool is not lost", len(lost) < len(x.sent), len(lost))
             note(f"{what}: a stop with the spool full took {took:.1f} s and loses {len(lost)} of {len(x.sent)}")
@@ -213,7 +214,7 @@ def disk_full(out):
             ended(x.azure)
             x.r.start()
             x.send(1000, pad=1000)
-            wait_for(lambda: status(f"{disk}/x")["lag"]["records"] == 1000, "they are in the spool")
+            wait_for(lambda: status(f"{disk}/x")["lag"]["records"] == len(x.sent), "they are in the spool")
             with open(f"{disk}/others", "wb", buffering=0) as f:
                 try:
                     while True:
@@ -236,7 +237,7 @@ def disk_full(out):
 
 def no_descriptors(out):
     """For a while there are no descriptors, not even for waiting on those that are open: it goes on by itself afterwards."""
-    with Outage(out, more=SHIPPED + ' batch.max_export_batch_size="100" export.concurrency="8" export.timeout="2s"') as x:
+    with Outage(out, more=SHIPPED + f' batch.max_export_batch_size="{96 // FEWER}" export.concurrency="8" export.timeout="2s"') as x:
         x.azure.script("request * stall 10min\n")
         x.r.start()
         x.send(2000)
@@ -291,9 +292,10 @@ def throttled(out):
 
 def signals_during_commits(out):
     """HUP again and again, and then SIGTERM, in the middle of commits."""
+    rounds = 2 if TOOL else 5
     for what, more in (("a direct action", SHIPPED), ("three workers", SHIPPED_QUEUE + ' queue.workerThreads="3"')):
         with Outage(f"{out}/{what.replace(' ', '-')}", more=more) as x:
-            for _ in range(5):
+            for _ in range(rounds):
                 x.r.start()
                 senders = [Sender(x.r, kind).start(pause) for kind, pause in (("unix", 0.0), ("tcp", 0.002), ("ptcp", 0.002))]
                 for i in range(1, 6):
@@ -304,7 +306,7 @@ def signals_during_commits(out):
                 x.end()  # while datagrams still come
                 senders[0].close()
                 x.sent |= {(senders[0].id, n) for n in range(1, senders[0].sent - IN_SOCKET + 1)}
-            check(f"{what}: HUPs were heard", x.r.said("read anew") >= 5, x.r.lines("read anew"))
+            check(f"{what}: HUPs were heard", x.r.said("read anew") >= rounds, x.r.lines("read anew"))
             x.check_nothing_lost()
             x.end()
 

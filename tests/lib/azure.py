@@ -12,7 +12,7 @@ import subprocess
 import time
 import urllib.request
 
-from exporter import blocks
+from exporter import listens
 from journal_files import append_texts
 from journald import PATIENCE, wait_for
 
@@ -266,7 +266,7 @@ class Azmonlog:
         """Returns the exit code; negative: the signal."""
         process, self.process = self.process, None
         if how == signal.SIGTERM:  # before it listens, the signal is its end, as of any program
-            wait_for(lambda: process.poll() is not None or blocks(process.pid, how), "azmonlog listens to signals")
+            wait_for(lambda: process.poll() is not None or listens(process.pid, how), "azmonlog listens to signals")
         process.send_signal(how)
         return process.wait(PATIENCE)
 

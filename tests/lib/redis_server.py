@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from exporter import blocks
+from exporter import listens
 from journal_files import append_texts
 from journald import PATIENCE, STALLED, wait_for
 from network import HERE, let_through
@@ -149,7 +149,7 @@ class Azmonlog:
         if not process:
             return 0
         if how == signal.SIGTERM:  # before it listens, the signal is its end, as of any program
-            wait_for(lambda: process.poll() is not None or blocks(process.pid, how), "azmonlog listens to signals")
+            wait_for(lambda: process.poll() is not None or listens(process.pid, how), "azmonlog listens to signals")
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
         return process.wait(PATIENCE)

@@ -16,7 +16,7 @@ import threading
 import time
 
 from azure import PATH, Azure, run_quietly
-from exporter import blocks
+from exporter import listens
 from journald import PATIENCE, PROGRAM, Journald, wait_for
 from judge import quarantine_of
 from ledger import RSYSLOGD
@@ -314,7 +314,7 @@ class JournalHost(Host):
     def end_azmonlog(self, how=signal.SIGTERM):
         self.keep_alive()
         if how == signal.SIGTERM:  # before it listens, the signal is its end, as of any program
-            wait_for(lambda: self.process.poll() is not None or blocks(self.pid, how), "azmonlog listens to signals")
+            wait_for(lambda: self.process.poll() is not None or listens(self.pid, how), "azmonlog listens to signals")
             self.keep_alive()
         self.account_cpu()
         process, self.process, self.pid = self.process, None, None
