@@ -186,10 +186,6 @@ bool redis_fetch_on_reply(struct redis_reader *r, int tag, redisReply *reply)
         r->fetch.group_made = true;
         return false;
     }
-    if (redis_link_redirect(r->fetching, reply)) {
-        redis_fetch_anew(r);
-        return false;
-    }
     azm_redis_understand(reply->str, reply->len, &why);
     if (strncmp(reply->str, "NOGROUP", 7) == 0) /* the stream was deleted, or Redis has come back without it */
         redis_fetch_anew(r);

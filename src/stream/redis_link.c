@@ -228,11 +228,38 @@ static void on_own_reply(struct redis_link *l, const redisReply *reply)
     fail(l, &why);
 }
 
+/* MOVED and ASK: goes to the place that these name, until that fails. All that wait, also for this reply, get a failure:
+ * to send again, or, if one place has led to the next for too long, to do that later. False: it is another error. */
+static bool redirect(struct redis_link *l, const redisReply *error)
+{
+    struct azm_stream_answer why = {.meaning = AZM_REDIRECTED, .words = "Redis redirects"};
+    char place[sizeof l->place];
+    bool ask, in_circles = l->redirects == REDIRECTS_MAX;
+
+    if (!azm_redis_place(error->str, error->len, place, &ask))
+        return false;
+    if (in_circles)
+        azm_redis_understand(error->str, error->len, &why);
+    else { /* before they send again: ASKING depends on it */
+        memcpy(l->place, place, sizeof place);
+        l->asking = ask;
+    }
+    l->redirects = in_circles ? 0 : l->redirects + 1;
+    l->arrived = !in_circles; /* then the place stays */
+    fail(l, &why);
+    l->arrived = false;
+    return true;
+}
+
 static void on_reply(struct redis_link *l, redisReply *reply)
 {
     struct waiting *w = l->first;
     bool taken = false;
 
+    if (w && w->tag != OWN && redis_is_error(reply) && redirect(l, reply)) {
+        freeReplyObject(reply);
+        return;
+    }
     if (!w) { /* "-ERR max number of clients reached", say */
         struct azm_stream_answer why = {.meaning = AZM_FAILED,
                                         .words = "Redis said something that nobody has asked for"};
@@ -328,27 +355,6 @@ void redis_link_forget(struct redis_link *l, const void *item)
 uint64_t redis_link_number(const struct redis_link *l)
 {
     return l->number;
-}
-
-bool redis_link_redirect(struct redis_link *l, const redisReply *error)
-{
-    static const struct azm_stream_answer why = {.meaning = AZM_REDIRECTED, .words = "Redis redirects"};
-    char place[sizeof l->place];
-    bool ask;
-
-    if (!azm_redis_place(error->str, error->len, place, &ask))
-        return false;
-    if (l->redirects == REDIRECTS_MAX) { /* in circles: it is for the caller to wait */
-        l->redirects = 0;
-        return false;
-    }
-    l->redirects++;
-    l->arrived = true; /* so that the place stays */
-    fail(l, &why);
-    memcpy(l->place, place, sizeof place);
-    l->asking = ask;
-    l->arrived = false;
-    return true;
 }
 
 /* --- the loop --- */

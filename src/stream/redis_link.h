@@ -8,12 +8,14 @@
 
 /* What is asked of Redis, and what it answers: commands go out in order, and each gets a reply or a failure. The
  * connection (redis_socket.h) comes and goes: it is made when there is something to send, and the first thing that goes
- * over it is who this is. hiredis reads what Redis says. A link belongs to the thread that made it. */
+ * over it is who this is. hiredis reads what Redis says. Where a cluster has the stream elsewhere the link goes there.
+ * It belongs to the thread that made it. */
 struct redis_link;
 
-/* A command is answered: with `reply` (which may be an error of Redis' own), or, where reply is NULL, with why there is
- * none: then it may have been carried out or not. `tag` and `item` are what the command was sent with. True: the reply
- * is the callee's now (freeReplyObject). It may send, and may redirect the link. */
+/* A command is answered: with `reply` (which may be an error of Redis' own, but for MOVED and ASK), or, where reply is
+ * NULL, with why there is none: then it may have been carried out or not. If the meaning of that is REDIRECTED it is to
+ * be sent again. `tag` and `item` are what the command was sent with. True: the reply is the callee's now
+ * (freeReplyObject). It may send. */
 typedef bool (*redis_reply_t)(void *userdata, int tag, void *item, redisReply *reply,
                               const struct azm_stream_answer *failure);
 
@@ -38,10 +40,6 @@ void redis_link_forget(struct redis_link *l, const void *item);
 
 /* Another connection has another number. */
 uint64_t redis_link_number(const struct redis_link *l);
-
-/* From now on goes to the place that an error MOVED or ASK names, until that fails. What waits for a reply gets a
- * failure with the meaning REDIRECTED. False: the error is none of these, or one leads to the next for too long. */
-bool redis_link_redirect(struct redis_link *l, const redisReply *error);
 
 /* Is it an error of Redis'? */
 static inline bool redis_is_error(const redisReply *r)

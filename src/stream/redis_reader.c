@@ -51,9 +51,7 @@ static void forget_asked(struct redis_reader *r)
 
 static void on_asked(struct redis_reader *r, int tag, const redisReply *reply)
 {
-    if (redis_is_error(reply) && redis_link_redirect(r->asking, reply))
-        forget_asked(r);
-    else if (tag == TAG_ACK)
+    if (tag == TAG_ACK)
         redis_held_on_acknowledged(r, reply);
     else if (tag != TAG_TOUCH)
         redis_look_on_reply(r, tag, reply);

@@ -7,8 +7,6 @@
 #include "stream/answered.h"
 #include "stream/redis_link.h"
 
-#define REDIRECTS_MAX 5
-
 enum tag { TAG_ADD, TAG_WAIT, TAG_PROBE };
 
 static const struct azm_stream_answer no_memory = {.meaning = AZM_UNREACHABLE, .words = "out of memory"};
@@ -17,7 +15,6 @@ struct send {
     struct stream_send base;
     struct azm_stream_message message;
     unsigned replies; /* that are still to come */
-    unsigned redirects;
     bool again;      /* it is to be sent once more, as soon as these have come */
     uint64_t stored; /* number of the connection over which it was stored; 0: it was not */
 };
@@ -118,7 +115,6 @@ static int post(struct azm_stream_send *send, const struct azm_stream_message *m
     struct send *s = (struct send *)send;
 
     s->message = *m;
-    s->redirects = 0;
     s->base.answer = (struct azm_stream_answer){.meaning = AZM_TAKEN};
     return queue(upcast(send->writer), s);
 }
@@ -130,21 +126,12 @@ static void finish(struct redis_writer *w, struct send *s)
     stream_answered_add(&w->answered, &s->base);
 }
 
-static void on_error(struct redis_writer *w, struct send *s, int tag, const redisReply *reply)
+static void on_error(struct send *s, int tag, const redisReply *reply)
 {
     struct azm_stream_answer why;
-    bool redirected;
 
     if (tag == TAG_PROBE && strstr(reply->str, "Invalid stream ID"))
-        return;   /* it was let in */
-    s->replies++; /* its other one fails by that, which must not be the last */
-    redirected = s->redirects < REDIRECTS_MAX && redis_link_redirect(w->link, reply);
-    s->replies--;
-    if (redirected) {
-        s->redirects++;
-        s->again = true;
-        return;
-    }
+        return; /* it was let in */
     azm_redis_understand(reply->str, reply->len, &why);
     set_failure(s, &why);
 }
@@ -170,13 +157,12 @@ static bool on_reply(void *userdata, int tag, void *item, redisReply *reply, con
     if (!s)
         return false;
     s->replies--;
-    if (!reply && failure->meaning == AZM_REDIRECTED && s->redirects < REDIRECTS_MAX) {
-        s->redirects++;
+    if (!reply && failure->meaning == AZM_REDIRECTED)
         s->again = true;
-    } else if (!reply)
+    else if (!reply)
         set_failure(s, failure);
     else if (redis_is_error(reply))
-        on_error(w, s, tag, reply);
+        on_error(s, tag, reply);
     else if (tag == TAG_ADD)
         s->stored = number;
     else if (tag == TAG_WAIT)

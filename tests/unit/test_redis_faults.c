@@ -418,6 +418,102 @@ START_TEST(no_memory_to_follow)
 }
 END_TEST
 
+/* --- a host is sent elsewhere --- */
+
+#define SENDS 8
+
+static struct azm_stream_writer *begin_writing(struct azm_stream_send *sends[static SENDS])
+{
+    const struct azm_stream_options o = options();
+    struct azm_stream_writer *w;
+
+    ck_assert_int_eq(azm_stream_writer_new(&o, &w, NULL), 0);
+    for (unsigned i = 0; i < SENDS; i++)
+        sends[i] = w->ops->send_new(w, NULL);
+    return w;
+}
+
+/* All of a window at once; what its answers mean. */
+static void post_all(struct azm_stream_writer *w, struct azm_stream_send *sends[static SENDS], enum azm_meaning meaning)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_answer a;
+
+    for (unsigned i = 0; i < SENDS; i++)
+        ck_assert_int_eq(w->ops->post(sends[i], &m), 0);
+    for (unsigned i = 0; i < SENDS; i++) {
+        ck_assert(answered(w, &a));
+        ck_assert_int_eq(a.meaning, meaning);
+    }
+}
+
+static void end_writing(struct azm_stream_writer *w, struct azm_stream_send *sends[static SENDS])
+{
+    for (unsigned i = 0; i < SENDS; i++)
+        w->ops->send_free(sends[i]);
+    azm_stream_writer_free(w);
+    stop_nodes();
+}
+
+/* Many messages on their way are not many times as many connections. When the cluster gets out of it they go on. */
+START_TEST(host_does_not_run_in_circles)
+{
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+
+    start_node(0, lead_to_the_other);
+    start_node(1, lead_to_the_other);
+    w = begin_writing(sends);
+    post_all(w, sends, AZM_MISCONFIGURED);
+    ck_assert_uint_eq(n_connections, 6);
+    nodes[1].answer = store; /* the first one still leads to it */
+    post_all(w, sends, AZM_TAKEN);
+    ck_assert_uint_eq(adds, SENDS);
+    end_writing(w, sends);
+}
+END_TEST
+
+static const char *store_if_asked(unsigned node, const char *command)
+{
+    static bool asked;
+    static char moved[64];
+    bool was_asked = asked;
+
+    asked = strcmp(command, "ASKING") == 0;
+    if (asked)
+        return "+OK\r\n";
+    if (was_asked || strcmp(command, "WAIT") == 0)
+        return store(node, command);
+    snprintf(moved, sizeof moved, "-MOVED 1 127.0.0.1:%u\r\n", nodes[0].port);
+    return moved;
+}
+
+static const char *lead_on_its_way(unsigned node, const char *command)
+{
+    static char ask[64];
+
+    (void)node;
+    (void)command;
+    snprintf(ask, sizeof ask, "-ASK 1 127.0.0.1:%u\r\n", nodes[1].port);
+    return ask;
+}
+
+/* A stream that is on its way from one node to another: all messages say ASKING. */
+START_TEST(all_ask)
+{
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+
+    start_node(0, lead_on_its_way);
+    start_node(1, store_if_asked);
+    w = begin_writing(sends);
+    post_all(w, sends, AZM_TAKEN);
+    ck_assert_uint_eq(adds, SENDS);
+    ck_assert_uint_eq(n_connections, 2);
+    end_writing(w, sends);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -425,6 +521,8 @@ static void add_tests(Suite *suite)
     add_test(suite, "small messages, before large ones", does_not_fetch_too_many);
     add_test(suite, "memory is out between the two commands of a message", half_a_send);
     add_test(suite, "memory is out when a message is to go to another node", no_memory_to_follow);
+    add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
+    add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
 }
 
 TEST_MAIN("redis_faults", add_tests)
