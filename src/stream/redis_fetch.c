@@ -93,7 +93,7 @@ int redis_fetch_more(struct redis_reader *r)
     uint64_t now = azm_monotonic_usec(r->clock);
     int k;
 
-    if (r->fetch.running || r->fetch.reply || now < r->retry_usec)
+    if (r->fetch.running || r->fetch.reply || now < r->retry_usec || redis_held_is_full(r))
         return 0;
     if (!r->fetch.group_made)
         k = send_group(r);

@@ -6,7 +6,8 @@
 
 #include "stream/redis_reader_internal.h"
 
-#define IDS_MAX ((size_t)500) /* in one command */
+#define IDS_MAX ((size_t)500)         /* in one command */
+#define UNCONFIRMED_MAX (2 * IDS_MAX) /* acknowledged, but Redis has not said that it knows */
 
 bool redis_held_has(const struct redis_reader *r, struct redis_id id)
 {
@@ -64,6 +65,11 @@ bool redis_held_is_to_be_sent(const struct redis_reader *r)
     return r->held.sent <= r->held.confirmed && items_up_to(&r->held, r->held.acknowledged) > 0;
 }
 
+bool redis_held_is_full(const struct redis_reader *r)
+{
+    return r->cannot_acknowledge || items_up_to(&r->held, r->held.acknowledged) >= UNCONFIRMED_MAX;
+}
+
 int redis_held_send_acknowledgements(struct redis_reader *r)
 {
     size_t n = MIN(items_up_to(&r->held, r->held.acknowledged), IDS_MAX);
@@ -86,6 +92,16 @@ int redis_held_send_acknowledgements(struct redis_reader *r)
     return k;
 }
 
+/* An entry that cannot be there: nothing changes, but Redis looks at whether this user may. */
+static int try_to_acknowledge(struct redis_reader *r)
+{
+    const struct azm_text words[] = {AZM_TEXT("XACK"), redis_link_stream(r->asking), r->group, AZM_TEXT("0-0")};
+    int k = redis_link_send(r->asking, TAG_ACK, NULL, 0, words, ELEMENTSOF(words));
+
+    r->held.tried = k >= 0;
+    return k;
+}
+
 static void take_off(struct redis_reader *r)
 {
     struct redis_held *h = &r->held;
@@ -98,8 +114,11 @@ static void take_off(struct redis_reader *r)
     h->confirmed = h->sent;
     h->n -= n;
     memmove(h->items, h->items + n, h->n * sizeof *h->items);
-    r->cannot_acknowledge = false;
     r->look.trim_due = true;
+    if (r->cannot_acknowledge) {
+        r->cannot_acknowledge = false;
+        redis_reader_set_well(r);
+    }
 }
 
 void redis_held_on_acknowledged(struct redis_reader *r, const redisReply *reply)
@@ -119,6 +138,7 @@ void redis_held_on_acknowledged(struct redis_reader *r, const redisReply *reply)
 void redis_held_on_failure(struct redis_reader *r)
 {
     r->held.sent = r->held.confirmed;
+    r->held.tried = false;
 }
 
 /* --- keeping --- */
@@ -160,7 +180,7 @@ static int touch(struct redis_reader *r)
 
 int redis_held_process(struct redis_reader *r, uint64_t now)
 {
-    int k = redis_held_send_acknowledgements(r);
+    int k = r->look_only && !r->held.tried ? try_to_acknowledge(r) : redis_held_send_acknowledgements(r);
 
     if (k < 0 || now < r->held.touch_usec)
         return k;

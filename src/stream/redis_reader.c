@@ -34,7 +34,7 @@ void redis_reader_set_failing(struct redis_reader *r, const struct azm_stream_an
 void redis_reader_set_well(struct redis_reader *r)
 {
     if (r->cannot_acknowledge)
-        return; /* what is fetched would only be fetched again */
+        return; /* what is fetched does not say that it may be acknowledged */
     r->failures = 0;
     r->retry_usec = 0;
     r->status.failing = false;
@@ -130,7 +130,8 @@ static void get_status(const struct azm_stream_reader *reader, struct azm_stream
 /* A reply may have come when everything else was done. */
 static bool is_something_left(const struct redis_reader *r)
 {
-    return (r->fetch.wanted && !r->fetch.running && !r->fetch.reply) || redis_held_is_to_be_sent(r);
+    return (r->fetch.wanted && !r->fetch.running && !r->fetch.reply && !redis_held_is_full(r)) ||
+           redis_held_is_to_be_sent(r);
 }
 
 static uint64_t wake_usec(const struct azm_stream_reader *reader)
@@ -222,6 +223,7 @@ int azm_redis_reader_new(const struct azm_stream_options *o, struct azm_stream_r
     r->claim_after_usec = o->claim_after_usec;
     r->trim = o->trim;
     r->follow = o->follow;
+    r->look_only = o->look;
     r->fetch_bytes = o->fetch_bytes;
     r->look.trim_due = true;
     r->held.touch_usec = azm_monotonic_usec(r->clock) + r->claim_after_usec / 3;

@@ -53,6 +53,7 @@ struct redis_held {
     uint64_t last_number;
     uint64_t acknowledged, sent, confirmed; /* numbers: sent: that Redis is being told */
     uint64_t touch_usec;                    /* monotonic: when that is due */
+    bool tried;                             /* whether Redis lets us acknowledge, when only looking */
 };
 
 struct redis_look {
@@ -74,7 +75,7 @@ struct redis_reader {
     struct azm_text group, consumer;
     char *group_text, *consumer_text;
     uint64_t claim_after_usec;
-    bool trim, follow;
+    bool trim, follow, look_only;
     size_t fetch_bytes;
 
     struct redis_link *fetching, *asking;
@@ -83,7 +84,7 @@ struct redis_reader {
     struct redis_look look;
 
     unsigned failures;
-    bool cannot_acknowledge;
+    bool cannot_acknowledge; /* Redis has refused it */
     uint64_t retry_usec; /* monotonic: neither connection is tried before */
     struct azm_stream_status status;
 };
@@ -104,8 +105,8 @@ void redis_fetch_drop(struct redis_reader *r); /* what is not given yet */
 int redis_held_add(struct redis_reader *r, struct redis_id id); /* 0 or -ENOMEM, as the next two */
 int redis_held_send_acknowledgements(struct redis_reader *r);
 bool redis_held_is_to_be_sent(const struct redis_reader *r); /* acknowledgements, and none is on its way */
+bool redis_held_is_full(const struct redis_reader *r);       /* no more is to be fetched: Redis does not take them */
 int redis_held_process(struct redis_reader *r, uint64_t now);
-bool redis_held_is_to_be_sent(const struct redis_reader *r); /* acknowledgements, and none is on its way */
 bool redis_held_has(const struct redis_reader *r, struct redis_id id);
 void redis_held_on_acknowledged(struct redis_reader *r, const redisReply *reply);
 void redis_held_on_failure(struct redis_reader *r);

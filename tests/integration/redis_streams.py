@@ -223,6 +223,43 @@ def guarded(out):
         check("a certificate that is not trusted is said to be one", code == 15 and "certificate" in text, code, text)
 
 
+def unacknowledged(out):
+    """A relay that may not acknowledge: it stops reading, says so, and goes on when it may"""
+    with Chain(out) as c:
+        redis, host = c.redis, c.host("[batch]\nmax_export_batch_size=1\n")
+        may = ("ACL", "SETUSER", "default", "on", "nopass", "~*", "+@all")
+        redis.ask(*may, "-xack")
+        relay = c.relay()
+        code, text = relay.run("check")
+        check("azmonlog check says it before", code != 0 and "'xack'" in text and "docs/delivery.md" in text, code, text)
+        host.start()
+        c.log(3000)
+        host.wait_for_status(lambda s: s["lag"]["records"] == 0 and s["in_flight"]["batches"] == 0, "all to be stored")
+        relay.start()
+
+        def refused():
+            found = re.search(r"cmdstat_xack:.*rejected_calls=(\d+)", redis.ask("INFO", "commandstats"))
+            return int(found.group(1)) if found else 0
+
+        def refused_again(times):
+            before = refused()
+            wait_for(lambda: refused() >= before + times, "it to try again")
+
+        refused_again(2)
+        n = redis.pending()
+        refused_again(3)
+        equal("it reads no more than it had", redis.pending(), n)
+        s = relay.status()
+        error = s["stream"]["error"] or ""
+        check("it says so, and what to do", "'xack'" in error and "docs/delivery.md" in str(s["health"]) and
+              s["health"]["condition"] == "held", error, s["health"])
+        check("also in its log", relay.said().count("'xack'") == 1, relay.said())
+        redis.ask(*may)
+        c.all_arrived()
+        equal("without copies", c.arrived.copies(), 0)
+        relay.wait_for_status(lambda s: s["stream"] and not s["stream"]["error"], "it to be well")
+
+
 def narrow(out):
     """TLS, and a way to Redis that does not take at once what is sent: requests queue up behind the one that is half written"""
     make_certificates(f"{out}/certificates")
@@ -346,6 +383,6 @@ def once(out):
 
 
 if __name__ == "__main__":
-    cases = (carried, killed, dead, outage, everysec, replicas, guarded, narrow, full, cluster, strange, once)
+    cases = (carried, killed, dead, outage, everysec, replicas, guarded, unacknowledged, narrow, full, cluster, strange, once)
     wanted = os.environ.get("CASES", "").split()
     run(*(c for c in cases if not wanted or c.__name__ in wanted))

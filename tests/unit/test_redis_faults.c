@@ -322,6 +322,56 @@ START_TEST(does_not_fetch_too_many)
 }
 END_TEST
 
+/* --- acknowledgements that do not get through --- */
+
+static bool acknowledging;
+
+/* Nothing gets through on the connection of XACK, nor what follows it there. */
+static const char *give_and_keep(unsigned node, const char *command)
+{
+    static bool stuck;
+
+    stuck = !acknowledging && (stuck || strcmp(command, "XACK") == 0);
+    if (strcmp(command, "XACK") == 0 || strcmp(command, "XINFO") == 0)
+        return stuck ? NULL : ":1\r\n";
+    return give_small_ones(node, command);
+}
+
+/* Takes and acknowledges messages up to that one, or as long as there are some; the last one. */
+static uint64_t take_up_to(struct azm_stream_reader *r, uint64_t number)
+{
+    struct azm_stream_entry e = {0};
+
+    for (unsigned i = 0, idle = 0; i < TURNS_MAX && idle < 500 && e.number < number; i++, idle++) {
+        turn(r);
+        while (r->ops->next(r, &e) > 0) {
+            ck_assert_int_eq(r->ops->acknowledge(r, e.number), 0);
+            idle = 0;
+        }
+    }
+    return e.number;
+}
+
+/* While Redis does not take acknowledgements no more is read than it can be told in a while. */
+START_TEST(waits_for_acknowledgements)
+{
+    struct azm_stream_reader *r;
+    uint64_t n;
+
+    start_node(0, give_and_keep);
+    r = begin_reading();
+    n = take_up_to(r, 5000);
+    ck_assert_uint_ge(n, 1000);
+    ck_assert_uint_lt(n, 1100);
+    ck_assert_uint_gt(r->ops->wake_usec(r), azm_monotonic_usec(&test_clock));
+    acknowledging = true;
+    passed_usec += 2 * 3600 * AZM_USEC_PER_SEC; /* the one on its way is given up */
+    ck_assert_uint_eq(take_up_to(r, 2000), 2000);
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
 /* --- no memory --- */
 
 static unsigned adds, waits;
@@ -519,6 +569,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
     add_test(suite, "nodes that send a relay in circles", does_not_run_in_circles);
     add_test(suite, "small messages, before large ones", does_not_fetch_too_many);
+    add_test(suite, "acknowledgements that do not get through", waits_for_acknowledgements);
     add_test(suite, "memory is out between the two commands of a message", half_a_send);
     add_test(suite, "memory is out when a message is to go to another node", no_memory_to_follow);
     add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
