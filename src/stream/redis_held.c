@@ -153,6 +153,23 @@ static bool get_own(const struct redis_reader *r, size_t i, struct redis_id *ret
     return redis_entry_id(r->fetch.entries->element[r->fetch.next_entry + i - r->held.n], ret);
 }
 
+/* Before Redis 7.2 who waits for something new is not heard of while nothing comes, but who asks for what is pending
+ * is: here behind an id that none reaches. (The very last id is what Redis takes ">" for.) */
+static int show_life(struct redis_reader *r)
+{
+    const struct azm_text words[] = {AZM_TEXT("XREADGROUP"),
+                                     AZM_TEXT("GROUP"),
+                                     r->group,
+                                     r->consumer,
+                                     AZM_TEXT("COUNT"),
+                                     AZM_TEXT("1"),
+                                     AZM_TEXT("STREAMS"),
+                                     redis_link_stream(r->asking),
+                                     AZM_TEXT("18446744073709551615-0")};
+
+    return redis_link_send(r->asking, TAG_TOUCH, NULL, 0, words, ELEMENTSOF(words));
+}
+
 /* All that is not idle: nobody should take it over. */
 static int touch(struct redis_reader *r)
 {
@@ -175,13 +192,16 @@ static int touch(struct redis_reader *r)
         if (c->n_ids > 0)
             k = redis_link_send(r->asking, TAG_TOUCH, NULL, 0, c->words, c->n);
     }
-    return k;
+    return k >= 0 && all == 0 ? show_life(r) : k;
 }
 
 int redis_held_process(struct redis_reader *r, uint64_t now)
 {
-    int k = r->look_only && !r->held.tried ? try_to_acknowledge(r) : redis_held_send_acknowledgements(r);
+    int k;
 
+    if (r->look_only)
+        return r->held.tried ? 0 : try_to_acknowledge(r);
+    k = redis_held_send_acknowledgements(r);
     if (k < 0 || now < r->held.touch_usec)
         return k;
     r->held.touch_usec = now + r->claim_after_usec / 3;

@@ -228,8 +228,9 @@ static void on_own_reply(struct redis_link *l, const redisReply *reply)
     fail(l, &why);
 }
 
-/* MOVED and ASK: goes to the place that these name, until that fails. All that wait, also for this reply, get a failure:
- * to send again, or, if one place has led to the next for too long, to do that later. False: it is another error. */
+/* MOVED and ASK: goes to the place that these name, until that fails. All that wait, also for this reply, get a
+ * failure: to send again, or, if one place has led to the next for too long, to do that later. False: it is another
+ * error. */
 static bool redirect(struct redis_link *l, const redisReply *error)
 {
     struct azm_stream_answer why = {.meaning = AZM_REDIRECTED, .words = "Redis redirects"};

@@ -53,6 +53,8 @@ static void on_asked(struct redis_reader *r, int tag, const redisReply *reply)
 {
     if (tag == TAG_ACK)
         redis_held_on_acknowledged(r, reply);
+    else if (tag == TAG_GONE)
+        redis_gone_on_reply(r, reply);
     else if (tag != TAG_TOUCH)
         redis_look_on_reply(r, tag, reply);
 }
@@ -158,6 +160,8 @@ static int do_what_is_due(struct redis_reader *r)
     k = redis_held_process(r, now);
     if (k >= 0)
         k = redis_look_process(r, now);
+    if (k >= 0)
+        k = redis_gone_process(r, now);
     return k >= 0 && r->fetch.wanted ? redis_fetch_more(r) : k;
 }
 

@@ -10,6 +10,7 @@
  *     redis_fetch.c    fetching: what this relay had already, what others have left, what is new
  *     redis_held.c     what was given: acknowledged when it is done with, and kept from others until then
  *     redis_look.c     how far the group is; removing what every group is done with
+ *     redis_gone.c     removing relays that will not come back from the group
  *
  * Two connections: one fetches, and may wait in XREADGROUP for something new; over the other one goes what must not
  * wait for that: acknowledgements, signs of life, questions. */
@@ -24,6 +25,7 @@ enum redis_tag {
     TAG_GROUPS,
     TAG_PENDING,
     TAG_TRIM,
+    TAG_GONE,
 };
 
 struct redis_fetch {
@@ -67,6 +69,11 @@ struct redis_look {
     uint64_t delivered_usec; /* realtime: when the last message that the group has read was stored, as it was then */
 };
 
+struct redis_gone {
+    uint64_t due_usec; /* monotonic */
+    bool told_refused;
+};
+
 struct redis_reader {
     struct azm_stream_reader reader;
 
@@ -82,10 +89,11 @@ struct redis_reader {
     struct redis_fetch fetch;
     struct redis_held held;
     struct redis_look look;
+    struct redis_gone gone;
 
     unsigned failures;
     bool cannot_acknowledge; /* Redis has refused it */
-    uint64_t retry_usec; /* monotonic: neither connection is tried before */
+    uint64_t retry_usec;     /* monotonic: neither connection is tried before */
     struct azm_stream_status status;
 };
 
@@ -116,3 +124,7 @@ int redis_look_process(struct redis_reader *r, uint64_t now); /* 0 or -ENOMEM */
 void redis_look_on_reply(struct redis_reader *r, int tag, const redisReply *reply);
 void redis_look_on_failure(struct redis_reader *r);
 bool redis_look_trims(const struct redis_reader *r); /* is something to be removed, and may it be? */
+
+/* redis_gone.c */
+int redis_gone_process(struct redis_reader *r, uint64_t now); /* 0 or -ENOMEM */
+void redis_gone_on_reply(struct redis_reader *r, const redisReply *reply);

@@ -15,8 +15,8 @@ struct send {
     struct stream_send base;
     struct azm_stream_message message;
     unsigned replies; /* that are still to come */
-    bool again;      /* it is to be sent once more, as soon as these have come */
-    uint64_t stored; /* number of the connection over which it was stored; 0: it was not */
+    bool again;       /* it is to be sent once more, as soon as these have come */
+    uint64_t stored;  /* number of the connection over which it was stored; 0: it was not */
 };
 
 struct redis_writer {

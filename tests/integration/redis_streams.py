@@ -3,21 +3,24 @@
 import os
 import random
 import re
+import shlex
 import signal
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import rsyslogd  # noqa: E402
 from azure import make_certificates, write_secret  # noqa: E402
-from journald import wait_for  # noqa: E402
+from journald import PATIENCE, wait_for  # noqa: E402
 from ports import free_port  # noqa: E402
 from redis_server import ALWAYS, STREAM, Chain, Narrow, Redis  # noqa: E402
 from rsyslogd import Destination, Rsyslogd, Sender, action  # noqa: E402
 from tap import check, equal, note, run, skip  # noqa: E402
 
 # what docs/delivery.md says that they need
-HOST, RELAY = ["+xadd", "+wait"], "+xgroup|create +xreadgroup +xack +xautoclaim +xclaim +xinfo|groups +xpending +xtrim".split()
+HOST, RELAY = ["+xadd", "+wait"], "+xgroup|create +xreadgroup +xack +xautoclaim +xclaim +xinfo|groups +xpending +xtrim \
++eval +xinfo|consumers +xgroup|delconsumer".split()
 SECRET = "planted-secret:@/%+ ?"
 rnd = random.Random(int(os.environ.get("SEED", "1")))
 
@@ -103,6 +106,77 @@ def dead(out):
         c.all_arrived()
         s = second.status()["stream"]
         check("another one takes over what it has left", s["claimed"] > 0, s, had)
+
+
+def consumers(redis):
+    """Who is in the group, and how much each of them has pending."""
+    words = redis.ask("XINFO", "CONSUMERS", STREAM, "azmonlog").split()
+    return {words[i + 1]: int(words[i + 3]) for i, w in enumerate(words) if w == "name"}
+
+
+def gone(out):
+    """Relays that do not come back are taken off the group; one that was only silent for long is in it again"""
+    with Chain(out) as c:
+        redis, host, relays = c.redis, c.host(), [c.relay("claim_after=1s\n") for _ in range(3)]
+        dead, silent, living = relays
+        may = ("ACL", "SETUSER", "default", "on", "nopass", "~*", "+@all")
+        redis.ask(*may, "-eval")
+        c.start()
+        c.log(200)
+        wait_for(lambda: len(consumers(redis)) == 3, "all relays to be in the group")
+        dead.end(signal.SIGKILL)
+        silent.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: "stay in the list" in living.said(), "the living one to say what it may not")
+        seen = subprocess.Popen(["redis-cli", "-p", str(redis.port), "MONITOR"], stdout=subprocess.PIPE, text=True)
+        redis.ask(*may)
+        living.wait_for_status(lambda s: s["stream"] and s["stream"]["consumers"] == 1, "the others to be off the group")
+        left = consumers(redis)
+        check("the one that lives is left", len(left) == 1 and "relay2" in list(left)[0], left)
+        check("it says so", "taken off the group" in living.said(), living.said())
+        silent.process.send_signal(signal.SIGCONT)
+        living.end(signal.SIGKILL)
+        c.log(200)
+        c.all_arrived()
+        check("the one that was silent goes on", any("relay1" in name for name in consumers(redis)), consumers(redis))
+        for a in c.hosts + c.relays:
+            a.end()
+        script = next(shlex.split(line)[4] for line in seen.stdout if '"EVAL"' in line)
+        seen.kill()
+        seen.wait()
+        removed_meanwhile(redis, script)
+
+
+def removed_meanwhile(redis, script):
+    """What a relay does with messages, while the same script takes it off the group whenever it has nothing pending"""
+    cli = ["redis-cli", "-p", str(redis.port)]
+    redis.ask("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+
+    def removals():
+        return int(re.search(r"cmdstat_xgroup\|delconsumer:calls=(\d+)", redis.ask("INFO", "commandstats")).group(1))
+
+    def talk(*words):
+        return subprocess.run(cli, input="\n".join(words), stdout=subprocess.PIPE, text=True, timeout=PATIENCE).stdout.splitlines()
+
+    before, rounds, lost = removals(), 0, 0
+    remover = subprocess.Popen([*cli, "-r", "-1", "EVAL", script, "1", "s", "g", "-1"], stdout=subprocess.DEVNULL)
+    while rounds < 100 and removals() < before + 100:
+        ids = [f"{rounds * 200 + i}-1" for i in range(1, 201)]
+        talk(*(f"XADD s {i} a b" for i in ids))
+        said = talk(*(f"XREADGROUP GROUP g relay COUNT 1 STREAMS s >\nXACK s g {i}" for i in ids))
+        lost += 200 - said.count("1")
+        rounds += 1
+    remover.kill()
+    remover.wait()
+    check("a relay was taken off again and again between its messages", removals() >= before + 100, removals(), before, rounds)
+    equal("whatever it was given was still pending when it acknowledged it", lost, 0)
+    redis.ask("EVAL", script, 1, "s", "g", -1)
+    redis.ask("XGROUP", "CREATECONSUMER", "s", "g", "waiter")
+    waiter = subprocess.Popen([*cli, "XREADGROUP", "GROUP", "g", "waiter", "BLOCK", "0", "STREAMS", "s", ">"], stdout=subprocess.DEVNULL)
+    wait_for(lambda: "cmd=xreadgroup" in redis.ask("CLIENT", "LIST"), "another one to wait for messages")
+    equal("who waits for messages is taken off as well", redis.ask("EVAL", script, 1, "s", "g", -1), "1")
+    redis.ask("XADD", "s", "*", "a", "b")
+    equal("it gets the next one", waiter.wait(PATIENCE), 0)
+    equal("and has it pending, as if nothing had been", redis.ask("XPENDING", "s", "g").split()[0], "1")
 
 
 def outage(out):
@@ -383,6 +457,6 @@ def once(out):
 
 
 if __name__ == "__main__":
-    cases = (carried, killed, dead, outage, everysec, replicas, guarded, unacknowledged, narrow, full, cluster, strange, once)
+    cases = (carried, killed, dead, gone, outage, everysec, replicas, guarded, unacknowledged, narrow, full, cluster, strange, once)
     wanted = os.environ.get("CASES", "").split()
     run(*(c for c in cases if not wanted or c.__name__ in wanted))
