@@ -87,7 +87,7 @@ static const struct key {
      "a batch is sent when so much time has passed since its first record"},
     {"batch", "max_export_batch_size", azm_parse_size, FIELD(max_export_batch_size), "8192", 1, KIB *KIB,
      "or so many records are in it"},
-    {"batch", "max_request_bytes", azm_parse_size, FIELD(max_request_bytes), "1000000", 64 * KIB, 64 * KIB *KIB,
+    {"batch", "max_request_bytes", azm_parse_size, FIELD(max_request_bytes), "1000000", 64 * KIB, AZM_REQUEST_BYTES_MAX,
      "or the request would become larger, before compression"},
     {"export", "compression", azm_parse_compression, FIELD(gzip), "gzip", 0, 0, "gzip, none"},
     {"export", "concurrency", azm_parse_size, FIELD(concurrency), "4", 1, 64, "requests in flight"},

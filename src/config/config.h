@@ -80,6 +80,9 @@ struct azm_key_values {
     size_t n;
 };
 
+/* No host makes a larger request: what [batch] max_request_bytes= may be at most. */
+#define AZM_REQUEST_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
 /* Strings are owned by the struct and never NULL after azm_config_init; "" means not set. */
 struct azm_config {
     /* [destination] */

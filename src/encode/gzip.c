@@ -8,6 +8,14 @@
 
 #define GROW_BYTES ((size_t)64 * 1024)
 
+/* So much is unpacked at once: not more than a byte too much. */
+static uint32_t room(const struct azm_buf *out, size_t max)
+{
+    size_t n = MIN(out->cap - out->len - 1, max - out->len) + 1;
+
+    return (uint32_t)MIN(n, (size_t)UINT32_MAX);
+}
+
 #if HAVE_ISAL
 
 #include <isa-l/igzip_lib.h>
@@ -105,7 +113,7 @@ int azm_gunzip(const void *data, size_t len, size_t max, struct azm_buf *out)
         if (r < 0)
             break;
         state->next_out = out->data + out->len;
-        state->avail_out = (uint32_t)MIN(out->cap - out->len, (size_t)UINT32_MAX);
+        state->avail_out = room(out, max);
         r = inflate_some(state);
         out->len = (size_t)(state->next_out - out->data);
         if (out->len > max)
@@ -189,7 +197,7 @@ int azm_gunzip(const void *data, size_t len, size_t max, struct azm_buf *out)
         if (k < 0)
             break;
         stream.next_out = out->data + out->len;
-        stream.avail_out = (uInt)MIN(out->cap - out->len, (size_t)UINT_MAX);
+        stream.avail_out = room(out, max);
         r = inflate(&stream, Z_NO_FLUSH);
         out->len = (size_t)(stream.next_out - out->data);
         if (out->len > max)

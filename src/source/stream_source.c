@@ -14,12 +14,11 @@
 #include "source/requests.h"
 #include "source/stream_source.h"
 
-#define MESSAGE_MAX_BYTES ((size_t)256 * 1024 * 1024) /* [batch] max_request_bytes= goes up to 64 MiB */
-#define TELL_USEC (60 * AZM_USEC_PER_SEC)             /* messages that are lost are told at most so often */
-#define END_USEC (2 * AZM_USEC_PER_SEC)               /* the last acknowledgements have so much time to arrive */
+#define TELL_USEC (60 * AZM_USEC_PER_SEC) /* messages that are lost are told at most so often */
+#define END_USEC (2 * AZM_USEC_PER_SEC)   /* the last acknowledgements have so much time to arrive */
 
 /* Why what was in a message is lost. */
-enum lost { NOT_OURS, DAMAGED, NOT_COMPLETE, GONE, LOST_N };
+enum lost { NOT_OURS, DAMAGED, TOO_LARGE, NOT_COMPLETE, GONE, LOST_N };
 
 struct stream_source {
     struct azm_source source;
@@ -54,6 +53,7 @@ static void tell_lost(struct stream_source *s, bool end)
     static const char *const words[] = {
         [NOT_OURS] = "none of azmonlog's, or was deleted before it was delivered",
         [DAMAGED] = "damaged",
+        [TOO_LARGE] = "larger than any of azmonlog's (64 MiB unpacked)",
         [NOT_COMPLETE] = "not complete",
         [GONE] = "gone: deleted before they were delivered",
     };
@@ -78,10 +78,27 @@ static void count_lost(struct stream_source *s, uint64_t n, enum lost why)
     tell_lost(s, false);
 }
 
+/* Who may write to the stream may write anything: a message that is small may unpack to what no memory holds. 0;
+ * -EBADMSG, -E2BIG, -ENOMEM. */
+static int unpack(struct stream_source *s, const struct azm_stream_message *m, struct azm_text *ret)
+{
+    int r;
+
+    *ret = (struct azm_text){m->body, m->len};
+    if (!m->gzip)
+        return m->len > AZM_REQUEST_BYTES_MAX ? -E2BIG : 0;
+    r = azm_gunzip(m->body, m->len, AZM_REQUEST_BYTES_MAX, &s->raw);
+    if (r < 0)
+        azm_buf_free(&s->raw);
+    else
+        *ret = azm_buf_text(&s->raw);
+    return r;
+}
+
 /* Opens a message: 0, and it may have no records; -ENOMEM. */
 static int open_message(struct stream_source *s, uint64_t number, const struct azm_stream_message *m)
 {
-    struct azm_text body = {m->body, m->len};
+    struct azm_text body;
     ssize_t n;
     int r;
 
@@ -90,15 +107,12 @@ static int open_message(struct stream_source *s, uint64_t number, const struct a
         count_lost(s, 1, NOT_OURS);
         return 0;
     }
-    if (m->gzip) {
-        r = azm_gunzip(m->body, m->len, MESSAGE_MAX_BYTES, &s->raw);
-        if (r == -ENOMEM)
-            return r;
-        if (r < 0) {
-            count_lost(s, 1, DAMAGED);
-            return 0;
-        }
-        body = azm_buf_text(&s->raw);
+    r = unpack(s, m, &body);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        count_lost(s, 1, r == -E2BIG ? TOO_LARGE : DAMAGED);
+        return 0;
     }
     n = azm_requests_open(&s->requests, number, body);
     if (n < 0 || (size_t)n != m->records)

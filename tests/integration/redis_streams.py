@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import rsyslogd  # noqa: E402
 from azure import make_certificates, write_secret  # noqa: E402
 from journald import PATIENCE, wait_for  # noqa: E402
+from memory import MAX_KIB, Watched, check_bounded  # noqa: E402
 from ports import free_port  # noqa: E402
 from redis_server import ALWAYS, STREAM, Chain, Narrow, Redis  # noqa: E402
 from rsyslogd import Destination, Rsyslogd, Sender, action  # noqa: E402
@@ -436,6 +438,28 @@ def strange(out):
         check("they are said", "none of azmonlog's" in relay.said() and "damaged" in relay.said() and "is lost" in relay.said(), relay.said())
 
 
+def bombs(out):
+    """Small messages that unpack to more than any host makes: told, and not in the way; memory stays bounded"""
+    with Chain(out) as c:
+        redis, host, relay = c.redis, c.host(), c.relay()
+        for mib in (63, 65, 300, 300):
+            z = zlib.compressobj(9, zlib.DEFLATED, 31)
+            bomb = b"".join(z.compress(bytes(2**20)) for _ in range(mib)) + z.flush()
+            subprocess.run(["redis-cli", "-p", str(redis.port), "-x", "XADD", STREAM, "*", "v", "1", "n", "1", "otlp.gz"], input=bomb,
+                           stdout=subprocess.DEVNULL, check=True)
+        redis.ask("XADD", STREAM, "*", "v", "1", "n", "1", "otlp", "x")
+        host.start()
+        c.log(300)
+        relay.start()
+        watched = Watched(relay.process.pid)
+        c.all_arrived()
+        equal("the five that are not azmonlog's are counted", relay.status()["losses"]["unreadable"], 5, relay.said())
+        check_bounded(watched.stop(), relay.said(), most=MAX_KIB + 64 * 1024)
+        relay.end()
+        said = [int(n) for n in re.findall(r"(\d+) messages? in \S+ (?:is|are) larger", relay.said())]
+        equal("those that are too large are said to be that", sum(said), 3, relay.said())
+
+
 def once(out):
     """azmonlog run --once of a relay ends when the stream is empty"""
     with Chain(out) as c:
@@ -457,6 +481,6 @@ def once(out):
 
 
 if __name__ == "__main__":
-    cases = (carried, killed, dead, gone, outage, everysec, replicas, guarded, unacknowledged, narrow, full, cluster, strange, once)
+    cases = (carried, killed, dead, gone, outage, everysec, replicas, guarded, unacknowledged, narrow, full, cluster, strange, bombs, once)
     wanted = os.environ.get("CASES", "").split()
     run(*(c for c in cases if not wanted or c.__name__ in wanted))

@@ -29,11 +29,11 @@ def not_its_own():
     return None
 
 
-def check_bounded(peak, *diagnostics):
+def check_bounded(peak, *diagnostics, most=MAX_KIB):
     if why := not_its_own():
-        skip(f"no more than {MAX_KIB} KiB", why)
+        skip(f"no more than {most} KiB", why)
     else:
-        check(f"no more than {MAX_KIB} KiB", peak < MAX_KIB, peak, *diagnostics)
+        check(f"no more than {most} KiB", peak < most, peak, *diagnostics)
 
 
 class Watched:
