@@ -65,6 +65,7 @@ static void take_apart(struct redis_link *l)
     azm_buf_free(&l->going);
     l->hello_sent = l->sent = 0;
     l->greeted = false;
+    l->number++;
 }
 
 /* All that wait get this. Whoever is told may send again, on another connection. */
@@ -149,7 +150,6 @@ static int begin(struct redis_link *l)
     size_t host = *place == ':' ? strlen(l->url.host) - strlen(strrchr(l->url.host, ':')) : 0;
     _cleanup_free_ char *server = NULL;
 
-    l->number++;
     if (asprintf(&server, "%.*s%s", (int)host, l->url.host, place) < 0) {
         server = NULL;
         return -ENOMEM;
@@ -425,6 +425,7 @@ int redis_link_new(const struct azm_stream_options *o, redis_reply_t on_reply_, 
     if (!l)
         return azm_error_set(err, ENOMEM, "out of memory");
     l->last = &l->first;
+    l->number = 1;
     l->on_reply = on_reply_;
     l->userdata = userdata;
     l->timeout_usec = o->timeout_usec;

@@ -38,7 +38,7 @@ int redis_link_send(struct redis_link *l, int tag, void *item, uint64_t block_us
 /* Nobody waits for the replies to this item's commands any more: they come with item NULL. */
 void redis_link_forget(struct redis_link *l, const void *item);
 
-/* Another connection has another number. */
+/* Another connection has another number, from the end of the one before; never 0. */
 uint64_t redis_link_number(const struct redis_link *l);
 
 /* Is it an error of Redis'? */

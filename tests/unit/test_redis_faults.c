@@ -468,6 +468,45 @@ START_TEST(no_memory_to_follow)
 }
 END_TEST
 
+/* --- replicas --- */
+
+/* In the place of the node comes one that knows nothing of what was stored there. */
+static const char *store_and_die(unsigned node, const char *command)
+{
+    if (strcmp(command, "WAIT") == 0 && n_connections == 1) {
+        shutdown(connections[0].fd, SHUT_RDWR);
+        return NULL;
+    }
+    return store(node, command);
+}
+
+/* What replicas have of one connection says nothing about what was stored over another one. */
+START_TEST(stored_before_the_connection_ended)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_options o;
+    struct azm_stream_writer *w;
+    struct azm_stream_send *send;
+    struct azm_stream_answer a;
+
+    start_node(0, store_and_die);
+    o = options();
+    ck_assert_int_eq(azm_stream_writer_new(&o, &w, NULL), 0);
+    send = w->ops->send_new(w, NULL);
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    ck_assert(answered(w, &a));
+    ck_assert_int_ne(a.meaning, AZM_TAKEN);
+    ck_assert_uint_eq(adds, 1);
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    ck_assert(answered(w, &a));
+    ck_assert_int_eq(a.meaning, AZM_TAKEN);
+    ck_assert_uint_eq(adds, 2);
+    w->ops->send_free(send);
+    azm_stream_writer_free(w);
+    stop_nodes();
+}
+END_TEST
+
 /* --- a host is sent elsewhere --- */
 
 #define SENDS 8
@@ -572,6 +611,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "acknowledgements that do not get through", waits_for_acknowledgements);
     add_test(suite, "memory is out between the two commands of a message", half_a_send);
     add_test(suite, "memory is out when a message is to go to another node", no_memory_to_follow);
+    add_test(suite, "a connection ends before replicas are sure", stored_before_the_connection_ended);
     add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
 }
