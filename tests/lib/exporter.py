@@ -12,7 +12,7 @@ import subprocess
 import time
 import urllib.request
 
-from journald import PATIENCE, STALLED, wait_for
+from journald import PATIENCE, wait_for
 from writers import number_of
 
 # A record about entries that are gone. up_to: the number is not exact. from_usec, to_usec: None at the journal's ends. entries: None where it is unknown.
@@ -152,10 +152,10 @@ class Exporter:
         return process.wait(PATIENCE)
 
     def wait_for_numbers(self, wanted):
-        """Waits until these messages have arrived; returns whether they have."""
+        """Waits until these messages have arrived, all of which should; returns whether they have."""
         wanted = set(wanted)
         size, since = -1, time.monotonic()
-        while time.monotonic() - since < STALLED:
+        while time.monotonic() - since < PATIENCE:  # without any record
             if wanted <= self.numbers().keys():
                 return True
             if len(self.records) != size:
