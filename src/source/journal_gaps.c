@@ -157,8 +157,9 @@ static int report_from_numbers(struct azm_journal *s, const struct azm_place *no
 }
 
 /* Does the stretch have entries that the reader did not give? After damage libsystemd may leave a file before its end,
- * where a new handle gives what comes behind the damage: it depends on what the handle did before. (Where there are
- * several boots or series of numbers the order depends on clocks, and on where a handle began: journal_late.c.) */
+ * where a new handle gives what comes behind the damage: it depends on what the handle did before; and at the end of
+ * the machine's journal it may miss what is written just then (journal_read.c). (Where there are several boots or
+ * series of numbers the order depends on clocks, and on where a handle began: journal_late.c.) */
 static bool has_passed_over(const struct azm_journal *s, const struct stretch *w)
 {
     const struct azm_place *from = &s->account.place, *walked = azm_stretch_first(w);
@@ -167,7 +168,8 @@ static bool has_passed_over(const struct azm_journal *s, const struct stretch *w
     if ((int64_t)n - 1 <= s->account.read || walked[n - 1].seqnum <= from->seqnum + (uint64_t)s->account.read)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!sd_id128_equal(walked[i].boot, from->boot) || !sd_id128_equal(walked[i].seqnum_id, from->seqnum_id))
+        if (!sd_id128_equal(walked[i].boot, from->boot) ||
+            (!azm_journal_is_machines(s->config) && !sd_id128_equal(walked[i].seqnum_id, from->seqnum_id)))
             return false;
     return true;
 }

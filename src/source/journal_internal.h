@@ -107,6 +107,7 @@ struct azm_journal {
      * a handle is to read on from there. */
     bool read_again;                  /* to be done */
     struct azm_place read_again_from; /* the last place from which that was done: it is not done twice */
+    struct azm_place jumped_from;     /* the last entry behind which numbers were missing, and a new handle was asked */
 
     bool on_unread;        /* the journal stands on an entry that `next` has yet to give */
     bool paused;           /* `next` gave none because it has passed over so many */

@@ -94,6 +94,24 @@ static void find_last(struct azm_journal *s)
     }
 }
 
+/* Journald numbers what it writes one after the other, whatever file it goes to, and it writes while we read:
+ * libsystemd looks at one file after the other, so it may find an entry in the last one without having seen the one
+ * before it, which has got into the first one just then. It never gives that any more. Is there one between the last
+ * entry and this one? It is asked once: else there is a gap, which the account tells. */
+static bool has_passed_over_one(struct azm_journal *s)
+{
+    struct azm_place last, now;
+
+    if (!azm_journal_is_machines(s->config) || !azm_journal_is_complete(s) || !s->cursor ||
+        !azm_place_parse(s->cursor, &last) || azm_place_current(s->j, &now) < 0)
+        return false;
+    if (!sd_id128_equal(last.boot, now.boot) || now.seqnum <= last.seqnum + 1 ||
+        azm_place_equal(&last, &s->jumped_from))
+        return false;
+    s->jumped_from = last;
+    return true;
+}
+
 /* The next entry, perhaps with its times, because they were looked at: 1, 0, or -errno.
  *
  * A file may have appeared since the last look (a user's first line makes one), with entries that come before this one;
@@ -115,7 +133,7 @@ static int advance(struct azm_journal *s, struct azm_entry_times *t, bool *ret_h
     if (!s->last_was_young)
         return 1;
     r = azm_journal_look_at_files(s, err);
-    if (r != SD_JOURNAL_INVALIDATE)
+    if (r < 0 || (r != SD_JOURNAL_INVALIDATE && !has_passed_over_one(s)))
         return r < 0 ? r : 1;
     if (!s->cursor) /* the first young one */
         find_last(s);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The moment that a stress test meets once in a hundred runs, staged: after the reader's last look at the journal's
- * files a user logs a first line, which makes a file of its own, and then the system logs one. The reader finds the
- * system's line first. Run by late_files.sh beside a private journald; linked with --wrap=sd_journal_next. Prints TAP.
+/* Moments that a stress test meets once in a hundred runs, staged. After the reader's last look at the journal's files
+ * a user logs a first line, which makes a file of its own, and then the system logs one: the reader finds the system's
+ * line first. And once both have a file: libsystemd has just found nothing new in the user's when the user logs, and
+ * then the system, in whose file it looks next. Run by late_files.sh beside a private journald; linked with
+ * --wrap=sd_journal_next. Prints TAP.
  */
 #include <grp.h>
 #include <stdio.h>
@@ -15,7 +17,9 @@
 
 #include "source/journal.h"
 
-static bool armed;
+static enum { NOTHING, LATE_FILE, BETWEEN_LOOKS } moment;
+static int checks;
+static bool failed;
 
 static void must(bool ok, const char *what)
 {
@@ -48,11 +52,15 @@ int __wrap_sd_journal_next(sd_journal *j);
 
 int __wrap_sd_journal_next(sd_journal *j)
 {
-    if (armed) {
-        armed = false;
-        log_line(4711, "MESSAGE=late line of a user\n");
+    bool overtaken = moment == BETWEEN_LOOKS;
+
+    if (moment != NOTHING) {
+        moment = NOTHING;
+        log_line(4711, "MESSAGE=line of a user\n");
         log_line(0, "MESSAGE=line of the system\n");
     }
+    if (overtaken)
+        must(__real_sd_journal_next(j) == 1, "the user's line");
     return __real_sd_journal_next(j);
 }
 
@@ -61,33 +69,62 @@ static bool is(const struct azm_record *rec, const char *body)
     return azm_text_equal(rec->body, azm_text_of(body));
 }
 
+static void check(bool ok, const char *what, int n)
+{
+    printf("%sok %d - %s (%d)\n", ok ? "" : "not ", ++checks, what, n);
+    failed |= !ok;
+}
+
+static void read_all(struct azm_source *s)
+{
+    struct azm_record rec;
+    struct azm_error err;
+
+    while (s->ops->next(s, &rec, &err) > 0)
+        ;
+    must(s->ops->process(s, &err) >= 0, "process");
+}
+
+/* Reads on through it, with looks at the files in between, as the pipeline does. */
+static void stage(struct azm_source *s, int which, const char *user_is_read, const char *system_is_read)
+{
+    struct azm_record rec;
+    struct azm_error err;
+    int user = 0, system_line = 0, others = 0;
+
+    moment = which;
+    for (int looks = 0; looks < 3; looks++) {
+        while (s->ops->next(s, &rec, &err) > 0)
+            if (is(&rec, "line of a user"))
+                user++;
+            else if (is(&rec, "line of the system"))
+                system_line++;
+            else
+                others++;
+        must(s->ops->process(s, &err) >= 0, "process");
+    }
+    check(user == 1, user_is_read, user);
+    check(system_line == 1, system_is_read, system_line);
+    check(others == 0, "nothing else is, such as a gap", others);
+}
+
 int main(void)
 {
     struct azm_config config;
     struct azm_error err = {0};
     struct azm_source *s;
-    struct azm_record rec;
-    int user = 0, system_line = 0;
 
     must(azm_config_init(&config) == 0, "azm_config_init");
     config.start = AZM_START_OLDEST;
     must(azm_journal_open(&(struct azm_journal_options){.config = &config, .state_dir_fd = -1}, &s, &err) == 0,
          "azm_journal_open");
-    while (s->ops->next(s, &rec, &err) > 0)
-        ;
-    must(s->ops->process(s, &err) >= 0, "process");
-    armed = true;
-    for (int looks = 0; looks < 3; looks++) { /* with a look at the files in between, as the pipeline does */
-        while (s->ops->next(s, &rec, &err) > 0) {
-            user += is(&rec, "late line of a user");
-            system_line += is(&rec, "line of the system");
-        }
-        must(s->ops->process(s, &err) >= 0, "process");
-    }
-    printf("%sok 1 - the line in the file that appeared late is read, once (%d)\n", user == 1 ? "" : "not ", user);
-    printf("%sok 2 - the line that overtook it is read, once (%d)\n", system_line == 1 ? "" : "not ", system_line);
-    printf("1..2\n");
+    read_all(s);
+    stage(s, LATE_FILE, "the line in the file that appeared late is read, once",
+          "the line that overtook it is read, once");
+    stage(s, BETWEEN_LOOKS, "the line that came between two looks is read, once",
+          "the line that overtook it is read, once");
+    printf("1..%d\n", checks);
     s->ops->free(s);
     azm_config_free(&config);
-    return user != 1 || system_line != 1;
+    return failed;
 }

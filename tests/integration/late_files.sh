@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A user's first line makes a journal file of its own. It must not be passed over because the reader was already further on in
-# the system's journal, which is being flooded meanwhile.
+# the system's journal, which is being flooded meanwhile; nor must a later one that comes while libsystemd looks at the files.
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 needs_root_journald "$@"
 staged() { "$builddir/tests/integration/late_file" >"$work/staged" 2>&1 || { cat "$work/staged"; return 1; }; }
-check "staged: a user's first line just before a line of the system" staged
+check "staged: a user's line just before a line of the system, the first one and another one" staged
 
 start_emulator
 USERS=${USERS:-100}
