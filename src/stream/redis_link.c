@@ -35,7 +35,7 @@ struct redis_link {
 
     char place[300];    /* HOST:PORT where a cluster has the stream; "": as the URL says */
     bool asking;        /* it has it for those only who say ASKING */
-    bool arrived;       /* it has answered since it was redirected */
+    bool arrived;       /* it has answered over this connection */
     unsigned redirects; /* without another answer between them */
 
     struct redis_socket *socket;
@@ -75,7 +75,8 @@ static void fail(struct redis_link *l, const struct azm_stream_answer *why)
 
     take_apart(l);
     if (!l->arrived)
-        *l->place = '\0'; /* where that node leads to is of no use: ask the first one again */
+        *l->place = '\0'; /* where that node leads to is of no use, or it is gone: ask the first one again */
+    l->arrived = false;
     l->first = NULL;
     l->last = &l->first;
     while (first) {
@@ -248,7 +249,6 @@ static bool redirect(struct redis_link *l, const redisReply *error)
     l->redirects = in_circles ? 0 : l->redirects + 1;
     l->arrived = !in_circles; /* then the place stays */
     fail(l, &why);
-    l->arrived = false;
     return true;
 }
 

@@ -603,6 +603,46 @@ START_TEST(all_ask)
 }
 END_TEST
 
+/* --- nodes that come and go --- */
+
+static struct azm_stream_answer post_one(struct azm_stream_writer *w, struct azm_stream_send *send)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_answer a;
+
+    ck_assert_int_eq(w->ops->post(send, &m), 0);
+    ck_assert(answered(w, &a));
+    return a;
+}
+
+static void stop_node(unsigned i)
+{
+    for (size_t k = 0; k < n_connections; k++)
+        if (connections[k].node == i)
+            shutdown(connections[k].fd, SHUT_RDWR);
+    close(nodes[i].fd);
+    nodes[i].fd = -1;
+}
+
+/* The node where a cluster had the stream is gone for good: the first one knows where it is now. */
+START_TEST(the_node_elsewhere_goes)
+{
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+
+    start_node(0, lead_to_the_other);
+    start_node(1, store);
+    w = begin_writing(sends);
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_TAKEN);
+    stop_node(1);
+    nodes[0].answer = store;
+    ck_assert_int_ne(post_one(w, sends[0]).meaning, AZM_TAKEN); /* the connection has ended */
+    ck_assert_int_ne(post_one(w, sends[0]).meaning, AZM_TAKEN); /* it may be there again, and is not */
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_TAKEN);
+    end_writing(w, sends);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -614,6 +654,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "a connection ends before replicas are sure", stored_before_the_connection_ended);
     add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
+    add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
 }
 
 TEST_MAIN("redis_faults", add_tests)
