@@ -252,12 +252,30 @@ static bool redirect(struct redis_link *l, const redisReply *error)
     return true;
 }
 
+/* A master that has become a replica keeps its connections, and a node that is cut off from its cluster does so, too:
+ * only another connection, by the name in the URL, may lead to who is the master now. As redirect. */
+static bool leave(struct redis_link *l, const redisReply *error)
+{
+    static const char *const codes[] = {"READONLY ", "MASTERDOWN ", "CLUSTERDOWN "};
+    struct azm_stream_answer why;
+    bool is = false;
+
+    for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+        is |= strncmp(error->str, codes[i], strlen(codes[i])) == 0;
+    if (!is)
+        return false;
+    azm_redis_understand(error->str, error->len, &why);
+    l->arrived = false;
+    fail(l, &why);
+    return true;
+}
+
 static void on_reply(struct redis_link *l, redisReply *reply)
 {
     struct waiting *w = l->first;
     bool taken = false;
 
-    if (w && w->tag != OWN && redis_is_error(reply) && redirect(l, reply)) {
+    if (w && w->tag != OWN && redis_is_error(reply) && (redirect(l, reply) || leave(l, reply))) {
         freeReplyObject(reply);
         return;
     }

@@ -643,6 +643,28 @@ START_TEST(the_node_elsewhere_goes)
 }
 END_TEST
 
+static const char *be_a_replica_at_first(unsigned node, const char *command)
+{
+    return n_connections > 1 ? store(node, command) : "-READONLY You can't write against a read only replica.\r\n";
+}
+
+/* A master that has become a replica keeps its connections: another one, by the same name, leads to the new master. */
+START_TEST(the_master_is_a_replica_now)
+{
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+    struct azm_stream_answer a;
+
+    start_node(0, be_a_replica_at_first);
+    w = begin_writing(sends);
+    a = post_one(w, sends[0]);
+    ck_assert_int_eq(a.meaning, AZM_MISCONFIGURED);
+    ck_assert_ptr_nonnull(strstr(a.words, "READONLY"));
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_TAKEN);
+    end_writing(w, sends);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -655,6 +677,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
+    add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
 }
 
 TEST_MAIN("redis_faults", add_tests)
