@@ -113,6 +113,18 @@ static int add_waiting(struct redis_link *l, int tag, void *item, uint64_t block
     return 0;
 }
 
+/* Nobody waits for what this and all behind it were to be told. */
+static void drop_waiting(struct redis_link *l, struct waiting **from)
+{
+    while (*from) {
+        struct waiting *w = *from;
+
+        *from = w->next;
+        free(w);
+    }
+    l->last = from;
+}
+
 static int append_auth(struct redis_link *l, const struct azm_secret *password)
 {
     const struct azm_text words[] = {AZM_TEXT("AUTH"), azm_text_of(*l->url.user ? l->url.user : "default"),
@@ -347,6 +359,7 @@ int redis_link_send(struct redis_link *l, int tag, void *item, uint64_t block_us
 {
     static const struct azm_text asking[] = {{"ASKING", 6}};
     size_t before = l->out.len;
+    struct waiting **end = l->last;
     int r = redis_command_append(&l->out, words, n);
 
     if (r >= 0 && l->asking && *l->place) { /* before it */
@@ -359,8 +372,10 @@ int redis_link_send(struct redis_link *l, int tag, void *item, uint64_t block_us
     }
     if (r >= 0)
         r = add_waiting(l, tag, item, block_usec);
-    if (r < 0)
+    if (r < 0) {
         l->out.len = before;
+        drop_waiting(l, end); /* for ASKING: its answer does not come */
+    }
     return r;
 }
 
@@ -468,12 +483,7 @@ struct redis_link *redis_link_free(struct redis_link *l)
         return NULL;
     if (l->socket)
         take_apart(l);
-    while (l->first) {
-        struct waiting *w = l->first;
-
-        l->first = w->next;
-        free(w);
-    }
+    drop_waiting(l, &l->first);
     redis_socket_free(l->socket);
     azm_stream_url_free(&l->url);
     free(l->password_file);

@@ -665,6 +665,26 @@ START_TEST(the_master_is_a_replica_now)
 }
 END_TEST
 
+/* Memory is out behind an ASKING: nobody waits for its answer, which does not come. */
+START_TEST(no_memory_to_ask)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+
+    start_node(0, lead_on_its_way);
+    start_node(1, store_if_asked);
+    w = begin_writing(sends);
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_TAKEN);
+    callocs_left = 1;
+    ck_assert_int_eq(w->ops->post(sends[0], &m), -ENOMEM);
+    callocs_left = UINT_MAX;
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_TAKEN);
+    ck_assert_uint_eq(adds, 2);
+    end_writing(w, sends);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -678,6 +698,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
     add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
+    add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
 }
 
 TEST_MAIN("redis_faults", add_tests)
