@@ -14,10 +14,16 @@
 
 /* --- asking --- */
 
+static void begin_with_own(struct redis_reader *r)
+{
+    r->fetch.own_done = false;
+    snprintf(r->fetch.own_after, sizeof r->fetch.own_after, "0-0");
+}
+
 void redis_fetch_anew(struct redis_reader *r)
 {
-    r->fetch.group_made = r->fetch.own_done = false;
-    snprintf(r->fetch.own_after, sizeof r->fetch.own_after, "0-0");
+    r->fetch.group_made = false;
+    begin_with_own(r);
     snprintf(r->fetch.claim_from, sizeof r->fetch.claim_from, "0-0");
 }
 
@@ -223,8 +229,8 @@ int redis_fetch_next(struct redis_reader *r, struct azm_stream_entry *ret)
     while (f->reply && f->next_entry < f->entries->elements) {
         const redisReply *entry = f->entries->element[f->next_entry++];
 
-        if (!redis_entry_id(entry, &id)) {
-            r->status.gone++;
+        if (!redis_entry_id(entry, &id)) { /* it is gone, and ours now: which one it is says what is ours */
+            begin_with_own(r);
             continue;
         }
         if (f->reply_tag != TAG_NEW && redis_held_has(r, id))

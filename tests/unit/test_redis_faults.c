@@ -60,7 +60,7 @@ static struct connection {
 static size_t n_connections;
 
 static unsigned commands;
-static char last_command[32];
+static char last_command[32], last_word[32]; /* the first and the last word of it */
 static size_t last_count; /* behind COUNT */
 
 static void start_node(unsigned i, const char *(*answer)(unsigned, const char *))
@@ -102,6 +102,7 @@ static bool take_command(struct azm_text *text)
             return false;
         if (i == 0)
             snprintf(last_command, sizeof last_command, "%.*s", (int)len, text->s);
+        snprintf(last_word, sizeof last_word, "%.*s", (int)len, text->s);
         if (count)
             last_count = strtoul(text->s, NULL, 10);
         count = len == 5 && memcmp(text->s, "COUNT", 5) == 0;
@@ -685,6 +686,51 @@ START_TEST(no_memory_to_ask)
 }
 END_TEST
 
+/* --- what a relay makes of it --- */
+
+static unsigned claims, acknowledged;
+
+/* A message was deleted while another relay had it: before Redis 7.0 XAUTOCLAIM has nil in its place, and it is pending
+ * still. */
+static const char *claim_what_is_gone(unsigned node, const char *command)
+{
+    (void)node;
+    if (strcmp(command, "XGROUP") == 0)
+        return "+OK\r\n";
+    if (strcmp(command, "XAUTOCLAIM") == 0 && claims++ == 0)
+        return "*2\r\n$3\r\n0-0\r\n*1\r\n$-1\r\n";
+    if (strcmp(command, "XREADGROUP") == 0 && strcmp(last_word, "0-0") == 0 && claims > 0 && acknowledged == 0)
+        return "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n5-1\r\n*-1\r\n";
+    acknowledged += strcmp(command, "XACK") == 0 && strcmp(last_word, "5-1") == 0;
+    return strcmp(command, "XACK") == 0 ? ":1\r\n" : "*0\r\n";
+}
+
+/* It is acknowledged, and so nobody claims it again and again, and what follows it may be removed. */
+START_TEST(claims_what_is_gone)
+{
+    struct azm_stream_status s;
+    struct azm_stream_reader *r;
+    struct azm_stream_entry e = {0};
+
+    start_node(0, claim_what_is_gone);
+    r = begin_reading();
+    for (unsigned i = 0; i < 2000 && e.number == 0; i++) {
+        turn(r);
+        r->ops->next(r, &e);
+    }
+    ck_assert_uint_eq(e.number, 1);
+    ck_assert_ptr_null(e.message.body);
+    ck_assert_int_eq(r->ops->acknowledge(r, 1), 0);
+    for (unsigned i = 0; i < 2000 && !r->ops->settled(r); i++)
+        turn(r);
+    ck_assert_uint_eq(acknowledged, 1);
+    r->ops->get_status(r, &s);
+    ck_assert_uint_eq(s.gone, 0); /* the one that was given says it */
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -699,6 +745,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
     add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
     add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
+    add_test(suite, "messages that were deleted, of a relay that is gone", claims_what_is_gone);
 }
 
 TEST_MAIN("redis_faults", add_tests)
