@@ -23,12 +23,14 @@ static const struct redis_reader *upcast_const(const struct azm_stream_reader *r
 
 void redis_reader_set_failing(struct redis_reader *r, const struct azm_stream_answer *why)
 {
-    uint64_t delay = MIN(RETRY_MIN_USEC << r->failures, RETRY_MAX_USEC);
+    uint64_t now = azm_monotonic_usec(r->clock), delay = MIN(RETRY_MIN_USEC << r->failures, RETRY_MAX_USEC);
 
-    r->failures = MIN(r->failures + 1, 10U);
-    r->retry_usec = azm_monotonic_usec(r->clock) + delay / 2 + azm_random_up_to(r->clock, delay / 2);
     r->status.failing = true;
     r->status.failure = *why;
+    if (now < r->retry_usec)
+        return; /* the same failure, of all that have waited for answers */
+    r->failures = MIN(r->failures + 1, 10U);
+    r->retry_usec = now + delay / 2 + azm_random_up_to(r->clock, delay / 2);
 }
 
 void redis_reader_set_well(struct redis_reader *r)
@@ -57,6 +59,8 @@ static void on_asked(struct redis_reader *r, int tag, const redisReply *reply)
         redis_gone_on_reply(r, reply);
     else if (tag != TAG_TOUCH)
         redis_look_on_reply(r, tag, reply);
+    if (!redis_is_error(reply) && !r->fetch.wanted)
+        redis_reader_set_well(r); /* nobody fetches, to see that */
 }
 
 static void on_failure(struct redis_reader *r, int tag, const struct azm_stream_answer *failure)

@@ -731,6 +731,54 @@ START_TEST(claims_what_is_gone)
 }
 END_TEST
 
+/* The connection for questions ends, with all of them. */
+static const char *end_when_asked(unsigned node, const char *command)
+{
+    if (strcmp(command, "XINFO") != 0 && strcmp(command, "XCLAIM") != 0 && strcmp(command, "XACK") != 0)
+        return give_small_ones(node, command);
+    if (whole)
+        return "*0\r\n";
+    if (strcmp(command, "XACK") == 0) /* it comes last */
+        for (size_t i = 0; i < n_connections; i++)
+            shutdown(connections[i].fd, SHUT_RDWR);
+    return NULL;
+}
+
+/* A connection that ends is one failure, however many wait for answers. A relay that is full, as Azure is away, fetches
+ * nothing: that Redis is well again it sees from what else it asks. */
+START_TEST(is_well_without_fetching)
+{
+    struct azm_stream_status s = {0};
+    struct azm_stream_reader *r;
+    struct azm_stream_entry e = {0};
+
+    start_node(0, end_when_asked);
+    r = begin_reading();
+    for (unsigned i = 0; i < TURNS_MAX && e.number < 2; i++) {
+        turn(r);
+        r->ops->next(r, &e);
+    }
+    ck_assert_uint_eq(e.number, 2);
+    passed_usec += 1800 * AZM_USEC_PER_SEC; /* time for a sign of life */
+    for (unsigned i = 0; i < 20; i++)
+        turn(r);
+    ck_assert(!is_failing(r, &s));
+    ck_assert_int_eq(r->ops->acknowledge(r, 1), 0);
+    for (unsigned i = 0; i < TURNS_MAX && !is_failing(r, &s); i++)
+        turn(r);
+    ck_assert(s.failing);
+    ck_assert_uint_le(r->ops->wake_usec(r), azm_monotonic_usec(&test_clock) + 200 * AZM_USEC_PER_MSEC);
+    whole = true;
+    for (unsigned i = 0; i < 2000 && is_failing(r, &s); i++) {
+        passed_usec += 100 * AZM_USEC_PER_MSEC;
+        turn(r);
+    }
+    ck_assert(!s.failing);
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -746,6 +794,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
     add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
     add_test(suite, "messages that were deleted, of a relay that is gone", claims_what_is_gone);
+    add_test(suite, "Redis is well again, and a relay is full", is_well_without_fetching);
 }
 
 TEST_MAIN("redis_faults", add_tests)
