@@ -127,6 +127,11 @@ static void on_refused(struct redis_reader *r, int tag, const redisReply *error)
         r->look.answers--;
     r->look.trim_known = r->look.looking = false;
     azm_redis_understand(error->str, error->len, &why);
+    if (why.meaning != AZM_MISCONFIGURED) { /* it passes: it is tried again */
+        r->look.trim_due = true;
+        redis_reader_set_failing(r, &why);
+        return;
+    }
     if (tag == TAG_GROUPS) {
         r->status.cannot_look = true;
         if (!r->status.failing)

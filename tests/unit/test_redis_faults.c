@@ -779,6 +779,49 @@ START_TEST(is_well_without_fetching)
 }
 END_TEST
 
+static unsigned trims;
+
+static const char *load_at_first(unsigned node, const char *command)
+{
+    (void)node;
+    if (strcmp(command, "XGROUP") == 0)
+        return "+OK\r\n";
+    trims += strcmp(command, "XTRIM") == 0;
+    if (strcmp(command, "XINFO") != 0)
+        return "*0\r\n";
+    return whole ? "*1\r\n*4\r\n$4\r\nname\r\n$1\r\ng\r\n$17\r\nlast-delivered-id\r\n$3\r\n5-1\r\n"
+                 : "-LOADING Redis is loading the dataset in memory\r\n";
+}
+
+/* What passes by itself is no refusal: what is to be removed still is, and before that the relay is not settled. */
+START_TEST(loading_passes)
+{
+    struct azm_stream_options o;
+    struct azm_stream_status s = {0};
+    struct azm_stream_reader *r;
+    struct azm_stream_entry e;
+
+    start_node(0, load_at_first);
+    o = options();
+    o.trim = true;
+    ck_assert_int_eq(azm_stream_reader_new(&o, &r, NULL), 0);
+    ck_assert_int_eq(r->ops->next(r, &e), 0);
+    for (unsigned i = 0; i < 2000 && !is_failing(r, &s); i++)
+        turn(r);
+    ck_assert(s.failing);
+    ck_assert(!r->ops->settled(r));
+    ck_assert_uint_gt(r->ops->wake_usec(r), azm_monotonic_usec(&test_clock)); /* it waits before it asks again */
+    whole = true;
+    for (unsigned i = 0; i < 2000 && trims == 0; i++) {
+        passed_usec += 100 * AZM_USEC_PER_MSEC;
+        turn(r);
+    }
+    ck_assert_uint_eq(trims, 1);
+    azm_stream_reader_free(r);
+    stop_nodes();
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
     add_test(suite, "a relay waits for an answer that does not come", waits_for_an_answer);
@@ -795,6 +838,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
     add_test(suite, "messages that were deleted, of a relay that is gone", claims_what_is_gone);
     add_test(suite, "Redis is well again, and a relay is full", is_well_without_fetching);
+    add_test(suite, "Redis loads its data", loading_passes);
 }
 
 TEST_MAIN("redis_faults", add_tests)
