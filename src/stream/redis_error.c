@@ -103,7 +103,7 @@ bool azm_redis_place(const char *error, size_t len, char ret[static 300], bool *
         if (p > colon ? !isdigit((unsigned char)*p)
                       : !isalnum((unsigned char)*p) && *p != '.' && *p != '-' && *p != ':' && *p != '_')
             return false;
-    /* An IPv6 address comes without brackets; a host that is not known as "?" or nothing, which is the same host. */
+    /* An IPv6 address comes without brackets. A host that is not named is the same host; one that is "?" is none. */
     if (memchr(place, ':', (size_t)(colon - place)))
         snprintf(ret, 300, "[%.*s]%.*s", (int)(colon - place), place, (int)(end - colon), colon);
     else

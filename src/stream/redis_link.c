@@ -30,6 +30,7 @@ struct redis_link {
     char *password_file;
     uint64_t timeout_usec;
     const struct azm_clock *clock;
+    size_t reply_max;
     redis_reply_t on_reply;
     void *userdata;
 
@@ -41,6 +42,7 @@ struct redis_link {
     struct redis_socket *socket;
     uint64_t number;
     redisReader *reader;  /* NULL: no connection */
+    size_t unread;        /* bytes that were read since the last whole reply */
     struct azm_buf hello; /* what goes out first: who this is */
     struct azm_buf out;   /* what is queued */
     struct azm_buf going; /* what is being written, and so has to stay where it is */
@@ -63,7 +65,7 @@ static void take_apart(struct redis_link *l)
     azm_buf_free(&l->hello);
     azm_buf_free(&l->out);
     azm_buf_free(&l->going);
-    l->hello_sent = l->sent = 0;
+    l->hello_sent = l->sent = l->unread = 0;
     l->greeted = false;
     l->number++;
 }
@@ -328,6 +330,7 @@ static void read_replies(struct redis_link *l)
         }
         if (!reply)
             return;
+        l->unread = 0;
         on_reply(l, reply);
     }
 }
@@ -347,6 +350,8 @@ static void read_in(struct redis_link *l)
             fail_words(l, AZM_FAILED, "Redis has closed the connection", NULL);
         else if (n == 0)
             take_apart(l); /* it was idle for long */
+        else if ((l->unread += (size_t)n) > l->reply_max)
+            fail_words(l, AZM_FAILED, "the server's answer is too long", "is there a Redis at this port?");
         else if (redisReaderFeed(l->reader, l->piece, (size_t)n) != REDIS_OK)
             fail_words(l, AZM_FAILED, "out of memory", NULL);
         else
@@ -449,8 +454,8 @@ struct azm_text redis_link_stream(const struct redis_link *l)
 
 /* --- life --- */
 
-int redis_link_new(const struct azm_stream_options *o, redis_reply_t on_reply_, void *userdata, struct redis_link **ret,
-                   struct azm_error *err)
+int redis_link_new(const struct azm_stream_options *o, size_t reply_max, redis_reply_t on_reply_, void *userdata,
+                   struct redis_link **ret, struct azm_error *err)
 {
     struct redis_link *l = calloc(1, sizeof *l);
     int r;
@@ -459,6 +464,7 @@ int redis_link_new(const struct azm_stream_options *o, redis_reply_t on_reply_, 
         return azm_error_set(err, ENOMEM, "out of memory");
     l->last = &l->first;
     l->number = 1;
+    l->reply_max = reply_max;
     l->on_reply = on_reply_;
     l->userdata = userdata;
     l->timeout_usec = o->timeout_usec;

@@ -19,9 +19,12 @@ struct redis_link;
 typedef bool (*redis_reply_t)(void *userdata, int tag, void *item, redisReply *reply,
                               const struct azm_stream_answer *failure);
 
-/* 0, -ENOMEM, or -EINVAL. The options are copied as far as they are about connecting. */
-int redis_link_new(const struct azm_stream_options *o, redis_reply_t on_reply, void *userdata, struct redis_link **ret,
-                   struct azm_error *err);
+#define REDIS_SHORT ((size_t)1024 * 1024) /* more than what is told but for messages */
+
+/* 0, -ENOMEM, or -EINVAL. The options are copied as far as they are about connecting. A reply of more than about
+ * `reply_max` bytes ends the connection. */
+int redis_link_new(const struct azm_stream_options *o, size_t reply_max, redis_reply_t on_reply, void *userdata,
+                   struct redis_link **ret, struct azm_error *err);
 struct redis_link *redis_link_free(struct redis_link *l); /* without a word to those who wait */
 
 /* The name of the stream; it belongs to the link. */

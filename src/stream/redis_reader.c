@@ -242,9 +242,9 @@ int azm_redis_reader_new(const struct azm_stream_options *o, struct azm_stream_r
     else if (r->reader.fd < 0)
         k = azm_error_set(err, errno, "cannot wait for events: %m");
     else
-        k = redis_link_new(o, on_reply, r, &r->fetching, err);
+        k = redis_link_new(o, SIZE_MAX, on_reply, r, &r->fetching, err);
     if (k >= 0)
-        k = redis_link_new(o, on_reply, r, &r->asking, err);
+        k = redis_link_new(o, REDIS_SHORT, on_reply, r, &r->asking, err);
     if (k >= 0 && (watch(r, r->fetching) < 0 || watch(r, r->asking) < 0))
         k = azm_error_set(err, errno, "cannot wait for events: %m");
     if (k < 0) {

@@ -243,7 +243,7 @@ int azm_redis_writer_new(const struct azm_stream_options *o, struct azm_stream_w
 
     if (!w)
         return azm_error_set(err, ENOMEM, "out of memory");
-    r = redis_link_new(o, on_reply, w, &w->link, err);
+    r = redis_link_new(o, REDIS_SHORT, on_reply, w, &w->link, err);
     if (r < 0) {
         free(w);
         return r;

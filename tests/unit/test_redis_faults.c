@@ -686,6 +686,43 @@ START_TEST(no_memory_to_ask)
 }
 END_TEST
 
+/* --- a server that means harm --- */
+
+static const char *begin_without_end(unsigned node, const char *command)
+{
+    (void)node;
+    return strcmp(command, "XADD") == 0 ? "$1000000000\r\n" : NULL;
+}
+
+/* An answer that goes on and on: a host waits for a short one, and keeps no more of it than that. */
+START_TEST(endless_answer)
+{
+    static const char piece[65536];
+    struct azm_stream_send *sends[SENDS];
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_writer *w;
+    struct azm_stream_answer a;
+    size_t sent = 0;
+
+    start_node(0, begin_without_end);
+    w = begin_writing(sends);
+    ck_assert_int_eq(w->ops->post(sends[0], &m), 0);
+    for (unsigned i = 0; i < TURNS_MAX && !w->ops->next_done(w, &a) && sent < 64 * 1024 * 1024; i++) {
+        struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+        ck_assert_int_eq(w->ops->process(w), 0);
+        serve();
+        for (ssize_t n = 0; commands > 0 && n >= 0; sent += (size_t)MAX(n, 0))
+            n = send(connections[0].fd, piece, sizeof piece, MSG_NOSIGNAL);
+        poll(&p, 1, 1);
+    }
+    ck_assert_uint_lt(sent, 32 * 1024 * 1024); /* the kernel has some of it */
+    ck_assert_int_eq(a.meaning, AZM_FAILED);
+    ck_assert_ptr_nonnull(strstr(a.words, "too long"));
+    end_writing(w, sends);
+}
+END_TEST
+
 /* --- what a relay makes of it --- */
 
 static unsigned claims, acknowledged;
@@ -836,6 +873,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
     add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
     add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
+    add_test(suite, "an answer without an end", endless_answer);
     add_test(suite, "messages that were deleted, of a relay that is gone", claims_what_is_gone);
     add_test(suite, "Redis is well again, and a relay is full", is_well_without_fetching);
     add_test(suite, "Redis loads its data", loading_passes);
