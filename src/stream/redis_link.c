@@ -228,6 +228,16 @@ static void write_out(struct redis_link *l)
         fail(l, &why);
 }
 
+/* A reply has come, and so the next one may take its time from now on: it had to wait for this one. */
+static void take_first(struct redis_link *l)
+{
+    l->first = l->first->next;
+    if (l->first)
+        l->first->deadline_usec = MAX(l->first->deadline_usec, azm_monotonic_usec(l->clock) + l->timeout_usec);
+    else
+        l->last = &l->first;
+}
+
 /* The reply to the link's own command: who this is, or ASKING. */
 static void on_own_reply(struct redis_link *l, const redisReply *reply)
 {
@@ -301,9 +311,7 @@ static void on_reply(struct redis_link *l, redisReply *reply)
             azm_redis_understand(reply->str, reply->len, &why);
         fail(l, &why);
     } else {
-        l->first = w->next;
-        if (!l->first)
-            l->last = &l->first;
+        take_first(l);
         l->arrived = true;
         if (w->tag == OWN)
             on_own_reply(l, reply);

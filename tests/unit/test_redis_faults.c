@@ -61,7 +61,7 @@ static size_t n_connections;
 
 static unsigned commands;
 static char last_command[32], last_word[32]; /* the first and the last word of it */
-static size_t last_count; /* behind COUNT */
+static size_t last_count;                    /* behind COUNT */
 
 static void start_node(unsigned i, const char *(*answer)(unsigned, const char *))
 {
@@ -508,6 +508,62 @@ START_TEST(stored_before_the_connection_ended)
 }
 END_TEST
 
+/* The replicas are away: each WAIT is answered when its time is over, and what is behind it waits for that. */
+static const char *store_and_wait(unsigned node, const char *command)
+{
+    if (whole || strcmp(command, "WAIT") != 0)
+        return store(node, command);
+    waits++;
+    return NULL;
+}
+
+/* As long as Redis answers, one after the other, it is not late: what is stored stays stored. */
+START_TEST(replicas_are_away)
+{
+    const struct azm_stream_message m = {.body = "body", .len = 4, .records = 1};
+    struct azm_stream_options o;
+    struct azm_stream_send *sends[4];
+    struct azm_stream_writer *w;
+    struct azm_stream_answer a;
+    unsigned n = 0, times_over = 0;
+
+    start_node(0, store_and_wait);
+    o = options();
+    o.timeout_usec = 10 * AZM_USEC_PER_SEC; /* half of it is for WAIT */
+    ck_assert_int_eq(azm_stream_writer_new(&o, &w, NULL), 0);
+    for (unsigned i = 0; i < ELEMENTSOF(sends); i++) {
+        sends[i] = w->ops->send_new(w, NULL);
+        ck_assert_int_eq(w->ops->post(sends[i], &m), 0);
+    }
+    for (unsigned i = 0; i < TURNS_MAX && n < ELEMENTSOF(sends); i++) {
+        struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+        ck_assert_int_eq(w->ops->process(w), 0);
+        serve();
+        for (; w->ops->next_done(w, &a); n++)
+            ck_assert_int_eq(a.meaning, AZM_OVERLOADED);
+        poll(&p, 1, 1);
+        if (times_over > n || n == ELEMENTSOF(sends) || waits < ELEMENTSOF(sends))
+            continue;
+        times_over++;
+        passed_usec += o.timeout_usec / 2;
+        ck_assert_int_eq(send(connections[0].fd, ":0\r\n", 4, MSG_NOSIGNAL), 4);
+    }
+    ck_assert_uint_eq(n, ELEMENTSOF(sends));
+    whole = true;
+    for (unsigned i = 0; i < ELEMENTSOF(sends); i++) {
+        ck_assert_int_eq(w->ops->post(sends[i], &m), 0);
+        ck_assert(answered(w, &a));
+        ck_assert_int_eq(a.meaning, AZM_TAKEN);
+    }
+    ck_assert_uint_eq(adds, ELEMENTSOF(sends));
+    for (unsigned i = 0; i < ELEMENTSOF(sends); i++)
+        w->ops->send_free(sends[i]);
+    azm_stream_writer_free(w);
+    stop_nodes();
+}
+END_TEST
+
 /* --- a host is sent elsewhere --- */
 
 #define SENDS 8
@@ -868,6 +924,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "memory is out between the two commands of a message", half_a_send);
     add_test(suite, "memory is out when a message is to go to another node", no_memory_to_follow);
     add_test(suite, "a connection ends before replicas are sure", stored_before_the_connection_ended);
+    add_test(suite, "replicas that are away", replicas_are_away);
     add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
