@@ -37,7 +37,7 @@ struct redis_link {
     char place[300];    /* HOST:PORT where a cluster has the stream; "": as the URL says */
     bool asking;        /* it has it for those only who say ASKING */
     bool arrived;       /* it has answered over this connection */
-    unsigned redirects; /* without another answer between them */
+    unsigned redirects; /* without an answer or a failure between them */
 
     struct redis_socket *socket;
     uint64_t number;
@@ -79,6 +79,8 @@ static void fail(struct redis_link *l, const struct azm_stream_answer *why)
     if (!l->arrived)
         *l->place = '\0'; /* where that node leads to is of no use, or it is gone: ask the first one again */
     l->arrived = false;
+    if (why->meaning != AZM_REDIRECTED)
+        l->redirects = 0;
     l->first = NULL;
     l->last = &l->first;
     while (first) {
@@ -270,7 +272,7 @@ static bool redirect(struct redis_link *l, const redisReply *error)
         memcpy(l->place, place, sizeof place);
         l->asking = ask;
     }
-    l->redirects = in_circles ? 0 : l->redirects + 1;
+    l->redirects++;
     l->arrived = !in_circles; /* then the place stays */
     fail(l, &why);
     return true;

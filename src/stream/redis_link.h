@@ -12,10 +12,10 @@
  * It belongs to the thread that made it. */
 struct redis_link;
 
-/* A command is answered: with `reply` (which may be an error of Redis' own, but for those that end the connection: MOVED
- * and ASK; READONLY and others that say that this is no master), or, where reply is NULL, with why there is none: then it
- * may have been carried out or not. If the meaning of that is REDIRECTED it is to be sent again. `tag` and `item` are
- * what the command was sent with. True: the reply is the callee's now (freeReplyObject). It may send. */
+/* A command is answered: with `reply` (which may be an error of Redis' own, but for those that end the connection:
+ * MOVED and ASK, READONLY and others that say that this is no master), or, where reply is NULL, with why there is none:
+ * then it may have been carried out or not. If the meaning of that is REDIRECTED it is to be sent again. `tag` and
+ * `item` are what the command was sent with. True: the reply is the callee's now (freeReplyObject). It may send. */
 typedef bool (*redis_reply_t)(void *userdata, int tag, void *item, redisReply *reply,
                               const struct azm_stream_answer *failure);
 

@@ -700,6 +700,31 @@ START_TEST(the_node_elsewhere_goes)
 }
 END_TEST
 
+static const char *be_down(unsigned node, const char *command)
+{
+    (void)node;
+    (void)command;
+    return "-CLUSTERDOWN The cluster is down\r\n";
+}
+
+/* Again and again to a node that is not well is no circle. */
+START_TEST(the_node_elsewhere_is_not_well)
+{
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+
+    start_node(0, lead_to_the_other);
+    start_node(1, be_down);
+    w = begin_writing(sends);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_OVERLOADED);
+    stop_node(1);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_FAILED);
+    end_writing(w, sends);
+}
+END_TEST
+
 static const char *be_a_replica_at_first(unsigned node, const char *command)
 {
     return n_connections > 1 ? store(node, command) : "-READONLY You can't write against a read only replica.\r\n";
@@ -928,6 +953,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "nodes that send a host in circles", host_does_not_run_in_circles);
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
+    add_test(suite, "the node where a stream is is not well", the_node_elsewhere_is_not_well);
     add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
     add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
     add_test(suite, "an answer without an end", endless_answer);
