@@ -36,7 +36,7 @@ struct redis_link {
 
     char place[300];    /* HOST:PORT where a cluster has the stream; "": as the URL says */
     bool asking;        /* it has it for those only who say ASKING */
-    bool arrived;       /* it has answered over this connection */
+    bool arrived;       /* it has let us in, and answered, over this connection */
     unsigned redirects; /* without an answer or a failure between them */
 
     struct redis_socket *socket;
@@ -314,7 +314,7 @@ static void on_reply(struct redis_link *l, redisReply *reply)
         fail(l, &why);
     } else {
         take_first(l);
-        l->arrived = true;
+        l->arrived = w->tag != OWN || !redis_is_error(reply);
         if (w->tag == OWN)
             on_own_reply(l, reply);
         else {

@@ -725,6 +725,29 @@ START_TEST(the_node_elsewhere_is_not_well)
 }
 END_TEST
 
+static const char *let_nobody_in(unsigned node, const char *command)
+{
+    (void)node;
+    (void)command;
+    return "-NOAUTH Authentication required.\r\n";
+}
+
+/* A node to which another one has led, and which lets nobody in, is not gone to once the other one leads elsewhere. */
+START_TEST(the_node_elsewhere_lets_nobody_in)
+{
+    struct azm_stream_send *sends[SENDS];
+    struct azm_stream_writer *w;
+
+    start_node(0, lead_on_its_way);
+    start_node(1, let_nobody_in);
+    w = begin_writing(sends);
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_UNAUTHORIZED);
+    nodes[0].answer = store;
+    ck_assert_int_eq(post_one(w, sends[0]).meaning, AZM_TAKEN);
+    end_writing(w, sends);
+}
+END_TEST
+
 static const char *be_a_replica_at_first(unsigned node, const char *command)
 {
     return n_connections > 1 ? store(node, command) : "-READONLY You can't write against a read only replica.\r\n";
@@ -954,6 +977,7 @@ static void add_tests(Suite *suite)
     add_test(suite, "many messages for a stream that is on its way to another node", all_ask);
     add_test(suite, "the node where a stream was is gone", the_node_elsewhere_goes);
     add_test(suite, "the node where a stream is is not well", the_node_elsewhere_is_not_well);
+    add_test(suite, "the node where a stream is lets nobody in", the_node_elsewhere_lets_nobody_in);
     add_test(suite, "a master that has become a replica", the_master_is_a_replica_now);
     add_test(suite, "memory is out behind an ASKING", no_memory_to_ask);
     add_test(suite, "an answer without an end", endless_answer);
