@@ -28,8 +28,8 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from exporter import STALLED, Exporter, clusters, covers, gap_of
-from journald import Journald, wait_for
+from exporter import Exporter, clusters, covers, gap_of
+from journald import STALLED, Journald, wait_for
 from writers import KINDS, Writers, number_of
 
 COUNTED = ("vacuumed", "missing")  # reasons of gaps that are found by sequence numbers
