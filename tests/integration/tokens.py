@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tokens that end, are refused, do not come, and must not be seen: see tokens.sh."""
 import collections
+import contextlib
 import glob
 import os
 import random
@@ -12,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from azure import (APP_OBJECT, DCR, MACHINE_OBJECT, PATH, SECRET, TENANT, Azmonlog, Azure, make_certificates,  # noqa: E402
                    write_secret)
-from journald import wait_for  # noqa: E402
+from journald import TOOL, wait_for  # noqa: E402
 from memory import check_bounded, rss_anon  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
 
@@ -73,19 +74,20 @@ def token_status(x):
 def refreshed(out):
     """A token lives for seconds: it is renewed in time, by one request each, and no request meets an old one."""
     make_certificates(out)
-    azure = Azure(f"{out}/azure", "--token-lifetime", "6s", files=out)
+    life = 60 if TOOL else 6  # a tool lets few requests go in a time
+    azure = Azure(f"{out}/azure", "--token-lifetime", f"{life}s", files=out)
     x = azmonlog(out, azure, azure.application() + f"auth=client_certificate\nclient_certificate_file={out}/client.pem\n")
     try:
         x.start()
         since = time.monotonic()
-        write_for(x, 30, until=lambda: token_status(x).get("acquired", 0) >= 4)
+        write_for(x, 5 * life, until=lambda: token_status(x).get("acquired", 0) >= 4)
         seconds = time.monotonic() - since
         check("it was renewed", token_status(x)["acquired"] >= 4, x.status())
         equal("it says whose it is", token_status(x)["object_id"], APP_OBJECT)
         check_shows_no_secret(x, ("eyJ", "PRIVATE KEY"))
         check_arrived(x, azure)
         asked, requests = len(azure.identity()), azure.requests()
-        check("at half its life, and not for each request", asked <= 2 + seconds / 3 and len(requests) >= 3 * asked,
+        check("at half its life, and not for each request", asked <= 2 + seconds / (life / 2) and len(requests) >= 3 * asked,
               f"{asked} in {seconds:.1f} s, {len(requests)} requests")
         equal("no request was refused", [r for r in requests if r["status"] != 204], [])
     finally:
@@ -348,8 +350,9 @@ def not_dumped(out):
             for m in re.finditer(r"^([0-9a-f]+)-([0-9a-f]+) rw.*?^VmFlags:([^\n]*)$", smaps.read(), re.M | re.S):
                 begin, end = int(m[1], 16), int(m[2], 16)
                 memory.seek(begin)
-                if b"Authorization: Bearer eyJ" in memory.read(min(end - begin, 1 << 24)):
-                    found.add("dd" in m[3].split())
+                with contextlib.suppress(OSError):  # pages of ThreadSanitizer's that cannot be read
+                    if b"Authorization: Bearer eyJ" in memory.read(min(end - begin, 1 << 24)):
+                        found.add("dd" in m[3].split())
         check("there is a mapping with the token, and it is not dumped", True in found, found)
         equal("the end", x.end(), 0)
     finally:

@@ -287,7 +287,7 @@ def options_of(arguments):
     o = p.parse_args(arguments)
     o.seconds = seconds_of(o.duration)
     o.dwell = min(max(o.seconds / 120, 0.5), 5)
-    o.rate = o.rate or (0.5 if o.seconds <= 120 else 1.0)
+    o.rate = o.rate or (0.02 if TOOL else 0.5 if o.seconds <= 120 else 1.0)  # a tool is slow by the record
     o.left_out = {f"the whole part {group}": why for group, why in o.without}
     o.groups = [g for g in ("journal", "rsyslog") if g not in dict(o.without)]
     return o
