@@ -17,7 +17,7 @@ import time
 
 from azure import PATH, Azure, run_quietly
 from exporter import listens
-from journald import PATIENCE, PROGRAM, Journald, wait_for
+from journald import PATIENCE, PROGRAM, TOOL, Journald, wait_for
 from judge import quarantine_of
 from ledger import RSYSLOGD
 from load import DATAGRAM, NATIVE, NUMBERED, SYSLOG, TCP
@@ -27,7 +27,7 @@ DOMAIN = "emulator.test"  # of the destinations' certificates
 SPOOL_BYTES, DISK_BYTES = 64 << 20, 192 << 20
 SO_PASSCRED, SO_TIMESTAMP = 16, 29
 # While the destination fails one attempt a second is made, or somewhat more.
-DELAYS = {"retry_initial_delay": "200ms", "retry_max_delay": "1s", "hold_max_delay": "1s", "timeout": "3s"}
+DELAYS = {"retry_initial_delay": "200ms", "retry_max_delay": "1s", "hold_max_delay": "1s", "timeout": "60s" if TOOL else "3s"}
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS)
 
 
