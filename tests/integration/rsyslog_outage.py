@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from journald import PATIENCE, TOOL, wait_for  # noqa: E402
 from rsyslogd import (SHIPPED, SHIPPED_QUEUE, SHIPPED_RULESET, Destination, Rsyslogd, Sender, action, message,  # noqa: E402
                       quarantine, sanitized, status)
-from tap import check, equal, note, run  # noqa: E402
+from tap import check, equal, note, run, skip  # noqa: E402
 
 MAIN = 'main_queue(queue.timeoutShutdown="10000")'
 # Whatever its type: what does not fit into an action's queue when rsyslogd stops is gone, and by default that is 1000 messages.
@@ -238,7 +238,11 @@ def disk_full(out):
 
 def no_descriptors(out):
     """For a while there are no descriptors, not even for waiting on those that are open: it goes on by itself afterwards."""
-    with Outage(out, more=SHIPPED + f' batch.max_export_batch_size="{96 // FEWER}" export.concurrency="8" export.timeout="2s"') as x:
+    if TOOL == "tsan":
+        skip("no descriptors", "ThreadSanitizer ends rsyslogd when it cannot open the file for what it reports of rsyslogd")
+        return
+    timeout = "20s" if TOOL else "2s"  # in which there are 8
+    with Outage(out, more=SHIPPED + f' batch.max_export_batch_size="{96 // FEWER}" export.concurrency="8" export.timeout="{timeout}"') as x:
         x.azure.script("request * stall 10min\n")
         x.r.start()
         x.send(2000)
