@@ -29,7 +29,12 @@ int kafka_member_init(struct kafka_member *m, const struct azm_stream_options *o
 /* It leaves the group in order, if it works; who cannot say goodbye is missed after claim_after=. */
 void kafka_member_free(struct kafka_member *m);
 
-/* Does what is to be done, and hears what librdkafka has to say: 0 or -ENOMEM. */
+/* Does what is to be done, and hears what librdkafka has to say: 0 or -ENOMEM.
+ *
+ * When the group gives partitions it asks the coordinator where the group stands in them, and waits for the answer:
+ * some milliseconds, 2 s (or timeout=) at most, once in each rebalance in which there are any for this relay.
+ * librdkafka has no way to ask without waiting before its 2.0 (rd_kafka_ListConsumerGroupOffsets). Meanwhile requests
+ * go on, which are another thread's, and the control socket waits. */
 int kafka_member_process(struct kafka_member *m);
 
 /* Has everything that is acknowledged committed, unless that was done just now, or is on its way. */

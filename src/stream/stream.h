@@ -15,9 +15,9 @@
  * A message is one ExportLogsServiceRequest, as it would be the body of an HTTP request: encoded records with their
  * resources and uids. Once it is acknowledged the engine keeps it until a relay says that it is done with it.
  *
- * Everything here is called by one thread, and does not block: writer and reader have one descriptor, which is the same
- * as long as they live and readable when there is something to do, and a time at which to look in any case. Then
- * `process` is called. */
+ * Everything here is called by one thread, and does not block (but for a moment where kafka_member.h says so): writer
+ * and reader have one descriptor, which is the same as long as they live and readable when there is something to do,
+ * and a time at which to look in any case. Then `process` is called. */
 
 struct azm_stream_options {
     const char *url;            /* config/stream_url.h */
