@@ -84,7 +84,9 @@ def done(host):
 
 
 def joined(relay):
-    relay.wait_for_status(lambda s: (s.get("stream") or {}).get("lag") is not None, "the relay to be in the group")
+    """The first one waits for brokers that have just started to make their topic of offsets, and to have heard of topic and ACLs: if one
+    has not yet, librdkafka looks again after 30 s."""
+    wait_for(lambda: (relay.status().get("stream") or {}).get("lag") is not None, "the relay to be in the group", PATIENT)
 
 
 def all_arrived(arrived, wanted, kafka):
