@@ -21,6 +21,8 @@ struct kafka_client {
     rd_kafka_event_t *event;  /* the last one that was given */
 };
 
+#define KAFKA_SOCKET_MAX_USEC (300 * AZM_USEC_PER_SEC) /* socket.timeout.ms may not be more */
+
 /* A setting of librdkafka's. Those that only newer versions know are `optional`. */
 struct kafka_setting {
     const char *name, *value;

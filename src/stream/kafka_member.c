@@ -66,7 +66,7 @@ static void open_consumer(struct kafka_member *m)
     uint64_t heartbeat_usec = MIN(HEARTBEAT_USEC, m->claim_after_usec / 3);
     uint64_t max_poll_usec = MAX(MAX_POLL_USEC, m->claim_after_usec);
     /* While the group is being sorted its coordinator answers nothing else on that connection. */
-    uint64_t socket_usec = MAX(m->client.timeout_usec, m->claim_after_usec);
+    uint64_t socket_usec = MIN(MAX(m->client.timeout_usec, m->claim_after_usec), KAFKA_SOCKET_MAX_USEC);
     char session[24], socket[24], heartbeat[24], max_poll[24], queue[24], fetch[24], fetch_all[24], receive[24],
         stats[24];
     const struct kafka_setting settings[] = {

@@ -128,11 +128,12 @@ static int process(struct azm_stream_writer *writer)
 static int open_producer(struct kafka_writer *w, struct azm_stream_answer *why)
 {
     uint64_t topic_usec = MIN(TOPIC_WAIT_USEC, w->client.timeout_usec / 2);
-    char timeout[24], topic_wait[24];
+    uint64_t socket_usec = MIN(w->client.timeout_usec, KAFKA_SOCKET_MAX_USEC);
+    char socket[24], timeout[24], topic_wait[24];
     const struct kafka_setting settings[] = {
         {"enable.idempotence", "true", false}, /* so that acks=all */
-        {"socket.timeout.ms", kafka_print_msec(w->client.timeout_usec, timeout), false},
-        {"message.timeout.ms", timeout, false},
+        {"socket.timeout.ms", kafka_print_msec(socket_usec, socket), false},
+        {"message.timeout.ms", kafka_print_msec(w->client.timeout_usec, timeout), false},
         /* A broker that knows nothing of this producer takes any message for its first one. If that was the second one,
          * since the first one was refused, it may call the first one a duplicate, which librdkafka takes for stored. */
         {"max.in.flight", "1", false},

@@ -282,6 +282,17 @@ def guarded(out):
         check("no password gets into a log or a status", "planted" not in said, said)
 
 
+def patient(out):
+    """A host and a relay that wait for longer than librdkafka may wait for an answer: timeout=, claim_after="""
+    kafka, azure = Kafka(), Destination(f"{out}/azure")
+    host = Host(f"{out}/host", 0, kafka, "[export]\ntimeout=10min\n")
+    relay = Relay(f"{out}/relay", kafka, azure, "claim_after=10min")
+    with closing(azure, host, relay, kafka):
+        host.start()
+        relay.start()
+        all_arrived(Arrived(azure), host.log(100), kafka)
+
+
 def strange(out):
     """Messages that are none of ours, and some that the topic has dropped: said, counted, and not in the way"""
     kafka, azure = Kafka(partitions=1), Destination(f"{out}/azure")
@@ -330,6 +341,6 @@ def once(out):
 
 
 if __name__ == "__main__":
-    cases = (carried, killed, dead, outage, come_and_go, refused, checked, guarded, strange, once)
+    cases = (carried, killed, dead, outage, come_and_go, refused, checked, guarded, patient, strange, once)
     wanted = os.environ.get("CASES", "").split()
     run(*(c for c in cases if not wanted or c.__name__ in wanted))
