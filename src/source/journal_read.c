@@ -94,13 +94,7 @@ static void find_last(struct azm_journal *s)
     }
 }
 
-/* The same entry, perhaps in another file: a flush of the volatile journal copies what it has. */
-static bool is_copy(const struct azm_place *a, const struct azm_place *b)
-{
-    return a->monotonic_usec == b->monotonic_usec && a->realtime_usec == b->realtime_usec && a->hash == b->hash;
-}
-
-/* Does a new handle have an entry between these two, by number and by time? */
+/* Does a new handle have an entry between these two, by number and by time, and not a copy of either? */
 static bool is_one_between(const struct azm_journal *s, const struct azm_place *last, const struct azm_place *now)
 {
     _cleanup_journal_ sd_journal *j = NULL;
@@ -113,7 +107,7 @@ static bool is_one_between(const struct azm_journal *s, const struct azm_place *
         r = sd_journal_seek_cursor(j, s->cursor);
     for (size_t i = 0; i < NEW_MAX && r >= 0 && p.monotonic_usec <= now->monotonic_usec; i++) {
         if (p.seqnum > last->seqnum && p.seqnum < now->seqnum && p.monotonic_usec >= last->monotonic_usec &&
-            sd_id128_equal(p.boot, now->boot) && !is_copy(&p, last) && !is_copy(&p, now))
+            sd_id128_equal(p.boot, now->boot) && !azm_place_is_alike(&p, last) && !azm_place_is_alike(&p, now))
             return true;
         if (sd_journal_next(j) <= 0)
             break;

@@ -24,8 +24,7 @@ static bool follows(const struct azm_place *e, const struct azm_place *c, const 
 /* The same entry under another number? */
 static bool is_copy(const struct azm_place *a, const struct azm_place *b)
 {
-    return sd_id128_equal(a->boot, b->boot) && a->monotonic_usec == b->monotonic_usec &&
-           a->realtime_usec == b->realtime_usec && a->hash == b->hash && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
+    return azm_place_is_alike(a, b) && !sd_id128_equal(a->seqnum_id, b->seqnum_id);
 }
 
 /* Is there a copy of `c` among the entries of the same time, of which `p` is the current one? The journal moves. */

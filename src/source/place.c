@@ -89,10 +89,15 @@ bool azm_place_is_before(const struct azm_place *a, const struct azm_place *b)
                                                                        : a->realtime_usec <= b->realtime_usec);
 }
 
+bool azm_place_is_alike(const struct azm_place *a, const struct azm_place *b)
+{
+    return sd_id128_equal(a->boot, b->boot) && a->monotonic_usec == b->monotonic_usec &&
+           a->realtime_usec == b->realtime_usec && a->hash == b->hash;
+}
+
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b)
 {
-    return a->seqnum == b->seqnum && sd_id128_equal(a->seqnum_id, b->seqnum_id) && sd_id128_equal(a->boot, b->boot) &&
-           a->monotonic_usec == b->monotonic_usec && a->realtime_usec == b->realtime_usec && a->hash == b->hash;
+    return a->seqnum == b->seqnum && sd_id128_equal(a->seqnum_id, b->seqnum_id) && azm_place_is_alike(a, b);
 }
 
 int azm_place_append(struct azm_place **places, size_t *n, size_t *cap, const struct azm_place *p)

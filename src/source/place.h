@@ -35,6 +35,10 @@ static inline bool azm_place_is_unread(const struct azm_place *p)
     return p->hash == 0;
 }
 
+/* The same times and fields? So it is with the copies that a flush of the volatile journal makes, under other numbers.
+ */
+bool azm_place_is_alike(const struct azm_place *a, const struct azm_place *b);
+
 /* The same entry? */
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b);
 
