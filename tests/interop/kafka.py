@@ -112,9 +112,10 @@ def killed(out):
     everybody = [azure, *hosts, *relays]
     r = sender = None
     if rsyslogd.is_there():
+        # A queue in memory would die with rsyslogd: without one, what a sender has got rid of is in the spool.
         r = Rsyslogd(f"{out}/rsyslogd", action(
             kafka.url("host"), "x", f"{out}/state", f'password_file="{world.host_password}" sasl_mechanism="{MECHANISM}" '
-            f'tls_ca_file="{world.ca}" export.timeout="2s"'))
+            f'tls_ca_file="{world.ca}" export.timeout="2s"'), head='main_queue(queue.type="Direct")')
         everybody.append(r)
     else:
         skip("rsyslogd takes part", "omazuremonitor.so or rsyslogd is not there")
