@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 from disk import EXTENDED, OPENED, SYNCED, TRUNCATED, WRITTEN, Disk, read_log  # noqa: E402
+from journald import wait_for  # noqa: E402
 from judge import recorded  # noqa: E402
 from redis_server import Chain, Redis, Relay  # noqa: E402
 from tap import check, equal, note, run  # noqa: E402
@@ -35,6 +36,7 @@ class Loss:
         host.start()
         self.chain.log(100)
         host.wait_for_status(lambda s: s["delivered"]["records"] == 100, "the first ones to be answered for")
+        wait_for(lambda: len(flushed(self.log)) == os.path.getsize(f"{self.chain.redis.out}/data/{FOLDER}/{INCREMENT}"), "these to be on disk")
         self.chain.log(20_000)
         s = host.wait_for_status(lambda s: s["delivered"]["records"] > 1000, "Redis to have answered for many")
         self.chain.redis.end()
