@@ -68,7 +68,7 @@ def warm(journal):
     return sum(map(os.path.getsize, files)), len(files)
 
 
-def wait_for(condition, what, seconds=30):
+def wait_for(condition, what, seconds=300):
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
