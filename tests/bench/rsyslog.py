@@ -58,7 +58,10 @@ action(type="omfile" file="{work}/internal")
         self.log = open(f"{work}/log", "w+")
         self.process = subprocess.Popen(["rsyslogd", "-n", "-f", f"{work}/rsyslog.conf", "-i", f"{work}/pid"],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=ENVIRONMENT)
-        wait_for(lambda: os.path.exists(f"{work}/tcp") and open(f"{work}/tcp").read().strip(), "rsyslogd to listen")
+        wait_for(lambda: self.process.poll() is not None or os.path.exists(f"{work}/tcp") and open(f"{work}/tcp").read().strip(),
+                 "rsyslogd to listen")
+        if self.process.poll() is not None:
+            sys.exit(f"bench: rsyslogd ended at once: {open(f'{work}/log').read()}")
         self.watch = Watch(self.process.pid)
         self.watch.start()
 
