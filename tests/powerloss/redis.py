@@ -32,18 +32,25 @@ class Loss:
         self.chain = Chain(out, "appendonly yes", f"appendfsync {appendfsync}", environment=recorded(folder, self.log))
 
     def __enter__(self):
+        try:
+            self.lose()
+        except BaseException:
+            self.chain.close()
+            raise
+        return self
+
+    def lose(self):
         host = self.chain.host("[export]\nconcurrency=1\n[batch]\nmax_export_batch_size=20\n")
         host.start()
         self.chain.log(100)
         host.wait_for_status(lambda s: s["delivered"]["records"] == 100, "the first ones to be answered for")
-        wait_for(lambda: len(flushed(self.log)) == os.path.getsize(f"{self.chain.redis.out}/data/{FOLDER}/{INCREMENT}"), "these to be on disk")
+        increment = f"{self.chain.redis.out}/data/{FOLDER}/{INCREMENT}"
+        wait_for(lambda: len(flushed(self.log)) == os.path.getsize(increment), "these to be on disk")
         self.chain.log(20_000)
         s = host.wait_for_status(lambda s: s["delivered"]["records"] > 1000, "Redis to have answered for many")
         self.chain.redis.end()
         self.answered = s["delivered"]["records"]
-        with open(f"{self.chain.redis.out}/data/{FOLDER}/{INCREMENT}", "rb") as f:
-            self.size = len(f.read())
-        return self
+        self.size = os.path.getsize(increment)
 
     def __exit__(self, *_):
         self.chain.close()
