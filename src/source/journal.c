@@ -84,6 +84,7 @@ static int limit_to_boot(struct azm_journal *s, struct azm_error *err)
 
     s->limit_to_boot = false;
     s->only_boot = s->selects = true;
+    azm_journal_forget_selected(s);
     azm_log(AZM_LOG_NOTICE,
             "the clock of the running boot is behind that of an earlier one; all before it is read, and "
             "from now on only this boot is");
@@ -400,6 +401,7 @@ static struct azm_source *journal_free(struct azm_source *source)
     s = azm_journal_of(source);
     sd_journal_close(s->j);
     sd_journal_close(s->retired);
+    azm_journal_forget_selected(s);
     azm_journal_late_free(&s->late);
     azm_journal_behind_free(s);
     azm_entry_reader_free(s->reader);
@@ -483,6 +485,7 @@ int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err)
     r = sd_journal_get_fd(j); /* from here on new files are noticed */
     if (r < 0)
         return azm_journal_error(err, r, "cannot watch it");
+    azm_journal_forget_selected(s);
     s->j = j;
     j = NULL;
     memcpy(s->roots, roots, sizeof roots);

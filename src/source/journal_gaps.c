@@ -479,8 +479,10 @@ int azm_journal_account(struct azm_journal *s, struct azm_error *err)
     due = known && s->account.read != 0 && !s->on_unread; /* the latter: the account begins with the next entry */
     if (due && s->account.cursor && azm_journal_is_complete(s))
         r = look_at_numbers(s, &now, err);
-    else if (due)
+    else if (due) {
         azm_history_forget_lasts(&s->history);
+        r = azm_journal_check_selected(s, err);
+    }
     if (r == 0 && s->unreadable > 0)
         r = report_unreadable(s, err);
     if (r == 0 && known && !s->read_again)

@@ -14,7 +14,7 @@
 
 /* What the files of the journal source share, for nobody else: journal.c (the source), journal_read.c (reading),
  * journal_start.c (where reading begins), journal_past.c (where it ends), journal_gaps.c (what is missing),
- * journal_late.c (files that come up late). */
+ * journal_late.c (files that come up late), journal_selected.c (what a selection passes over). */
 
 /* libsystemd unpacks a compressed field as a whole, however long (journald takes 768 MiB), and each open file keeps the
  * memory for its longest one. When large fields have come to so much, a new handle gives it back. */
@@ -55,6 +55,17 @@ struct azm_past {
     uint64_t total, read;            /* entries */
     struct azm_place last;           /* of them, where they were counted */
     bool done;                       /* all of them are read */
+};
+
+/* With a selection: what was read at the journal's end, see journal_selected.c. */
+struct azm_selected {
+    sd_journal *j; /* looks back; NULL: not opened */
+    struct azm_place *places;
+    size_t n, cap, n_known; /* so many were compared: the entry up to which all was, and those before it of its time */
+    /* As they were there, for going back. */
+    char *cursor;
+    struct azm_uid_state uid_state;
+    struct azm_losses losses;
 };
 
 /* Numbers that are missing between two entries. */
@@ -134,6 +145,7 @@ struct azm_journal {
     bool closed; /* there is a file that must not be read by this user */
     struct azm_late late;
     struct azm_past past;
+    struct azm_selected selected;
     struct azm_behind behind;
 
     /* The running boot's clock is behind that of an earlier one, so its entries would come before the position for
@@ -264,6 +276,17 @@ int azm_journal_add_vacuumed(struct azm_journal *s, struct azm_gap *g, struct az
 /* Reports what was found to be missing: 0 or -errno. */
 struct stretch;
 int azm_journal_report_holes(struct azm_journal *s, const struct stretch *w, struct azm_error *err);
+
+/* --- journal_selected.c --- */
+
+/* With a selection: the current entry is read. 0 or -ENOMEM. */
+int azm_journal_note_selected(struct azm_journal *s, struct azm_error *err);
+
+/* Looks whether any were passed over among those read since the last look: 0 or -errno. May set s->read_again. */
+int azm_journal_check_selected(struct azm_journal *s, struct azm_error *err);
+
+/* Another handle reads, or what is selected is another thing. */
+void azm_journal_forget_selected(struct azm_journal *s);
 
 /* --- journal_behind.c --- */
 

@@ -21,6 +21,8 @@ int azm_journal_look_at_files(struct azm_journal *s, struct azm_error *err)
     int r;
 
     s->looked_usec = azm_monotonic_usec(&azm_system_clock);
+    if (s->selected.j)
+        (void)sd_journal_process(s->selected.j); /* it lets go of deleted files */
     r = sd_journal_process(s->j);
     s->invalidated |= r == SD_JOURNAL_INVALIDATE;
     s->tail_wanted |= r != SD_JOURNAL_NOP;
@@ -277,6 +279,9 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             if (r < 0)
                 return r;
         }
+        r = azm_journal_note_selected(s, err);
+        if (r < 0)
+            return r;
         free(s->tail);
         s->tail = NULL;
         s->tail_wanted = true;

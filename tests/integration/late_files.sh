@@ -5,8 +5,9 @@
 # shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh" || exit 99
 needs_root_journald "$@"
-staged() { "$builddir/tests/integration/late_file" >"$work/staged" 2>&1 || { cat "$work/staged"; return 1; }; }
+staged() { "$builddir/tests/integration/late_file" "$@" >"$work/staged" 2>&1 || { cat "$work/staged"; return 1; }; }
 check "staged: a user's line just before a line of the system, the first one and another one" staged
+check "the same with a selection, and a line that is not yet linked to what is selected by" staged journal
 
 start_emulator
 USERS=${USERS:-100}
