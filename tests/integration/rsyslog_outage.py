@@ -301,7 +301,7 @@ def signals_during_commits(out):
     rounds, few = (2, 20) if TOOL else (5, 200)
     for what, more in (("a direct action", SHIPPED), ("three workers", SHIPPED_QUEUE + ' queue.workerThreads="3"')):
         with Outage(f"{out}/{what.replace(' ', '-')}", more=more) as x:
-            for _ in range(rounds):
+            for nth in range(1, rounds + 1):
                 x.r.start()
                 senders = [Sender(x.r, "unix").start(), Sender(x.r, "tcp"), Sender(x.r, "ptcp")]
                 for s in senders[1:] if not TOOL else ():  # as many as rsyslogd takes: under a tool it reads nothing else
@@ -313,10 +313,10 @@ def signals_during_commits(out):
                     wait_for(lambda x=x, i=i: min(s.sent for s in senders) >= few * i, "a load")
                 for s in senders[1:]:
                     x.sent |= s.finish()
+                wait_for(lambda x=x, nth=nth: x.r.said("read anew") >= nth, "a HUP to be heard")
                 x.end()  # while datagrams still come
                 senders[0].close()
                 x.sent |= {(senders[0].id, n) for n in range(1, senders[0].sent - IN_SOCKET + 1)}
-            check(f"{what}: HUPs were heard", x.r.said("read anew") >= rounds, x.r.lines("read anew"))
             x.check_nothing_lost()
             x.end()
 
