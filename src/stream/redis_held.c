@@ -110,10 +110,10 @@ static void take_off(struct redis_reader *r)
     if (n > 0) {
         redis_id_print(h->items[n - 1].id, r->status.position);
         r->status.position_usec = h->items[n - 1].id.msec * AZM_USEC_PER_MSEC;
+        h->n -= n;
+        memmove(h->items, h->items + n, h->n * sizeof *h->items);
     }
     h->confirmed = h->sent;
-    h->n -= n;
-    memmove(h->items, h->items + n, h->n * sizeof *h->items);
     r->look.trim_due = true;
     if (r->cannot_acknowledge) {
         r->cannot_acknowledge = false;
