@@ -317,6 +317,7 @@ def signals_during_commits(out):
                 x.end()  # while datagrams still come
                 senders[0].close()
                 x.sent |= {(senders[0].id, n) for n in range(1, senders[0].sent - IN_SOCKET + 1)}
+            check(f"{what}: HUPs were heard", x.r.said("read anew") >= rounds, x.r.lines("read anew"))
             x.check_nothing_lost()
             x.end()
 
