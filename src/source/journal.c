@@ -470,6 +470,21 @@ int azm_journal_new_reader(struct azm_journal *s, const struct azm_config *c, st
     return 0;
 }
 
+int azm_journal_open_selecting(const struct azm_journal *s, sd_journal **ret, struct azm_error *err)
+{
+    _cleanup_journal_ sd_journal *j = NULL;
+    int r;
+
+    r = azm_journal_open_handle(s->config, &j, err);
+    if (r >= 0)
+        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, err);
+    if (r < 0)
+        return r;
+    *ret = j;
+    j = NULL;
+    return 0;
+}
+
 int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err)
 {
     _cleanup_journal_ sd_journal *j = NULL;
@@ -477,9 +492,7 @@ int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err)
     int r;
 
     azm_journal_find_roots(s->config, roots); /* before the opening, so that none is missed */
-    r = azm_journal_open_handle(s->config, &j, err);
-    if (r >= 0 && s->selects)
-        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, err);
+    r = azm_journal_open_selecting(s, &j, err);
     if (r < 0)
         return r;
     r = sd_journal_get_fd(j); /* from here on new files are noticed */

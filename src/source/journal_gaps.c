@@ -174,26 +174,36 @@ static bool has_passed_over(const struct azm_journal *s, const struct stretch *w
     return true;
 }
 
-/* Makes the account's place the position again, from which a new handle is to read. What was read since comes once
- * more, with the same uids. 0 or -errno. */
-static int go_back(struct azm_journal *s, struct azm_error *err)
+int azm_journal_go_back(struct azm_journal *s, const char *cursor, struct azm_uid_state *uid_state,
+                        const struct azm_losses *losses, struct azm_error *err)
 {
-    struct azm_uid_state *uid_state = azm_entry_uid_state(s->reader);
+    struct azm_uid_state *now = azm_entry_uid_state(s->reader);
     int r;
 
-    r = azm_journal_set_cursor(s, s->account.cursor, err);
+    r = azm_journal_set_cursor(s, cursor, err);
     if (r < 0)
         return r;
-    azm_uid_state_free(uid_state);
-    *uid_state = s->account.uid_state;
-    s->account.uid_state = (struct azm_uid_state){0};
-    s->losses.suppressed = s->account.losses.suppressed;
-    s->losses.missed_kernel = s->account.losses.missed_kernel;
-    s->past.read = s->account.past_read;
-    s->past.done = false;
+    azm_uid_state_free(now);
+    *now = *uid_state;
+    *uid_state = (struct azm_uid_state){0};
+    s->losses.suppressed = losses->suppressed;
+    s->losses.missed_kernel = losses->missed_kernel;
     s->unreadable = 0;
     s->read_again = true;
-    s->read_again_from = s->account.place;
+    return 0;
+}
+
+/* To the account's place. */
+static int go_back(struct azm_journal *s, struct azm_error *err)
+{
+    struct azm_account *a = &s->account;
+    int r = azm_journal_go_back(s, a->cursor, &a->uid_state, &a->losses, err);
+
+    if (r < 0)
+        return r;
+    s->past.read = a->past_read;
+    s->past.done = false;
+    s->read_again_from = a->place;
     return 0;
 }
 
@@ -344,9 +354,6 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
 }
 
-/* Enough for any batch; with excludes a stretch may be longer. */
-#define NOTED_MAX 100000
-
 int azm_journal_note_read(struct azm_journal *s, struct azm_error *err)
 {
     struct azm_account *a = &s->account;
@@ -354,7 +361,7 @@ int azm_journal_note_read(struct azm_journal *s, struct azm_error *err)
 
     if (azm_place_current(s->j, &p) < 0)
         return 0; /* its number is missing */
-    a->noting = a->n_places < a->cap_places || a->cap_places < NOTED_MAX;
+    a->noting = a->n_places < a->cap_places || a->cap_places < AZM_JOURNAL_NOTED_MAX;
     if (a->noting && azm_place_append(&a->places, &a->n_places, &a->cap_places, &p) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
     return 0;

@@ -21,6 +21,11 @@
 #define AZM_JOURNAL_LARGE_BYTES ((size_t)256 * 1024)
 #define AZM_JOURNAL_UNPACKED_MAX_BYTES ((size_t)32 * 1024 * 1024)
 
+/* Places of entries that were read are noted up to so many: enough for any batch; with excludes a stretch may be
+ * longer.
+ */
+#define AZM_JOURNAL_NOTED_MAX 100000
+
 #define AZM_EBADMSG_TRIES 3 /* how often to look anew at files that a vacuum takes away under us */
 
 /* The last place up to which the sequence numbers have been looked at. */
@@ -57,7 +62,8 @@ struct azm_past {
     bool done;                       /* all of them are read */
 };
 
-/* With a selection: what was read at the journal's end, see journal_selected.c. */
+/* With a selection: what was read at the journal's end, see journal_selected.c. (The account does not do: it begins
+ * anew where nothing selected is.) */
 struct azm_selected {
     sd_journal *j; /* looks back; NULL: not opened */
     struct azm_place *places;
@@ -173,6 +179,9 @@ int azm_journal_error(struct azm_error *err, int r, const char *what);
 /* Replaces s->cursor; NULL: the journal is to be asked. 0 or -ENOMEM. */
 int azm_journal_set_cursor(struct azm_journal *s, const char *cursor, struct azm_error *err);
 
+/* A new handle that selects as configured: 0 or -errno. */
+int azm_journal_open_selecting(const struct azm_journal *s, sd_journal **ret, struct azm_error *err);
+
 /* Puts a new handle into s->j, which selects as configured: 0 or -errno, and s->j is as before. */
 int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err);
 
@@ -250,6 +259,11 @@ int azm_journal_parse_past(struct azm_journal *s, const char *key, const char *v
 /* Looks whether sequence numbers are missing among the entries read since the last look: 0 or -errno. May set
  * s->read_again. */
 int azm_journal_account(struct azm_journal *s, struct azm_error *err);
+
+/* Makes the entry with this cursor the position again, from which a new handle is to read; uid state (taken over) and
+ * losses are those of then. What was read since comes once more, with the same uids. 0 or -errno. */
+int azm_journal_go_back(struct azm_journal *s, const char *cursor, struct azm_uid_state *uid_state,
+                        const struct azm_losses *losses, struct azm_error *err);
 
 /* Is everything given that is numbered by the counter of what is given? If not, missing numbers mean nothing. */
 bool azm_journal_is_complete(const struct azm_journal *s);

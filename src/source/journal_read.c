@@ -21,9 +21,9 @@ int azm_journal_look_at_files(struct azm_journal *s, struct azm_error *err)
     int r;
 
     s->looked_usec = azm_monotonic_usec(&azm_system_clock);
-    if (s->selected.j)
-        (void)sd_journal_process(s->selected.j); /* it lets go of deleted files */
     r = sd_journal_process(s->j);
+    if (s->selected.j) /* after it, so that it knows every file that this one knows; and lets go of deleted ones */
+        (void)sd_journal_process(s->selected.j);
     s->invalidated |= r == SD_JOURNAL_INVALIDATE;
     s->tail_wanted |= r != SD_JOURNAL_NOP;
     if (r < 0)
@@ -108,8 +108,7 @@ static bool is_one_between(const struct azm_journal *s, const struct azm_place *
     if (r >= 0)
         r = sd_journal_seek_cursor(j, s->cursor);
     for (size_t i = 0; i < NEW_MAX && r >= 0 && p.monotonic_usec <= now->monotonic_usec; i++) {
-        if (p.seqnum > last->seqnum && p.seqnum < now->seqnum && p.monotonic_usec >= last->monotonic_usec &&
-            sd_id128_equal(p.boot, now->boot) && !azm_place_is_alike(&p, last) && !azm_place_is_alike(&p, now))
+        if (azm_place_is_between(&p, last, now) && !azm_place_is_alike(&p, last) && !azm_place_is_alike(&p, now))
             return true;
         if (sd_journal_next(j) <= 0)
             break;

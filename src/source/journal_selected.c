@@ -14,8 +14,6 @@
  * what is selected by, until the next one is counted. So what was read there is compared with what another handle gives
  * when it looks back from the last entry: journald writes in order, and all before that one is written by then. */
 
-/* Enough for any batch. */
-#define NOTED_MAX 100000
 /* So many more than were read are looked at: those of other boots, whose clocks lie in between. */
 #define MORE_MAX 1000
 
@@ -37,7 +35,7 @@ int azm_journal_note_selected(struct azm_journal *s, struct azm_error *err)
 
     if (!s->selects || !azm_journal_is_machines(s->config) || azm_journal_reads_past(s))
         return 0;
-    if (!s->last_was_young || c->n == NOTED_MAX) { /* nobody writes there any more */
+    if (!s->last_was_young || c->n == AZM_JOURNAL_NOTED_MAX) { /* nobody writes there any more; or it is too much */
         c->n = c->n_known = 0;
         return 0;
     }
@@ -70,9 +68,7 @@ static bool has_passed_over(const struct azm_selected *c, const struct azm_place
     int r;
 
     azm_place_print(last, cursor);
-    r = sd_journal_process(c->j);
-    if (r >= 0)
-        r = sd_journal_seek_cursor(c->j, cursor);
+    r = sd_journal_seek_cursor(c->j, cursor);
     if (r >= 0)
         r = sd_journal_next(c->j);
     if (r <= 0 || sd_journal_test_cursor(c->j, cursor) <= 0)
@@ -82,30 +78,10 @@ static bool has_passed_over(const struct azm_selected *c, const struct azm_place
             continue;
         if (p.monotonic_usec < from->monotonic_usec)
             break;
-        if (p.seqnum > from->seqnum && p.seqnum < last->seqnum && !was_read(c, &p, &at))
+        if (azm_place_is_between(&p, from, last) && !was_read(c, &p, &at))
             return true;
     }
     return false;
-}
-
-/* As go_back in journal_gaps.c. */
-static int go_back(struct azm_journal *s, struct azm_error *err)
-{
-    struct azm_uid_state *uid_state = azm_entry_uid_state(s->reader);
-    struct azm_selected *c = &s->selected;
-    int r = azm_journal_set_cursor(s, c->cursor, err);
-
-    if (r < 0)
-        return r;
-    azm_uid_state_free(uid_state);
-    *uid_state = c->uid_state;
-    c->uid_state = (struct azm_uid_state){0};
-    s->losses.suppressed = c->losses.suppressed;
-    s->losses.missed_kernel = c->losses.missed_kernel;
-    s->unreadable = 0;
-    s->read_again = true;
-    c->n = c->n_known = 0;
-    return 0;
 }
 
 /* The last entry is where the next stretch begins. Those of the same time may come after it where another handle looks.
@@ -134,10 +110,8 @@ static int begin(struct azm_journal *s, struct azm_error *err)
 static int open_handle(struct azm_journal *s)
 {
     struct azm_selected *c = &s->selected;
-    int r = azm_journal_open_handle(s->config, &c->j, NULL);
+    int r = azm_journal_open_selecting(s, &c->j, NULL);
 
-    if (r >= 0)
-        r = azm_journal_select(c->j, s->config, s->only_boot ? &s->boot : NULL, NULL);
     if (r >= 0)
         r = sd_journal_get_fd(c->j); /* from here on it notices new files */
     if (r < 0) {
@@ -160,5 +134,6 @@ int azm_journal_check_selected(struct azm_journal *s, struct azm_error *err)
         (!c->j && open_handle(s) < 0) || !has_passed_over(c, from, last))
         return begin(s, err);
     azm_log(AZM_LOG_NOTICE, "libsystemd has passed over a journal entry that is selected; it is read now");
-    return go_back(s, err);
+    c->n = c->n_known = 0;
+    return azm_journal_go_back(s, c->cursor, &c->uid_state, &c->losses, err);
 }

@@ -111,9 +111,7 @@ static int look_at_first_waiting(struct azm_journal *s, uint64_t *ret_usec)
     uint64_t now = azm_realtime_usec(&azm_system_clock), then;
     int r;
 
-    r = azm_journal_open_handle(s->config, &j, NULL);
-    if (r >= 0)
-        r = azm_journal_select(j, s->config, s->only_boot ? &s->boot : NULL, NULL);
+    r = azm_journal_open_selecting(s, &j, NULL);
     if (r >= 0)
         r = *s->acknowledged ? sd_journal_seek_cursor(j, s->acknowledged) : sd_journal_seek_head(j);
     if (r >= 0)

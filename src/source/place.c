@@ -95,6 +95,12 @@ bool azm_place_is_alike(const struct azm_place *a, const struct azm_place *b)
            a->realtime_usec == b->realtime_usec && a->hash == b->hash;
 }
 
+bool azm_place_is_between(const struct azm_place *p, const struct azm_place *a, const struct azm_place *b)
+{
+    return p->seqnum > a->seqnum && p->seqnum < b->seqnum && p->monotonic_usec >= a->monotonic_usec &&
+           sd_id128_equal(p->boot, b->boot);
+}
+
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b)
 {
     return a->seqnum == b->seqnum && sd_id128_equal(a->seqnum_id, b->seqnum_id) && azm_place_is_alike(a, b);

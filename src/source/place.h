@@ -39,6 +39,9 @@ static inline bool azm_place_is_unread(const struct azm_place *p)
  */
 bool azm_place_is_alike(const struct azm_place *a, const struct azm_place *b);
 
+/* Of one boot, is it numbered between `a` and `b`, and not from before `a`? */
+bool azm_place_is_between(const struct azm_place *p, const struct azm_place *a, const struct azm_place *b);
+
 /* The same entry? */
 bool azm_place_equal(const struct azm_place *a, const struct azm_place *b);
 
