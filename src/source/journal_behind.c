@@ -404,8 +404,9 @@ static void close_reading(struct azm_behind *b)
 }
 
 /* Goes to the last entry that was read, or to where it was. */
-static int go_to(struct azm_behind *b, const struct azm_place *after)
+static int go_to(struct azm_journal *s, const struct azm_place *after)
 {
+    struct azm_behind *b = &s->behind;
     char cursor[AZM_PLACE_TEXT_MAX];
     int r;
 
@@ -414,7 +415,7 @@ static int go_to(struct azm_behind *b, const struct azm_place *after)
     if (r >= 0)
         r = sd_journal_next(b->j);
     if (r > 0 && sd_journal_test_cursor(b->j, cursor) > 0) {
-        r = azm_journal_rebuild_uid_state(b->j, b->reader);
+        r = azm_journal_rebuild_uid_state(s, b->j, b->reader);
         if (r >= 0 || r == -ENOMEM)
             return r;
     }
@@ -439,7 +440,7 @@ static int open_reading(struct azm_journal *s, struct azm_behind_range *range, s
     }
     if (r < 0 || !b->j)
         return r < 0 ? azm_journal_error(err, r, "cannot open the files of a machine") : 0;
-    r = range->from_head ? sd_journal_seek_head(b->j) : go_to(b, &range->after);
+    r = range->from_head ? sd_journal_seek_head(b->j) : go_to(s, &range->after);
     if (r == -EBADMSG)
         r = sd_journal_seek_head(b->j);
     return r < 0 ? azm_journal_error(err, r, "cannot go to where a machine's entries were left") : 0;
@@ -627,7 +628,7 @@ int azm_journal_next_behind(struct azm_journal *s, struct azm_record *rec, struc
             continue;
         r = azm_journal_read_times(b->j, &t);
         if (r >= 0)
-            r = azm_journal_read_entry(b->j, b->reader, &t, rec);
+            r = azm_journal_read_entry(s, b->j, b->reader, &t, &p, rec);
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
         if (r < 0)

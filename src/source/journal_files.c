@@ -17,6 +17,9 @@
 /* A file that journald has just made is not whole yet. */
 #define YOUNG_USEC (3 * AZM_USEC_PER_SEC)
 
+/* One file may have the entries of several hosts, each with its own time. */
+#define CLOCKS_DIFFER_USEC (3600 * AZM_USEC_PER_SEC)
+
 static const char *const roots[AZM_JOURNAL_ROOTS] = {"/run/log/journal", "/var/log/journal"};
 
 struct scan {
@@ -296,6 +299,20 @@ bool azm_journal_files_have_counters(const struct azm_journal_files *files)
         if (!sd_id128_equal(files->items[i].counter, files->items[0].counter))
             return true;
     return false;
+}
+
+uint64_t azm_journal_files_settled_usec(const struct azm_journal_files *files)
+{
+    uint64_t usec = files->young ? 0 : AZM_USEC_INFINITY;
+
+    for (size_t i = 0; i < files->n; i++)
+        if (files->items[i].good && !files->items[i].header.archived) {
+            const struct azm_journal_header *h = &files->items[i].header;
+            uint64_t margin = h->online ? CLOCKS_DIFFER_USEC : 0;
+
+            usec = MIN(usec, h->last_usec > margin ? h->last_usec - margin : 0);
+        }
+    return usec;
 }
 
 void azm_journal_files_free(struct azm_journal_files *files)

@@ -67,6 +67,10 @@ bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t
 bool azm_journal_files_have_ids(const struct azm_journal_files *files);
 bool azm_journal_files_have_counters(const struct azm_journal_files *files);
 
+/* Realtime: entries from before then are in files into which nobody writes, or were followed by others there at the
+ * last scan; unless the clocks of those that write into one file differ by more than an hour. */
+uint64_t azm_journal_files_settled_usec(const struct azm_journal_files *files);
+
 void azm_journal_files_free(struct azm_journal_files *files);
 
 /* The folders in which the journal is kept, or those in which journald keeps the machine's, by identity. One that

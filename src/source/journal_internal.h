@@ -13,8 +13,9 @@
 #include "source/source.h"
 
 /* What the files of the journal source share, for nobody else: journal.c (the source), journal_read.c (reading),
- * journal_start.c (where reading begins), journal_past.c (where it ends), journal_gaps.c (what is missing),
- * journal_late.c (files that come up late), journal_selected.c (what a selection passes over). */
+ * journal_entry.c (the fields of an entry), journal_start.c (where reading begins), journal_past.c (where it ends),
+ * journal_gaps.c (what is missing), journal_late.c (files that come up late), journal_selected.c (what a selection
+ * passes over). */
 
 /* libsystemd unpacks a compressed field as a whole, however long (journald takes 768 MiB), and each open file keeps the
  * memory for its longest one. When large fields have come to so much, a new handle gives it back. */
@@ -134,10 +135,12 @@ struct azm_journal {
     sd_id128_t boot;       /* the running one */
     uint64_t opened_usec;  /* monotonic: what this process logs from then on is its own */
     uint64_t looked_usec;  /* monotonic: the last look for new files */
-    struct azm_entry_times last_times;                /* of the last entry read */
-    bool last_was_young;                              /* the last entry read: see advance */
-    bool invalidated;                                 /* files have come or gone since they were last looked over */
-    uint64_t looked_over_usec;                        /* monotonic: when that was */
+    struct azm_entry_times last_times; /* of the last entry read */
+    bool last_was_young;               /* the last entry read: see advance */
+    bool invalidated;                  /* files have come or gone since they were last looked over */
+    uint64_t looked_over_usec;         /* monotonic: when that was */
+    uint64_t settled_usec;   /* realtime: entries from before were whole then, if it is not the machine's journal */
+    uint64_t next_wait_usec; /* monotonic: until then it is not waited for fields that are missing */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
@@ -203,10 +206,13 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
 /* The times of the current entry: 0 or -errno. */
 int azm_journal_read_times(sd_journal *j, struct azm_entry_times *ret);
 
-/* The current entry, which has these times, as a record: 1, 0 if it is one to skip, -EBADMSG if it cannot be read,
- * -errno. */
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, const struct azm_entry_times *t,
-                           struct azm_record *rec);
+/* --- journal_entry.c --- */
+
+/* The current entry, which has these times, as a record. `p`: its place, by which it is seen whether all its fields are
+ * there; NULL for an entry that was written long ago. 1, 0 if it is one to skip, -EBADMSG if it cannot be read, -errno.
+ */
+int azm_journal_read_entry(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader,
+                           const struct azm_entry_times *t, const struct azm_place *p, struct azm_record *rec);
 
 /* --- journal_start.c --- */
 
@@ -217,7 +223,7 @@ int azm_journal_begin(struct azm_journal *s, size_t last, struct azm_error *err)
 /* Feeds the uid state with the entries that come before the next one and have the same times, so that the next one gets
  * the uid that it has whoever reads it from wherever. The journal stands on the last of them, before and afterwards. 0
  * or -errno. */
-int azm_journal_rebuild_uid_state(sd_journal *j, struct azm_entry_reader *reader);
+int azm_journal_rebuild_uid_state(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader);
 
 /* libsystemd orders entries of two boots by the clock, where their seqnum ids differ. If the clock of the running boot
  * is behind the position, which is in another one, its entries would be passed over: sets s->limit_to_boot. 0 or

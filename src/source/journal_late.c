@@ -167,6 +167,7 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
     azm_journal_keep_cursor(s);
     l.positioned = s->cursor && azm_place_parse(s->cursor, &l.position);
     r = azm_journal_files_scan(&s->files, s->config, on_news, &l);
+    s->settled_usec = azm_journal_files_settled_usec(&s->files);
     if (r == 0 && s->files.n > 0)
         azm_history_prune(&s->history, is_present, &s->files);
     azm_journal_account_look(s);
@@ -277,7 +278,7 @@ int azm_journal_next_late(struct azm_journal *s, struct azm_record *rec, struct 
             return r;
         r = azm_journal_read_times(late->j, &t);
         if (r >= 0)
-            r = azm_journal_read_entry(late->j, late->reader, &t, rec);
+            r = azm_journal_read_entry(s, late->j, late->reader, &t, &p, rec);
         if (r > 0 && !azm_journal_in_past(s, t.realtime_usec))
             continue;
         if (r > 0 || r == -ENOMEM)

@@ -7,9 +7,6 @@
 #include "source/journal_handle.h"
 #include "source/journal_internal.h"
 
-/* More than any field that libsystemd would give us (journal_handle.c sets the limit). */
-#define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
-
 /* Far longer than journald takes from an entry's time stamp to its writing. */
 #define YOUNG_USEC (10 * AZM_USEC_PER_SEC)
 
@@ -164,52 +161,6 @@ static int advance(struct azm_journal *s, struct azm_entry_times *t, bool *ret_h
     return !s->read_again;
 }
 
-/* Is there memory for the largest field that we would read? */
-static bool memory_left(void)
-{
-    void *volatile p = malloc(2 * FIELD_MAX_BYTES); /* volatile: a compiler may leave the pair out */
-    bool left = p != NULL;
-
-    free(p);
-    return left;
-}
-
-/* As sd_journal_enumerate_available_data, which passes over fields that cannot be had, such as one with a compression
- * that this libsystemd does not know: called only where there is one, for it costs something for every field. */
-static int next_field(sd_journal *j, const void **data, size_t *len)
-{
-    int r = sd_journal_enumerate_data(j, data, len);
-
-    return r < 0 ? sd_journal_enumerate_available_data(j, data, len) : r; /* it begins with the same one */
-}
-
-/* One pass over all fields; asking for them by name costs several times more. 0, -EBADMSG for an entry that
- * cannot be read, -errno. */
-static int read_fields(sd_journal *j, struct azm_entry_reader *reader)
-{
-    const void *data;
-    size_t len;
-    int r;
-
-    azm_entry_begin(reader);
-    sd_journal_restart_data(j);
-    while ((r = next_field(j, &data, &len)) > 0) {
-        r = azm_entry_add_field(reader, data, len);
-        if (r < 0)
-            return r;
-    }
-    /* In a damaged file a field may claim to be larger than all memory. */
-    return r == -ENOMEM && memory_left() ? -EBADMSG : r;
-}
-
-int azm_journal_read_entry(sd_journal *j, struct azm_entry_reader *reader, const struct azm_entry_times *t,
-                           struct azm_record *rec)
-{
-    int r = read_fields(j, reader);
-
-    return r < 0 ? r : azm_entry_finish(reader, t, rec);
-}
-
 /* An entry that cannot even say which one it is went with its file while we stood on it: its number is missing then. */
 static void note_unreadable(struct azm_journal *s)
 {
@@ -224,15 +175,29 @@ static void note_unreadable(struct azm_journal *s)
     s->last_unreadable = p;
 }
 
+/* Was the current entry written so long ago that nobody is at it any more? */
+static bool is_settled(const struct azm_journal *s, const struct azm_entry_times *t)
+{
+    if (azm_journal_is_machines(s->config))
+        return !s->last_was_young;
+    return !s->invalidated && t->realtime_usec < s->settled_usec;
+}
+
 /* As azm_journal_read_entry; `known`: its times, if they are. */
 static int read_current(struct azm_journal *s, const struct azm_entry_times *known, struct azm_record *rec)
 {
     struct azm_entry_times t = known ? *known : (struct azm_entry_times){0};
+    struct azm_place p, *place = NULL;
     int r = known ? 0 : azm_journal_read_times(s->j, &t);
 
     if (r >= 0) {
         s->last_times = t;
-        r = azm_journal_read_entry(s->j, s->reader, &t, rec);
+        if (!known || !is_settled(s, &t)) {
+            azm_journal_keep_cursor(s);
+            if (s->cursor && azm_place_parse(s->cursor, &p))
+                place = &p;
+        }
+        r = azm_journal_read_entry(s, s->j, s->reader, &t, place, rec);
     }
     if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
         s->unpacked_bytes += azm_entry_largest_field(s->reader);

@@ -69,10 +69,11 @@ static int parse_checkpoint(struct azm_journal *s, struct azm_buf *lines, char *
     return 1;
 }
 
-int azm_journal_rebuild_uid_state(sd_journal *j, struct azm_entry_reader *reader)
+int azm_journal_rebuild_uid_state(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader)
 {
     struct azm_entry_times last, t;
     struct azm_record rec;
+    struct azm_place p;
     size_t before = 0;
     int r;
 
@@ -89,7 +90,7 @@ int azm_journal_rebuild_uid_state(sd_journal *j, struct azm_entry_reader *reader
     for (size_t i = 0; r >= 0; i++) {
         r = azm_journal_read_times(j, &t);
         if (r >= 0)
-            r = azm_journal_read_entry(j, reader, &t, &rec);
+            r = azm_journal_read_entry(s, j, reader, &t, azm_place_current(j, &p) < 0 ? NULL : &p, &rec);
         if (r == -EBADMSG)
             r = 0; /* an entry that cannot be read has no uid */
         if (r < 0 || i == before)
@@ -113,7 +114,7 @@ static int settle(struct azm_journal *s, struct azm_error *err)
         return r < 0 ? r : azm_journal_account_from(s, NULL, 0, err);
     }
     if (r >= 0)
-        r = azm_journal_rebuild_uid_state(s->j, s->reader);
+        r = azm_journal_rebuild_uid_state(s, s->j, s->reader);
     if (r < 0)
         return azm_journal_error(err, r, "cannot read around the starting point");
     r = azm_journal_set_cursor(s, cursor, err);
