@@ -138,6 +138,12 @@ static void give_memory_back(struct azm_journal *s)
         (void)reopen(s, &err); /* if it fails, the old one goes on */
 }
 
+/* Has libsystemd let go of a file that it will not take back by itself? */
+static bool has_lost_files(const struct azm_journal *s)
+{
+    return s->selects && s->config->journal_files.n > 0 && !azm_journal_has_all_files(s->j, s->config);
+}
+
 /* Is there something to give beside the merged files? */
 static bool has_more(const struct azm_journal *s)
 {
@@ -199,7 +205,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
                 return r;
             continue;
         }
-        if (s->tail) { /* nothing selected came after it */
+        if (s->tail && !has_lost_files(s)) { /* nothing selected came after it */
             free(s->cursor);
             s->cursor = s->tail;
             s->tail = NULL;
@@ -308,6 +314,8 @@ static int journal_poll(struct azm_source *source, int *ret_fd, int *ret_events,
     *ret_timeout_usec = MIN(*ret_timeout_usec, azm_journal_behind_due_usec(s));
     if (takes_tail(s) && s->tail_wanted) /* nor is there one when a flood that nobody wants has ended */
         *ret_timeout_usec = MIN(*ret_timeout_usec, s->tail_usec + AZM_JOURNAL_TAIL_USEC);
+    if (has_lost_files(s))
+        *ret_timeout_usec = MIN(*ret_timeout_usec, s->taken_back_usec + LOOK_INTERVAL_USEC);
     if (s->polled_fd == fd) {
         sd_journal_close(s->retired);
         s->retired = NULL;
@@ -356,6 +364,18 @@ static int look_for_roots(struct azm_journal *s, struct azm_error *err)
     return 1;
 }
 
+/* A new handle has all files again; it may lose a damaged one at once. 1 if that was done, 0, -errno. */
+static int take_files_back(struct azm_journal *s, uint64_t now, struct azm_error *err)
+{
+    int r;
+
+    if (!has_lost_files(s) || now < s->taken_back_usec + LOOK_INTERVAL_USEC)
+        return 0;
+    s->taken_back_usec = now;
+    r = reopen(s, err);
+    return r < 0 ? r : 1;
+}
+
 static int journal_process(struct azm_source *source, struct azm_error *err)
 {
     struct azm_journal *s = azm_journal_of(source);
@@ -376,6 +396,9 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
         r = azm_journal_account(s, err);
     if (r >= 0)
         r = look_for_roots(s, err);
+    more |= r > 0;
+    if (r >= 0)
+        r = take_files_back(s, now, err);
     more |= r > 0;
     if (r >= 0 && (s->invalidated || (due && s->files.young))) {
         if (!azm_journal_is_complete(s))

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "source/journal_handle.h"
 #include "source/journal_internal.h"
 #include "source/lookup3.h"
@@ -18,15 +19,16 @@
 #define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
 /* The moment is over when the fields are read once more, unless journald does not run just now. They may also be
- * missing for ever, where the file is damaged: so long is waited, and then not for a while. */
+ * missing for ever, where the file is damaged: so long is waited, and then, for a while, only a little. */
 #define WAIT_USEC (100 * AZM_USEC_PER_MSEC)
 #define NEXT_WAIT_USEC (10 * AZM_USEC_PER_SEC)
 
-/* What the hashes of an entry's fields tell. */
-struct sum {
-    uint64_t hash; /* of all of them */
-    uint64_t looked_for;
-    bool found; /* it is that of one of them */
+/* All that some of the hashes of an entry's fields give when they are XORed: a basis. Of so few that hardly any other
+ * value is among it. */
+#define HASHES_MAX 40
+struct span {
+    uint64_t hashes[HASHES_MAX];
+    unsigned n;
 };
 
 /* Is there memory for the largest field that we would read? */
@@ -48,18 +50,26 @@ static int next_field(sd_journal *j, const void **data, size_t *len)
     return r < 0 ? sd_journal_enumerate_available_data(j, data, len) : r; /* it begins with the same one */
 }
 
-static void add_to_sum(struct sum *sum, const void *data, size_t len)
+/* 0: it is in the span. */
+static uint64_t reduce(const struct span *span, uint64_t hash)
 {
-    uint64_t hash = azm_lookup3(data, len);
-
-    sum->hash ^= hash;
-    sum->found |= hash == sum->looked_for;
+    for (unsigned i = 0; i < span->n; i++)
+        hash = MIN(hash, hash ^ span->hashes[i]);
+    return hash;
 }
 
-/* One pass over all fields; asking for them by name costs several times more. `sum`: or NULL. 0, -EBADMSG for an entry
- * that cannot be read, -errno. */
-static int read_fields(sd_journal *j, struct azm_entry_reader *reader, struct sum *sum)
+static void add_hash(struct span *span, uint64_t hash)
 {
+    hash = reduce(span, hash);
+    if (hash != 0 && span->n < HASHES_MAX)
+        span->hashes[span->n++] = hash;
+}
+
+/* One pass over all fields; asking for them by name costs several times more. `ret_hash`: of all of them, or NULL;
+ * `span`: of their hashes, or NULL. 0, -EBADMSG for an entry that cannot be read, -errno. */
+static int read_fields(sd_journal *j, struct azm_entry_reader *reader, uint64_t *ret_hash, struct span *span)
+{
+    uint64_t sum = 0;
     const void *data;
     size_t len;
     int r;
@@ -67,12 +77,19 @@ static int read_fields(sd_journal *j, struct azm_entry_reader *reader, struct su
     azm_entry_begin(reader);
     sd_journal_restart_data(j);
     while ((r = next_field(j, &data, &len)) > 0) {
-        if (sum)
-            add_to_sum(sum, data, len);
+        if (ret_hash) {
+            uint64_t hash = azm_lookup3(data, len);
+
+            sum ^= hash;
+            if (span)
+                add_hash(span, hash);
+        }
         r = azm_entry_add_field(reader, data, len);
         if (r < 0)
             return r;
     }
+    if (ret_hash)
+        *ret_hash = sum;
     /* In a damaged file a field may claim to be larger than all memory. */
     return r == -ENOMEM && memory_left() ? -EBADMSG : r;
 }
@@ -83,31 +100,45 @@ static bool wait_for_fields(struct azm_journal *s, uint64_t *until)
     static const struct timespec a_little = {.tv_nsec = AZM_USEC_PER_MSEC * AZM_NSEC_PER_USEC};
     uint64_t now = azm_monotonic_usec(&azm_system_clock);
 
-    if (*until == 0 && now >= s->next_wait_usec) {
-        *until = now + WAIT_USEC;
-        s->next_wait_usec = *until + NEXT_WAIT_USEC;
-    }
-    if (now >= *until)
+    if (*until > 0 && now >= *until)
         return false;
+    if (*until == 0) {
+        *until = now;
+        if (now >= s->next_wait_usec) {
+            *until += WAIT_USEC;
+            s->next_wait_usec = *until + NEXT_WAIT_USEC;
+        }
+    }
     nanosleep(&a_little, NULL);
     return true;
 }
 
-/* A field that was given twice is there once, and not in the hash: then just that one seems to be missing, and is
- * there.
- */
-static int read_all_fields(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader, uint64_t hash)
+static void tell_incomplete(struct azm_journal *s)
 {
-    struct sum sum = {0}, before;
-    uint64_t until = 0;
-    int r = read_fields(j, reader, &sum);
+    if (!s->told_incomplete)
+        azm_log(AZM_LOG_WARNING, "a journal entry lacks a field, and is delivered without it; journalctl --verify "
+                                 "shows whether its file is damaged (this is said once)");
+    s->told_incomplete = true;
+}
 
-    while (r == 0 && sum.hash != hash) {
-        before = sum;
-        sum = (struct sum){.looked_for = before.hash ^ hash};
-        r = read_fields(j, reader, &sum);
-        if ((sum.hash == before.hash && sum.found) || sum.hash == hash || !wait_for_fields(s, &until))
+/* A field that was given twice is in the file once, and in the entry's hash not at all. Then fields seem to be missing,
+ * and are there. */
+static int read_all_fields(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader, uint64_t expected)
+{
+    uint64_t hash, until = 0;
+    int r = read_fields(j, reader, &hash, NULL);
+
+    while (r == 0 && hash != expected) {
+        uint64_t before = hash;
+        struct span span = {0};
+
+        r = read_fields(j, reader, &hash, &span);
+        if (r < 0 || hash == expected || (hash == before && reduce(&span, hash ^ expected) == 0))
             break;
+        if (!wait_for_fields(s, &until)) {
+            tell_incomplete(s);
+            break;
+        }
     }
     return r;
 }
@@ -115,7 +146,7 @@ static int read_all_fields(struct azm_journal *s, sd_journal *j, struct azm_entr
 int azm_journal_read_entry(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader,
                            const struct azm_entry_times *t, const struct azm_place *p, struct azm_record *rec)
 {
-    int r = p ? read_all_fields(s, j, reader, p->hash) : read_fields(j, reader, NULL);
+    int r = p ? read_all_fields(s, j, reader, p->hash) : read_fields(j, reader, NULL, NULL);
 
     return r < 0 ? r : azm_entry_finish(reader, t, rec);
 }

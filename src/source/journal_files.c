@@ -17,9 +17,6 @@
 /* A file that journald has just made is not whole yet. */
 #define YOUNG_USEC (3 * AZM_USEC_PER_SEC)
 
-/* One file may have the entries of several hosts, each with its own time. */
-#define CLOCKS_DIFFER_USEC (3600 * AZM_USEC_PER_SEC)
-
 static const char *const roots[AZM_JOURNAL_ROOTS] = {"/run/log/journal", "/var/log/journal"};
 
 struct scan {
@@ -145,7 +142,7 @@ static struct azm_journal_file *find(struct azm_journal_files *files, const stru
 }
 
 /* A known file is there, perhaps under another name and with more in it. */
-static int note_present(struct azm_journal_file *f, const char *path)
+static int note_present(struct azm_journal_files *files, struct azm_journal_file *f, const char *path)
 {
     struct azm_journal_header now;
 
@@ -158,6 +155,7 @@ static int note_present(struct azm_journal_file *f, const char *path)
         f->good && !f->header.archived && read_header(path, &now) && sd_id128_equal(now.seqnum_id, f->id);
     if (f->header_is_new)
         f->header = now;
+    files->n_open += f->good && !f->header.archived;
     return f->path ? 0 : -ENOMEM;
 }
 
@@ -175,7 +173,7 @@ static int look_at_file(struct scan *s, const char *path)
         return 0;
     f = find(s->files, &st);
     if (f)
-        return note_present(f, path);
+        return note_present(s->files, f, path);
     news.modified_usec =
         (uint64_t)st.st_mtim.tv_sec * AZM_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / AZM_NSEC_PER_USEC;
     memcpy(news.identity.bytes, &st.st_dev, 8);
@@ -188,8 +186,10 @@ static int look_at_file(struct scan *s, const char *path)
         bool young = !claims && news.modified_usec + YOUNG_USEC > azm_realtime_usec(&azm_system_clock);
 
         s->files->young |= young;
-        if (young || news.state == AZM_FILE_EMPTY || !is_still(path, &st))
+        if (young || news.state == AZM_FILE_EMPTY || !is_still(path, &st)) {
+            s->files->n_open++;
             return 0;
+        }
     }
     r = s->on_news(s->userdata, &news);
     if (r < 0)
@@ -208,7 +208,7 @@ static int look_at_file(struct scan *s, const char *path)
         .good = news.state == AZM_FILE_GOOD,
         .header = header,
     };
-    return note_present(f, path);
+    return note_present(s->files, f, path);
 }
 
 static int look_into(struct scan *s, const char *path, int depth)
@@ -257,6 +257,7 @@ int azm_journal_files_scan(struct azm_journal_files *files, const struct azm_con
     int r = 0;
 
     files->young = false;
+    files->n_open = 0;
     for (size_t i = 0; i < files->n; i++)
         files->items[i].present = false;
     if (c->journal_files.n > 0)
@@ -301,18 +302,14 @@ bool azm_journal_files_have_counters(const struct azm_journal_files *files)
     return false;
 }
 
-uint64_t azm_journal_files_settled_usec(const struct azm_journal_files *files)
+uint64_t azm_journal_files_beyond(const struct azm_journal_files *files, const struct azm_place *p)
 {
-    uint64_t usec = files->young ? 0 : AZM_USEC_INFINITY;
+    uint64_t last = p->seqnum;
 
     for (size_t i = 0; i < files->n; i++)
-        if (files->items[i].good && !files->items[i].header.archived) {
-            const struct azm_journal_header *h = &files->items[i].header;
-            uint64_t margin = h->online ? CLOCKS_DIFFER_USEC : 0;
-
-            usec = MIN(usec, h->last_usec > margin ? h->last_usec - margin : 0);
-        }
-    return usec;
+        if (files->items[i].good && sd_id128_equal(files->items[i].id, p->seqnum_id))
+            last = MAX(last, files->items[i].header.last);
+    return last - p->seqnum;
 }
 
 void azm_journal_files_free(struct azm_journal_files *files)

@@ -34,7 +34,8 @@ struct azm_journal_files {
         uint64_t looked_for, read_for;    /* its last numbers, when they were missed: journal_behind.c */
     } * items; /* those that have been looked at, by identity: a rotated file only changes its name */
     size_t n;
-    bool young; /* there is one that could not be judged yet */
+    bool young;    /* there is one that could not be judged yet */
+    size_t n_open; /* into so many somebody may write */
 };
 
 enum azm_file_state {
@@ -67,9 +68,9 @@ bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t
 bool azm_journal_files_have_ids(const struct azm_journal_files *files);
 bool azm_journal_files_have_counters(const struct azm_journal_files *files);
 
-/* Realtime: entries from before then are in files into which nobody writes, or were followed by others there at the
- * last scan; unless the clocks of those that write into one file differ by more than an hour. */
-uint64_t azm_journal_files_settled_usec(const struct azm_journal_files *files);
+/* How far were the numbers of the entry's file beyond it at the last scan? 0: nobody knows of anything that came after
+ * it. (Files may have one seqnum id in common; then one process writes them, entry by entry.) */
+uint64_t azm_journal_files_beyond(const struct azm_journal_files *files, const struct azm_place *p);
 
 void azm_journal_files_free(struct azm_journal_files *files);
 

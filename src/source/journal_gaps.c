@@ -354,15 +354,12 @@ static int survey(struct azm_journal *s, const struct azm_place *now, struct azm
     return r < 0 ? r : note_lasts(s, azm_stretch_first(&w), azm_stretch_walked(&w), err);
 }
 
-int azm_journal_note_read(struct azm_journal *s, struct azm_error *err)
+int azm_journal_note_read(struct azm_journal *s, const struct azm_place *p, struct azm_error *err)
 {
     struct azm_account *a = &s->account;
-    struct azm_place p;
 
-    if (azm_place_current(s->j, &p) < 0)
-        return 0; /* its number is missing */
     a->noting = a->n_places < a->cap_places || a->cap_places < AZM_JOURNAL_NOTED_MAX;
-    if (a->noting && azm_place_append(&a->places, &a->n_places, &a->cap_places, &p) < 0)
+    if (a->noting && azm_place_append(&a->places, &a->n_places, &a->cap_places, p) < 0)
         return azm_error_set(err, ENOMEM, "out of memory");
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/cleanup.h"
 #include "source/journal_handle.h"
@@ -143,6 +144,19 @@ static int open_files(const struct azm_key_values *files, sd_journal **ret)
     for (size_t i = 0; i < files->n; i++)
         paths[i] = files->items[i].key;
     return sd_journal_open_files(ret, paths, 0);
+}
+
+bool azm_journal_has_all_files(sd_journal *j, const struct azm_config *c)
+{
+    uint64_t there = 0, used = 0;
+
+    for (size_t i = 0; i < c->journal_files.n; i++) {
+        struct stat st;
+
+        if (stat(c->journal_files.items[i].key, &st) >= 0)
+            there += (uint64_t)st.st_blocks * 512;
+    }
+    return sd_journal_get_usage(j, &used) < 0 || used >= there; /* they only grow */
 }
 
 int azm_journal_check_descriptors(struct azm_error *err)

@@ -23,6 +23,10 @@ bool azm_journal_is_machines(const struct azm_config *c);
  * some may be missing, and reading must not go on. */
 int azm_journal_check_descriptors(struct azm_error *err);
 
+/* Does the handle still have all configured files that are there? With a selection libsystemd lets go of a file in
+ * which something is being linked just when it is looked for, and takes only those in folders back. */
+bool azm_journal_has_all_files(sd_journal *j, const struct azm_config *c);
+
 /* A new handle that gives every entry. It does not notice new files before sd_journal_get_fd was called. 0 or -errno.
  */
 int azm_journal_open_handle(const struct azm_config *c, sd_journal **ret, struct azm_error *err);

@@ -139,8 +139,10 @@ struct azm_journal {
     bool last_was_young;               /* the last entry read: see advance */
     bool invalidated;                  /* files have come or gone since they were last looked over */
     uint64_t looked_over_usec;         /* monotonic: when that was */
-    uint64_t settled_usec;   /* realtime: entries from before were whole then, if it is not the machine's journal */
-    uint64_t next_wait_usec; /* monotonic: until then it is not waited for fields that are missing */
+    uint64_t taken_back_usec;          /* monotonic: when files were last taken back */
+    unsigned settled_reads;            /* so many more entries were written long ago: see needs_place */
+    uint64_t next_wait_usec;           /* monotonic: until then it is not waited long for fields that are missing */
+    bool told_incomplete;              /* some were missing for good */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
@@ -277,8 +279,8 @@ bool azm_journal_is_complete(const struct azm_journal *s);
 /* The account begins anew at this cursor (NULL: at the next entry); `read` as in struct azm_account. 0 or -errno. */
 int azm_journal_account_from(struct azm_journal *s, const char *cursor, int64_t read, struct azm_error *err);
 
-/* Notes the current entry, as s->account.noting wants it: 0 or -ENOMEM. */
-int azm_journal_note_read(struct azm_journal *s, struct azm_error *err);
+/* Notes the current entry, which is there, as s->account.noting wants it: 0 or -ENOMEM. */
+int azm_journal_note_read(struct azm_journal *s, const struct azm_place *p, struct azm_error *err);
 
 /* The files were looked over: are entries to be noted from here on? */
 void azm_journal_account_look(struct azm_journal *s);
@@ -299,8 +301,8 @@ int azm_journal_report_holes(struct azm_journal *s, const struct stretch *w, str
 
 /* --- journal_selected.c --- */
 
-/* With a selection: the current entry is read. 0 or -ENOMEM. */
-int azm_journal_note_selected(struct azm_journal *s, struct azm_error *err);
+/* With a selection: the current entry, which is there (NULL: it is not known where), is read. 0 or -ENOMEM. */
+int azm_journal_note_selected(struct azm_journal *s, const struct azm_place *p, struct azm_error *err);
 
 /* Looks whether any were passed over among those read since the last look: 0 or -errno. May set s->read_again. */
 int azm_journal_check_selected(struct azm_journal *s, struct azm_error *err);

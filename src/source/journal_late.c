@@ -167,7 +167,7 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
     azm_journal_keep_cursor(s);
     l.positioned = s->cursor && azm_place_parse(s->cursor, &l.position);
     r = azm_journal_files_scan(&s->files, s->config, on_news, &l);
-    s->settled_usec = azm_journal_files_settled_usec(&s->files);
+    s->settled_reads = 0;
     if (r == 0 && s->files.n > 0)
         azm_history_prune(&s->history, is_present, &s->files);
     azm_journal_account_look(s);

@@ -10,6 +10,9 @@
 /* Far longer than journald takes from an entry's time stamp to its writing. */
 #define YOUNG_USEC (10 * AZM_USEC_PER_SEC)
 
+/* So many entries that were written long ago are read without asking for their places. */
+#define SETTLED_READS 1000
+
 /* Entries of files that have come up since others were read. */
 #define NEW_MAX 1000
 
@@ -175,29 +178,45 @@ static void note_unreadable(struct azm_journal *s)
     s->last_unreadable = p;
 }
 
-/* Was the current entry written so long ago that nobody is at it any more? */
-static bool is_settled(const struct azm_journal *s, const struct azm_entry_times *t)
+/* Is more to be known of the current entry than its fields? Asking for its place costs as much as half of them. So
+ * where one file only grows, and all of it is given, a place tells of how many more it need not be asked. */
+static bool needs_place(struct azm_journal *s, bool has_times)
 {
+    if (s->account.noting || !has_times)
+        return true;
     if (azm_journal_is_machines(s->config))
-        return !s->last_was_young;
-    return !s->invalidated && t->realtime_usec < s->settled_usec;
+        return s->last_was_young;
+    if (s->settled_reads == 0)
+        return true;
+    s->settled_reads--;
+    return false;
 }
 
-/* As azm_journal_read_entry; `known`: its times, if they are. */
-static int read_current(struct azm_journal *s, const struct azm_entry_times *known, struct azm_record *rec)
+/* Was the current entry written so long ago that nobody is at it any more? */
+static bool is_settled(struct azm_journal *s, const struct azm_place *p, bool has_times)
+{
+    uint64_t beyond;
+
+    if (azm_journal_is_machines(s->config))
+        return has_times && !s->last_was_young;
+    beyond = azm_journal_files_beyond(&s->files, p);
+    if (beyond > 2 * SETTLED_READS && s->files.n_open <= 1 && !s->selects)
+        s->settled_reads = SETTLED_READS;
+    return beyond > 0;
+}
+
+/* As azm_journal_read_entry; `known`: its times, if they are; `p`: its place, or NULL. */
+static int read_current(struct azm_journal *s, const struct azm_entry_times *known, const struct azm_place *p,
+                        struct azm_record *rec)
 {
     struct azm_entry_times t = known ? *known : (struct azm_entry_times){0};
-    struct azm_place p, *place = NULL;
     int r = known ? 0 : azm_journal_read_times(s->j, &t);
 
     if (r >= 0) {
         s->last_times = t;
-        if (!known || !is_settled(s, &t)) {
-            azm_journal_keep_cursor(s);
-            if (s->cursor && azm_place_parse(s->cursor, &p))
-                place = &p;
-        }
-        r = azm_journal_read_entry(s, s->j, s->reader, &t, place, rec);
+        if (p && is_settled(s, p, known != NULL))
+            p = NULL;
+        r = azm_journal_read_entry(s, s->j, s->reader, &t, p, rec);
     }
     if (azm_entry_largest_field(s->reader) >= AZM_JOURNAL_LARGE_BYTES)
         s->unpacked_bytes += azm_entry_largest_field(s->reader);
@@ -225,6 +244,7 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
 {
     for (size_t passed_over = 0; !s->past.done; passed_over++) {
         struct azm_entry_times t = {0};
+        struct azm_place place, *p = NULL;
         bool has_times = false;
         int r;
 
@@ -238,18 +258,22 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             return r;
         s->on_unread = false;
         azm_journal_set_cursor(s, NULL, NULL);
-        if (++s->account.read > 0 && s->account.noting) {
-            r = azm_journal_note_read(s, err);
+        if (needs_place(s, has_times)) {
+            azm_journal_keep_cursor(s);
+            p = s->cursor && azm_place_parse(s->cursor, &place) ? &place : NULL;
+        }
+        if (++s->account.read > 0 && s->account.noting && p) { /* without, its number is missing */
+            r = azm_journal_note_read(s, p, err);
             if (r < 0)
                 return r;
         }
-        r = azm_journal_note_selected(s, err);
+        r = azm_journal_note_selected(s, p, err);
         if (r < 0)
             return r;
         free(s->tail);
         s->tail = NULL;
         s->tail_wanted = true;
-        r = azm_journal_note_past(s) ? read_current(s, has_times ? &t : NULL, rec) : 0;
+        r = azm_journal_note_past(s) ? read_current(s, has_times ? &t : NULL, p, rec) : 0;
         if (r == -ENOMEM)
             return azm_error_set(err, ENOMEM, "out of memory while reading the journal");
         if (r < 0) {

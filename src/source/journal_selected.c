@@ -28,10 +28,9 @@ void azm_journal_forget_selected(struct azm_journal *s)
     *c = (struct azm_selected){0};
 }
 
-int azm_journal_note_selected(struct azm_journal *s, struct azm_error *err)
+int azm_journal_note_selected(struct azm_journal *s, const struct azm_place *p, struct azm_error *err)
 {
     struct azm_selected *c = &s->selected;
-    struct azm_place p;
 
     if (!s->selects || !azm_journal_is_machines(s->config) || azm_journal_reads_past(s))
         return 0;
@@ -39,9 +38,7 @@ int azm_journal_note_selected(struct azm_journal *s, struct azm_error *err)
         c->n = c->n_known = 0;
         return 0;
     }
-    if (azm_place_current(s->j, &p) < 0)
-        return 0;
-    return azm_place_append(&c->places, &c->n, &c->cap, &p) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
+    return p && azm_place_append(&c->places, &c->n, &c->cap, p) < 0 ? azm_error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 /* Other handles may give entries of one time in another order, so it is looked for everywhere; `at` is where it should

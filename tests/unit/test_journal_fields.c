@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <endian.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -9,16 +10,17 @@
 #include "tests/unit/journal_help.h"
 
 /* Journald lets an entry be read before it has linked all of its fields to it, and in the moment at which it links a
- * new one libsystemd leaves that one out. Here a MESSAGE is put back into that moment, and out of it when the fields
+ * new one libsystemd leaves that one out. Here one is put back into that moment, and out of it when the fields
  * were read so many times. Linked with --wrap. */
 
 #define N 20
 #define NEVER 1000000
 
 static struct {
-    int fd;      /* the file */
-    off_t at;    /* where it says how many entries have this MESSAGE */
-    unsigned in; /* it is linked with the reading of fields after so many */
+    int fd;           /* the file */
+    off_t at;         /* where it says how many entries have the field */
+    uint64_t entries; /* so many have it */
+    unsigned in;      /* it is linked with the reading of fields after so many */
     unsigned readings;
 } half;
 
@@ -33,16 +35,13 @@ bool __wrap_azm_journal_is_machines(const struct azm_config *c);
 void __real_sd_journal_restart_data(sd_journal *j);
 void __wrap_sd_journal_restart_data(sd_journal *j);
 
-/* The machine seems to have come up just now. */
+/* The machine has come up just now, and no wait comes to its end. */
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
-    static time_t since;
     int r = __real_clock_gettime(id, ts);
 
-    if (id == CLOCK_MONOTONIC && machines) {
-        since = since > 0 ? since : ts->tv_sec - 1;
-        ts->tv_sec -= since;
-    }
+    if (id == CLOCK_MONOTONIC && machines)
+        *ts = (struct timespec){.tv_sec = 2};
     return r;
 }
 
@@ -68,7 +67,7 @@ static void set_entries(uint64_t n)
 void __wrap_sd_journal_restart_data(sd_journal *j)
 {
     if (half.readings++ == half.in && half.at > 0)
-        set_entries(1);
+        set_entries(half.entries);
     __real_sd_journal_restart_data(j);
 }
 
@@ -90,158 +89,287 @@ static uint64_t number_at(off_t at)
     return le64toh(n);
 }
 
-/* The MESSAGE with this number is not linked yet. */
-static void open_half(unsigned wanted)
+static void close_file(void)
 {
-    char message[64];
-    off_t tail, payload;
-    size_t len;
+    if (half.fd >= 0)
+        close(half.fd);
+    half.fd = -1;
+}
 
+/* The field is not linked yet. */
+static void unlink_field(const char *field)
+{
+    size_t len = strlen(field);
+    off_t tail, payload;
+
+    close_file();
     half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
     must(half.fd >= 0, "opening a journal file");
-    len = (size_t)snprintf(message, sizeof message, "MESSAGE=%u", wanted);
+    half.at = 0;
     tail = (off_t)number_at(TAIL_OBJECT);
     payload = number_at(INCOMPATIBLE_FLAGS) & COMPACT ? COMPACT_PAYLOAD : PAYLOAD;
     for (off_t at = (off_t)number_at(HEADER_SIZE); at <= tail; at += (off_t)((number_at(at + 8) + 7) & ~UINT64_C(7))) {
-        char data[sizeof message] = "";
+        char data[64] = "";
 
         if ((number_at(at) & 0xff) != OBJECT_DATA || number_at(at + 8) != (uint64_t)payload + len)
             continue;
         must(pread(half.fd, data, len, at + payload) == (ssize_t)len, "reading a journal file");
-        if (strcmp(data, message) == 0)
+        if (strcmp(data, field) == 0)
             half.at = at + N_ENTRIES;
     }
-    must(half.at > 0 && number_at(half.at) == 1, "the MESSAGE is not there");
+    must(half.at > 0, "the field is not there");
+    half.entries = number_at(half.at);
     set_entries(0);
 }
 
-static struct azm_config config;
-
-/* Each of n comes once, in order, with what it says; but `silent` (0: none) says nothing. */
-static void read_all(unsigned n, unsigned silent)
+/* The MESSAGE with this number is linked with the reading after `readings` more of an entry's fields. */
+static void link_after(unsigned number, unsigned readings)
 {
-    struct azm_source *s = NULL;
+    char field[32];
+
+    snprintf(field, sizeof field, "MESSAGE=%u", number);
+    unlink_field(field);
+    half.readings = 0;
+    half.in = readings;
+}
+
+static struct azm_config config;
+static struct azm_source *source;
+
+static void set(const char *key, const char *value)
+{
+    struct azm_error err;
+
+    must(azm_config_set(&config, "journal", key, value, "test", false, &err) == 0, value);
+}
+
+/* Entries with these numbers; `fields` as in struct entries, the same for all. */
+static void write_entries(unsigned first, unsigned n, unsigned second, const char *fields)
+{
+    const char *all[N];
+
+    for (unsigned i = 0; i < N; i++)
+        all[i] = fields;
+    write_journal(
+        (struct entries){.first = first, .n = n, .boot = '1', .uptime = 1 + second, .second = second, .fields = all});
+}
+
+static void prepare(const char *fields)
+{
+    memset(&half, 0, sizeof half);
+    half.fd = -1;
+    write_entries(1, N, 10, fields);
+    must(azm_config_init(&config) == 0, "azm_config_init");
+    set("directory", dir);
+    config.start = AZM_START_OLDEST;
+}
+
+static void open_source(void)
+{
+    struct azm_error err;
+
+    must(azm_journal_open(&(struct azm_journal_options){.config = &config, .state_dir_fd = -1}, &source, &err) == 0,
+         "azm_journal_open");
+    half.readings = 0;
+}
+
+static void end(void)
+{
+    source->ops->free(source);
+    azm_config_free(&config);
+    close_file();
+    machines = false;
+}
+
+/* Each of n comes once, in order, with its number, from the first one on; but `silent` (0: none) says nothing. */
+static void read_entries(unsigned first, unsigned n, unsigned silent)
+{
     struct azm_record rec;
     struct azm_error err;
     unsigned i = 0;
     int r;
 
-    must(azm_journal_open(&(struct azm_journal_options){.config = &config, .state_dir_fd = -1}, &s, &err) == 0,
-         "azm_journal_open");
-    half.readings = 0;
-    while ((r = s->ops->next(s, &rec, &err)) > 0 && i < 2 * n) {
+    while ((r = source->ops->next(source, &rec, &err)) > 0 && i < 2 * n) {
         char body[32], expected[32] = "";
+        unsigned number = first + i++;
 
-        i++;
         snprintf(body, sizeof body, "%.*s", (int)rec.body.len, rec.body.s ? rec.body.s : "");
-        if (i != silent)
-            snprintf(expected, sizeof expected, "%u", i);
+        if (number != silent)
+            snprintf(expected, sizeof expected, "%u", number);
         if (strcmp(body, expected) != 0)
-            printf("# entry %u: \"%s\"\n", i, body);
+            printf("# entry %u: \"%s\"\n", number, body);
         expect(strcmp(body, expected) == 0);
     }
     expect(r == 0);
     expect(i == n);
-    s->ops->free(s);
 }
 
-static void prepare(const char *const *fields)
+/* As the event loop does. */
+static void look(void)
 {
     struct azm_error err;
+    uint64_t timeout;
+    int fd, events;
 
-    memset(&half, 0, sizeof half);
-    half.fd = -1;
-    write_journal((struct entries){.first = 1, .n = N, .boot = '1', .uptime = 1, .fields = fields});
-    must(azm_config_init(&config) == 0, "azm_config_init");
-    must(azm_config_set(&config, "journal", "directory", dir, "test", false, &err) == 0, "directory=");
-    config.start = AZM_START_OLDEST;
-}
-
-static void end(void)
-{
-    azm_config_free(&config);
-    if (half.fd >= 0)
-        close(half.fd);
-    machines = false;
+    expect(source->ops->poll(source, &fd, &events, &timeout, &err) == 0);
+    expect(source->ops->process(source, &err) >= 0);
 }
 
 /* The last of N entries is being written, and all of it is there after so many readings of its fields. */
 static void read_last(unsigned readings)
 {
-    open_half(N);
-    half.in = N - 1 + readings;
-    read_all(N, 0);
+    open_source();
+    link_after(N, N - 1 + readings);
+    read_entries(1, N, 0);
     expect(half.readings == N + readings);
+    end();
 }
 
 static void linked_at_once(void)
 {
-    prepare(NULL);
+    prepare("");
     read_last(1);
-    end();
-}
-
-static void linked_while_it_waits(void)
-{
-    prepare(NULL);
-    read_last(5);
-    end();
 }
 
 static void in_the_machines_journal(void)
 {
     machines = true;
-    prepare(NULL);
+    prepare("");
     read_last(1);
-    end();
 }
 
-/* An earlier one, while it is young. */
+static void linked_while_it_waits(void)
+{
+    machines = true;
+    prepare("");
+    read_last(7);
+}
+
 static void not_the_last_one(void)
 {
     machines = true;
-    prepare(NULL);
-    open_half(7);
-    half.in = 7;
-    read_all(N, 0);
+    prepare("");
+    open_source();
+    link_after(7, 7);
+    read_entries(1, N, 0);
     expect(half.readings == N + 1);
     end();
 }
 
-/* It is given without it, after a while. */
+/* It is given without it. After such a long wait the next one is waited for only a little. */
 static void never_linked(void)
 {
-    prepare(NULL);
-    open_half(N);
-    half.in = NEVER;
-    read_all(N, N);
+    prepare("");
+    open_source();
+    link_after(N, NEVER);
+    read_entries(1, N, N);
     expect(half.readings > N + 2);
+    write_entries(N + 1, 1, 20, "");
+    link_after(N + 1, 2);
+    look();
+    read_entries(N + 1, 1, 0);
+    expect(half.readings == 3);
     end();
 }
 
 /* Such fields are in the file once, and their hashes take each other away. */
-static void given_twice(void)
+static void read_twice_given(const char *fields)
 {
-    const char *fields[N];
-
-    for (unsigned i = 0; i < N; i++)
-        fields[i] = "TWICE=yes\nTWICE=yes\n";
     machines = true;
     prepare(fields);
-    read_all(N, 0);
+    open_source();
+    read_entries(1, N, 0);
     expect(half.readings == 2 * N);
     end();
+}
+
+static void given_twice(void)
+{
+    read_twice_given("TWICE=yes\nTWICE=yes\n");
+}
+
+static void several_given_twice(void)
+{
+    read_twice_given("TWICE=yes\nTWICE=yes\nAGAIN=1\nAGAIN=1\nAGAIN=2\nTHRICE=1\nAGAIN=2\nTHRICE=1\nTHRICE=1\n");
 }
 
 /* Nobody is at these any more: no second reading, whatever is missing. */
 static void written_long_ago(void)
 {
-    prepare(NULL);
-    open_half(7);
-    half.in = NEVER;
-    read_all(N, 7);
+    prepare("");
+    open_source();
+    link_after(7, NEVER);
+    read_entries(1, N, 7);
     expect(half.readings == N);
     end();
+}
+
+/* Of a host that was cut off, say: they come last, with times from before the others. */
+static void written_late(void)
+{
+    prepare("");
+    open_source();
+    read_entries(1, N, 0);
+    write_entries(N + 1, 3, 0, "");
+    link_after(N + 2, 2);
+    look();
+    read_entries(N + 1, 3, 0);
+    expect(half.readings == 4);
+    end();
+}
+
+/* A file had no entries when it was looked over. */
+static void in_an_empty_file(void)
+{
+    const struct timespec long_ago[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+    off_t n_entries = 152;
+    uint64_t none = 0, n;
+
+    prepare("");
+    half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
+    n = htole64(number_at(n_entries));
+    must(pwrite(half.fd, &none, sizeof none, n_entries) == sizeof none && futimens(half.fd, long_ago) == 0, "emptying");
+    open_source();
+    read_entries(1, 0, 0);
+    link_after(N, N);
+    must(pwrite(half.fd, &n, sizeof n, n_entries) == sizeof n, "filling");
+    look();
+    read_entries(1, N, 0);
+    expect(half.readings == N + 1);
+    end();
+}
+
+/* While something is being linked libsystemd cannot look for it: it lets go of the file. */
+static void looked_for(const char *key)
+{
+    static const char field[] = "SYSLOG_IDENTIFIER=x";
+
+    prepare("SYSLOG_IDENTIFIER=x\n");
+    set("directory", "");
+    set(key, strcmp(key, "file") == 0 ? path("t.journal") : dir);
+    set("identifiers", "x");
+    open_source();
+    read_entries(1, N, 0);
+    write_entries(N + 1, N, 20, "SYSLOG_IDENTIFIER=x\n");
+    unlink_field(field);
+    half.in = NEVER;
+    look();
+    read_entries(N + 1, 0, 0);
+    set_entries(half.entries);
+    must(ftruncate(half.fd, lseek(half.fd, 0, SEEK_END)) == 0, "telling of the change"); /* as journald does */
+    look();
+    read_entries(N + 1, N, 0);
+    end();
+}
+
+static void looked_for_in_a_folder(void)
+{
+    looked_for("directory");
+}
+
+static void looked_for_in_a_file(void)
+{
+    looked_for("file");
 }
 
 /* The values are those that Jenkins gives with his code, and the hash of nothing. */
@@ -258,12 +386,17 @@ int main(void)
     static const struct journal_test tests[] = {
         {"hashes", hashes},
         {"linked_at_once", linked_at_once},
-        {"linked_while_it_waits", linked_while_it_waits},
         {"in_the_machines_journal", in_the_machines_journal},
+        {"linked_while_it_waits", linked_while_it_waits},
         {"not_the_last_one", not_the_last_one},
         {"never_linked", never_linked},
         {"given_twice", given_twice},
+        {"several_given_twice", several_given_twice},
         {"written_long_ago", written_long_ago},
+        {"written_late", written_late},
+        {"in_an_empty_file", in_an_empty_file},
+        {"looked_for_in_a_folder", looked_for_in_a_folder},
+        {"looked_for_in_a_file", looked_for_in_a_file},
     };
 
     return run_journal_tests(tests, ELEMENTSOF(tests));
