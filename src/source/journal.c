@@ -124,6 +124,7 @@ static int reopen(struct azm_journal *s, struct azm_error *err)
         s->retired = old;
     s->read_again = false;
     s->invalidated = true;
+    s->settled_reads = 0;
     return 0;
 }
 
@@ -142,6 +143,19 @@ static void give_memory_back(struct azm_journal *s)
 static bool has_lost_files(const struct azm_journal *s)
 {
     return s->selects && s->config->journal_files.n > 0 && !azm_journal_has_all_files(s->j, s->config);
+}
+
+/* Is the tail the end of what was read? If libsystemd has let go of a file since, another tail is due. */
+static bool has_come_to_tail(struct azm_journal *s)
+{
+    uint64_t bytes;
+
+    if (s->tail && (sd_journal_get_usage(s->j, &bytes) < 0 || bytes < s->tail_bytes)) {
+        free(s->tail);
+        s->tail = NULL;
+        s->tail_wanted = true;
+    }
+    return s->tail != NULL;
 }
 
 /* Is there something to give beside the merged files? */
@@ -192,6 +206,13 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
             continue;
         s->marked = false;
         if (azm_journal_reads_past(s)) {
+            if (s->past.read < s->past.total && !reopened) { /* libsystemd may have let go of a file */
+                reopened = true;
+                r = reopen(s, err);
+                if (r < 0)
+                    return r;
+                continue;
+            }
             s->past.done = true;
             return 0;
         }
@@ -205,7 +226,7 @@ static int journal_next(struct azm_source *source, struct azm_record *rec, struc
                 return r;
             continue;
         }
-        if (s->tail && !has_lost_files(s)) { /* nothing selected came after it */
+        if (has_come_to_tail(s)) { /* nothing selected came after it */
             free(s->cursor);
             s->cursor = s->tail;
             s->tail = NULL;
@@ -364,16 +385,15 @@ static int look_for_roots(struct azm_journal *s, struct azm_error *err)
     return 1;
 }
 
-/* A new handle has all files again; it may lose a damaged one at once. 1 if that was done, 0, -errno. */
-static int take_files_back(struct azm_journal *s, uint64_t now, struct azm_error *err)
+/* A new handle has all files again; it may lose a damaged one at once. */
+static bool take_files_back(struct azm_journal *s, uint64_t now)
 {
-    int r;
+    struct azm_error err;
 
     if (!has_lost_files(s) || now < s->taken_back_usec + LOOK_INTERVAL_USEC)
-        return 0;
+        return false;
     s->taken_back_usec = now;
-    r = reopen(s, err);
-    return r < 0 ? r : 1;
+    return reopen(s, &err) >= 0; /* if it fails, another time */
 }
 
 static int journal_process(struct azm_source *source, struct azm_error *err)
@@ -397,9 +417,7 @@ static int journal_process(struct azm_source *source, struct azm_error *err)
     if (r >= 0)
         r = look_for_roots(s, err);
     more |= r > 0;
-    if (r >= 0)
-        r = take_files_back(s, now, err);
-    more |= r > 0;
+    more |= r >= 0 && take_files_back(s, now);
     if (r >= 0 && (s->invalidated || (due && s->files.young))) {
         if (!azm_journal_is_complete(s))
             r = azm_journal_check_overtaken(s, err);

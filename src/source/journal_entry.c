@@ -23,12 +23,18 @@
 #define WAIT_USEC (100 * AZM_USEC_PER_MSEC)
 #define NEXT_WAIT_USEC (10 * AZM_USEC_PER_SEC)
 
-/* All that some of the hashes of an entry's fields give when they are XORed: a basis. Of so few that hardly any other
- * value is among it. */
-#define HASHES_MAX 40
-struct span {
-    uint64_t hashes[HASHES_MAX];
+/* After so many in a row that lacked a field for good it is not waited any more. */
+#define INCOMPLETE_MAX 3
+
+/* What the hashes of an entry's fields tell. */
+struct hashes {
+    uint64_t sum;     /* all of them, XORed */
+    bool twice;       /* these are wanted, too: */
+    uint64_t missing; /* it seems to be that of a field */
+    bool is_there;    /* ... which is there */
     unsigned n;
+    uint64_t
+        basis[40]; /* of what some of them give when they are XORed; so few that hardly any other value is among it */
 };
 
 /* Is there memory for the largest field that we would read? */
@@ -50,26 +56,31 @@ static int next_field(sd_journal *j, const void **data, size_t *len)
     return r < 0 ? sd_journal_enumerate_available_data(j, data, len) : r; /* it begins with the same one */
 }
 
-/* 0: it is in the span. */
-static uint64_t reduce(const struct span *span, uint64_t hash)
+/* 0: some of them give it. */
+static uint64_t reduce(const struct hashes *h, uint64_t hash)
 {
-    for (unsigned i = 0; i < span->n; i++)
-        hash = MIN(hash, hash ^ span->hashes[i]);
+    for (unsigned i = 0; i < h->n; i++)
+        hash = MIN(hash, hash ^ h->basis[i]);
     return hash;
 }
 
-static void add_hash(struct span *span, uint64_t hash)
+static void add_hash(struct hashes *h, const void *data, size_t len)
 {
-    hash = reduce(span, hash);
-    if (hash != 0 && span->n < HASHES_MAX)
-        span->hashes[span->n++] = hash;
+    uint64_t hash = azm_lookup3(data, len);
+
+    h->sum ^= hash;
+    if (!h->twice)
+        return;
+    h->is_there |= hash == h->missing;
+    hash = reduce(h, hash);
+    if (hash != 0 && h->n < ELEMENTSOF(h->basis))
+        h->basis[h->n++] = hash;
 }
 
-/* One pass over all fields; asking for them by name costs several times more. `ret_hash`: of all of them, or NULL;
- * `span`: of their hashes, or NULL. 0, -EBADMSG for an entry that cannot be read, -errno. */
-static int read_fields(sd_journal *j, struct azm_entry_reader *reader, uint64_t *ret_hash, struct span *span)
+/* One pass over all fields; asking for them by name costs several times more. `hashes`: or NULL. 0, -EBADMSG for an
+ * entry that cannot be read, -errno. */
+static int read_fields(sd_journal *j, struct azm_entry_reader *reader, struct hashes *hashes)
 {
-    uint64_t sum = 0;
     const void *data;
     size_t len;
     int r;
@@ -77,19 +88,12 @@ static int read_fields(sd_journal *j, struct azm_entry_reader *reader, uint64_t 
     azm_entry_begin(reader);
     sd_journal_restart_data(j);
     while ((r = next_field(j, &data, &len)) > 0) {
-        if (ret_hash) {
-            uint64_t hash = azm_lookup3(data, len);
-
-            sum ^= hash;
-            if (span)
-                add_hash(span, hash);
-        }
+        if (hashes)
+            add_hash(hashes, data, len);
         r = azm_entry_add_field(reader, data, len);
         if (r < 0)
             return r;
     }
-    if (ret_hash)
-        *ret_hash = sum;
     /* In a damaged file a field may claim to be larger than all memory. */
     return r == -ENOMEM && memory_left() ? -EBADMSG : r;
 }
@@ -100,7 +104,7 @@ static bool wait_for_fields(struct azm_journal *s, uint64_t *until)
     static const struct timespec a_little = {.tv_nsec = AZM_USEC_PER_MSEC * AZM_NSEC_PER_USEC};
     uint64_t now = azm_monotonic_usec(&azm_system_clock);
 
-    if (*until > 0 && now >= *until)
+    if (*until > 0 ? now >= *until : s->incomplete >= INCOMPLETE_MAX)
         return false;
     if (*until == 0) {
         *until = now;
@@ -119,21 +123,25 @@ static void tell_incomplete(struct azm_journal *s)
         azm_log(AZM_LOG_WARNING, "a journal entry lacks a field, and is delivered without it; journalctl --verify "
                                  "shows whether its file is damaged (this is said once)");
     s->told_incomplete = true;
+    s->incomplete++;
 }
 
 /* A field that was given twice is in the file once, and in the entry's hash not at all. Then fields seem to be missing,
  * and are there. */
 static int read_all_fields(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader, uint64_t expected)
 {
-    uint64_t hash, until = 0;
-    int r = read_fields(j, reader, &hash, NULL);
+    struct hashes h = {.sum = 0};
+    uint64_t until = 0;
+    int r = read_fields(j, reader, &h);
 
-    while (r == 0 && hash != expected) {
-        uint64_t before = hash;
-        struct span span = {0};
+    if (h.sum == expected)
+        s->incomplete = 0;
+    while (r == 0 && h.sum != expected) {
+        const uint64_t missing = h.sum ^ expected;
 
-        r = read_fields(j, reader, &hash, &span);
-        if (r < 0 || hash == expected || (hash == before && reduce(&span, hash ^ expected) == 0))
+        h = (struct hashes){.twice = true, .missing = missing};
+        r = read_fields(j, reader, &h);
+        if (r < 0 || h.sum == expected || ((h.sum ^ expected) == missing && (h.is_there || reduce(&h, missing) == 0)))
             break;
         if (!wait_for_fields(s, &until)) {
             tell_incomplete(s);
@@ -146,7 +154,7 @@ static int read_all_fields(struct azm_journal *s, sd_journal *j, struct azm_entr
 int azm_journal_read_entry(struct azm_journal *s, sd_journal *j, struct azm_entry_reader *reader,
                            const struct azm_entry_times *t, const struct azm_place *p, struct azm_record *rec)
 {
-    int r = p ? read_all_fields(s, j, reader, p->hash) : read_fields(j, reader, NULL, NULL);
+    int r = p ? read_all_fields(s, j, reader, p->hash) : read_fields(j, reader, NULL);
 
     return r < 0 ? r : azm_entry_finish(reader, t, rec);
 }

@@ -141,6 +141,11 @@ static struct azm_journal_file *find(struct azm_journal_files *files, const stru
     return NULL;
 }
 
+static bool is_open(const struct azm_journal_file *f)
+{
+    return f->good && !f->header.archived;
+}
+
 /* A known file is there, perhaps under another name and with more in it. */
 static int note_present(struct azm_journal_files *files, struct azm_journal_file *f, const char *path)
 {
@@ -155,7 +160,7 @@ static int note_present(struct azm_journal_files *files, struct azm_journal_file
         f->good && !f->header.archived && read_header(path, &now) && sd_id128_equal(now.seqnum_id, f->id);
     if (f->header_is_new)
         f->header = now;
-    files->n_open += f->good && !f->header.archived;
+    files->n_open += is_open(f);
     return f->path ? 0 : -ENOMEM;
 }
 
@@ -302,14 +307,29 @@ bool azm_journal_files_have_counters(const struct azm_journal_files *files)
     return false;
 }
 
-uint64_t azm_journal_files_beyond(const struct azm_journal_files *files, const struct azm_place *p)
+bool azm_journal_files_has_later(const struct azm_journal_files *files, const struct azm_place *p)
 {
-    uint64_t last = p->seqnum;
-
     for (size_t i = 0; i < files->n; i++)
-        if (files->items[i].good && sd_id128_equal(files->items[i].id, p->seqnum_id))
-            last = MAX(last, files->items[i].header.last);
-    return last - p->seqnum;
+        if (files->items[i].good && sd_id128_equal(files->items[i].id, p->seqnum_id) &&
+            files->items[i].header.last > p->seqnum)
+            return true;
+    return false;
+}
+
+uint64_t azm_journal_files_ahead(const struct azm_journal_files *files, const struct azm_place *p)
+{
+    const struct azm_journal_header *h;
+    size_t i = 0;
+
+    while (i < files->n && !is_open(&files->items[i]))
+        i++;
+    if (files->n_open != 1 || i == files->n)
+        return files->n_open == 0 ? UINT64_MAX : 0;
+    h = &files->items[i].header;
+    if (!sd_id128_equal(files->items[i].id, p->seqnum_id) || h->last - h->first + 1 != h->n_entries ||
+        h->last <= p->seqnum)
+        return 0;
+    return h->last - MAX(p->seqnum + 1, h->first);
 }
 
 void azm_journal_files_free(struct azm_journal_files *files)

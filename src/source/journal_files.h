@@ -68,9 +68,13 @@ bool azm_journal_files_counter(const struct azm_journal_files *files, sd_id128_t
 bool azm_journal_files_have_ids(const struct azm_journal_files *files);
 bool azm_journal_files_have_counters(const struct azm_journal_files *files);
 
-/* How far were the numbers of the entry's file beyond it at the last scan? 0: nobody knows of anything that came after
- * it. (Files may have one seqnum id in common; then one process writes them, entry by entry.) */
-uint64_t azm_journal_files_beyond(const struct azm_journal_files *files, const struct azm_place *p);
+/* Was another entry written after this one into its file by the time of the last scan? (Files may have one seqnum id in
+ * common; then one process writes them, entry by entry.) */
+bool azm_journal_files_has_later(const struct azm_journal_files *files, const struct azm_place *p);
+
+/* At least so many entries that are read after this one have such a later one, too, whatever files they come from; that
+ * is known where one file grows, with a number for each entry. */
+uint64_t azm_journal_files_ahead(const struct azm_journal_files *files, const struct azm_place *p);
 
 void azm_journal_files_free(struct azm_journal_files *files);
 

@@ -143,6 +143,7 @@ struct azm_journal {
     unsigned settled_reads;            /* so many more entries were written long ago: see needs_place */
     uint64_t next_wait_usec;           /* monotonic: until then it is not waited long for fields that are missing */
     bool told_incomplete;              /* some were missing for good */
+    unsigned incomplete;               /* in a row */
     struct azm_journal_root roots[AZM_JOURNAL_ROOTS]; /* those that the handle watches */
 
     struct azm_history history;
@@ -166,10 +167,11 @@ struct azm_journal {
 
     /* With selection: the journal's end, as it was before the selected entries were last drained. The position moves
      * there when nothing selected came after all, so that entries vacuumed later do not look like a gap. */
-    char *tail;         /* NULL: none is known, or something was read since */
-    uint64_t tail_usec; /* monotonic: when it was taken */
-    bool caught_up;     /* all selected entries have been read once */
-    bool tail_wanted;   /* since then something was read or has changed, so a new one is due */
+    char *tail;          /* NULL: none is known, or something was read since */
+    uint64_t tail_usec;  /* monotonic: when it was taken */
+    uint64_t tail_bytes; /* so large were the files then */
+    bool caught_up;      /* all selected entries have been read once */
+    bool tail_wanted;    /* since then something was read or has changed, so a new one is due */
 
     struct azm_place mark; /* for flush: what comes up to here is wanted */
     bool marked;

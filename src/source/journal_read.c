@@ -10,8 +10,8 @@
 /* Far longer than journald takes from an entry's time stamp to its writing. */
 #define YOUNG_USEC (10 * AZM_USEC_PER_SEC)
 
-/* So many entries that were written long ago are read without asking for their places. */
-#define SETTLED_READS 1000
+/* At most so many entries that were written long ago are read without asking for their places. */
+#define SETTLED_READS UINT64_C(1000)
 
 /* Entries of files that have come up since others were read. */
 #define NEW_MAX 1000
@@ -24,7 +24,10 @@ int azm_journal_look_at_files(struct azm_journal *s, struct azm_error *err)
     r = sd_journal_process(s->j);
     if (s->selected.j) /* after it, so that it knows every file that this one knows; and lets go of deleted ones */
         (void)sd_journal_process(s->selected.j);
-    s->invalidated |= r == SD_JOURNAL_INVALIDATE;
+    if (r == SD_JOURNAL_INVALIDATE) {
+        s->invalidated = true;
+        s->settled_reads = 0;
+    }
     s->tail_wanted |= r != SD_JOURNAL_NOP;
     if (r < 0)
         return azm_journal_error(err, r, "cannot look for changes");
@@ -184,25 +187,21 @@ static bool needs_place(struct azm_journal *s, bool has_times)
 {
     if (s->account.noting || !has_times)
         return true;
-    if (azm_journal_is_machines(s->config))
-        return s->last_was_young;
-    if (s->settled_reads == 0)
-        return true;
-    s->settled_reads--;
-    return false;
+    if (s->settled_reads > 0) {
+        s->settled_reads--;
+        return false;
+    }
+    return s->last_was_young || !azm_journal_is_machines(s->config);
 }
 
 /* Was the current entry written so long ago that nobody is at it any more? */
 static bool is_settled(struct azm_journal *s, const struct azm_place *p, bool has_times)
 {
-    uint64_t beyond;
-
     if (azm_journal_is_machines(s->config))
         return has_times && !s->last_was_young;
-    beyond = azm_journal_files_beyond(&s->files, p);
-    if (beyond > 2 * SETTLED_READS && s->files.n_open <= 1 && !s->selects)
-        s->settled_reads = SETTLED_READS;
-    return beyond > 0;
+    if (!s->selects) /* half of them, in case that libsystemd passes over some */
+        s->settled_reads = (unsigned)MIN(azm_journal_files_ahead(&s->files, p) / 2, SETTLED_READS);
+    return azm_journal_files_has_later(&s->files, p);
 }
 
 /* As azm_journal_read_entry; `known`: its times, if they are; `p`: its place, or NULL. */

@@ -40,6 +40,8 @@ int azm_journal_take_tail(struct azm_journal *s, struct azm_error *err)
     r = open_at_tail(s, &j, err);
     if (r > 0)
         r = sd_journal_get_cursor(j, &s->tail);
+    if (r >= 0 && s->tail)
+        r = sd_journal_get_usage(j, &s->tail_bytes);
     return r < 0 ? r : 1;
 }
 

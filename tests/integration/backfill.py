@@ -29,7 +29,7 @@ LEFT_OUT = r"have (\d+) more entries of that time than libsystemd gives"
 AZURE_PATH = "/dataCollectionRules/dcr-" + "0" * 32 + "/streams/Microsoft-OTLP-Logs/otlp/v1/logs"
 
 journald = Journald(f"{sys.argv[1]}/journald.log")
-journald.configure(SystemMaxFileSize="1M", SystemMaxUse="1G", SystemMaxFiles=1000)
+journald.configure(SystemMaxFileSize="1M", SystemMaxUse="1G", SystemMaxFiles=10000)
 
 
 def at(usec):
