@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "source/entry.h"
 #include "source/journal.h"
 #include "source/lookup3.h"
@@ -22,6 +23,7 @@ static struct {
     uint64_t entries; /* so many have it */
     unsigned in;      /* it is linked with the reading of fields after so many */
     unsigned readings;
+    bool in_new_handle; /* or as soon as another handle is there */
 } half;
 
 static bool machines; /* the folder is taken for the machine's own journal, and the entries were written just now */
@@ -32,16 +34,19 @@ int __real_sd_id128_get_boot(sd_id128_t *ret);
 int __wrap_sd_id128_get_boot(sd_id128_t *ret);
 bool __real_azm_journal_is_machines(const struct azm_config *c);
 bool __wrap_azm_journal_is_machines(const struct azm_config *c);
+int __real_sd_journal_get_fd(sd_journal *j);
+int __wrap_sd_journal_get_fd(sd_journal *j);
 void __real_sd_journal_restart_data(sd_journal *j);
 void __wrap_sd_journal_restart_data(sd_journal *j);
 
-/* The machine has come up just now, and no wait comes to its end. */
+/* The machine has come up just now, and whoever looks at the time takes 1 ms. */
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
+    static long looks;
     int r = __real_clock_gettime(id, ts);
 
     if (id == CLOCK_MONOTONIC && machines)
-        *ts = (struct timespec){.tv_sec = 2};
+        *ts = (struct timespec){.tv_sec = 2, .tv_nsec = ++looks * 1000000};
     return r;
 }
 
@@ -63,6 +68,14 @@ static void set_entries(uint64_t n)
     must(pwrite(half.fd, &n, sizeof n, half.at) == sizeof n, "writing to a journal file");
 }
 
+/* The handle that reads is asked for it when it is new. */
+int __wrap_sd_journal_get_fd(sd_journal *j)
+{
+    if (half.in_new_handle)
+        set_entries(half.entries);
+    return __real_sd_journal_get_fd(j);
+}
+
 /* Each reading of an entry's fields begins with it. */
 void __wrap_sd_journal_restart_data(sd_journal *j)
 {
@@ -76,6 +89,7 @@ void __wrap_sd_journal_restart_data(sd_journal *j)
 #define COMPACT 0x10
 #define HEADER_SIZE 88
 #define TAIL_OBJECT 136
+#define TAIL_SEQNUM 160
 #define OBJECT_DATA 1 /* an object begins with its type; its size is at 8, how many entries have it at 56 */
 #define N_ENTRIES 56
 #define PAYLOAD 64
@@ -164,13 +178,21 @@ static void prepare(const char *fields)
     config.start = AZM_START_OLDEST;
 }
 
-static void open_source(void)
+static int state = -1;
+
+static void open_stretch(uint64_t since_usec, uint64_t until_usec)
 {
+    const struct azm_journal_options o = {
+        .config = &config, .state_dir_fd = state, .since_usec = since_usec, .until_usec = until_usec};
     struct azm_error err;
 
-    must(azm_journal_open(&(struct azm_journal_options){.config = &config, .state_dir_fd = -1}, &source, &err) == 0,
-         "azm_journal_open");
+    must(azm_journal_open(&o, &source, &err) == 0, "azm_journal_open");
     half.readings = 0;
+}
+
+static void open_source(void)
+{
+    open_stretch(0, 0);
 }
 
 static void end(void)
@@ -179,6 +201,18 @@ static void end(void)
     azm_config_free(&config);
     close_file();
     machines = false;
+}
+
+static void expect_number(const struct azm_record *rec, unsigned number)
+{
+    char body[32], expected[32] = "";
+
+    snprintf(body, sizeof body, "%.*s", (int)rec->body.len, rec->body.s ? rec->body.s : "");
+    if (number > 0)
+        snprintf(expected, sizeof expected, "%u", number);
+    if (strcmp(body, expected) != 0)
+        printf("# entry %u: \"%s\"\n", number, body);
+    expect(strcmp(body, expected) == 0);
 }
 
 /* Each of n comes once, in order, with its number, from the first one on; but `silent` (0: none) says nothing. */
@@ -190,15 +224,9 @@ static void read_entries(unsigned first, unsigned n, unsigned silent)
     int r;
 
     while ((r = source->ops->next(source, &rec, &err)) > 0 && i < 2 * n) {
-        char body[32], expected[32] = "";
         unsigned number = first + i++;
 
-        snprintf(body, sizeof body, "%.*s", (int)rec.body.len, rec.body.s ? rec.body.s : "");
-        if (number != silent)
-            snprintf(expected, sizeof expected, "%u", number);
-        if (strcmp(body, expected) != 0)
-            printf("# entry %u: \"%s\"\n", number, body);
-        expect(strcmp(body, expected) == 0);
+        expect_number(&rec, number == silent ? 0 : number);
     }
     expect(r == 0);
     expect(i == n);
@@ -339,24 +367,57 @@ static void in_an_empty_file(void)
     end();
 }
 
-/* While something is being linked libsystemd cannot look for it: it lets go of the file. */
-static void looked_for(const char *key)
+/* Numbers that nobody has tell of more entries than there are. */
+static void after_a_jump(void)
 {
-    static const char field[] = "SYSLOG_IDENTIFIER=x";
+    struct azm_record rec;
+    struct azm_error err;
 
+    prepare("");
+    half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
+    must(pwrite(half.fd, &(uint64_t){htole64(5000)}, 8, TAIL_SEQNUM) == 8, "a jump");
+    write_entries(N + 1, 1, 20, "");
+    open_source();
+    link_after(N + 1, N + 1);
+    for (unsigned i = 1; i <= N + 1; i++) {
+        expect(source->ops->next(source, &rec, &err) == 1);
+        expect_number(&rec, i);
+    }
+    expect(half.readings == N + 2);
+    end();
+}
+
+/* While something is being linked libsystemd cannot look for it: it lets go of the file. */
+static void prepare_selection(const char *key)
+{
     prepare("SYSLOG_IDENTIFIER=x\n");
     set("directory", "");
     set(key, strcmp(key, "file") == 0 ? path("t.journal") : dir);
     set("identifiers", "x");
+}
+
+static void unlink_selected(void)
+{
+    unlink_field("SYSLOG_IDENTIFIER=x");
+    half.in = NEVER;
+}
+
+static void link_selected(void)
+{
+    set_entries(half.entries);
+    must(ftruncate(half.fd, lseek(half.fd, 0, SEEK_END)) == 0, "telling of the change"); /* as journald does */
+}
+
+static void looked_for(const char *key)
+{
+    prepare_selection(key);
     open_source();
     read_entries(1, N, 0);
     write_entries(N + 1, N, 20, "SYSLOG_IDENTIFIER=x\n");
-    unlink_field(field);
-    half.in = NEVER;
+    unlink_selected();
     look();
     read_entries(N + 1, 0, 0);
-    set_entries(half.entries);
-    must(ftruncate(half.fd, lseek(half.fd, 0, SEEK_END)) == 0, "telling of the change"); /* as journald does */
+    link_selected();
     look();
     read_entries(N + 1, N, 0);
     end();
@@ -370,6 +431,46 @@ static void looked_for_in_a_folder(void)
 static void looked_for_in_a_file(void)
 {
     looked_for("file");
+}
+
+/* The position does not get past it either. */
+static void looked_for_and_restarted(void)
+{
+    _cleanup_(azm_buf_free) struct azm_buf position = {0};
+    struct azm_error err;
+
+    prepare_selection("directory");
+    state = open(dir, O_DIRECTORY | O_CLOEXEC);
+    open_source();
+    read_entries(1, N, 0);
+    write_entries(N + 1, N, 20, "SYSLOG_IDENTIFIER=x\n");
+    unlink_selected();
+    look();
+    read_entries(N + 1, 0, 0);
+    expect(source->ops->position(source, &position, &err) == 0);
+    expect(source->ops->acknowledge(source, &position, &err) == 0);
+    source->ops->free(source);
+    link_selected();
+    open_source();
+    read_entries(N + 1, N, 0);
+    close(state);
+    state = -1;
+    end();
+}
+
+static void looked_for_in_the_past(void)
+{
+    struct azm_record rec;
+    struct azm_error err;
+
+    prepare_selection("directory");
+    open_stretch(UINT64_C(1700000000000000), UINT64_C(1700000100000000));
+    for (unsigned i = 0; i < 5; i++)
+        expect(source->ops->next(source, &rec, &err) == 1);
+    unlink_selected();
+    half.in_new_handle = true;
+    read_entries(6, N - 5, 0);
+    end();
 }
 
 /* The values are those that Jenkins gives with his code, and the hash of nothing. */
@@ -395,8 +496,11 @@ int main(void)
         {"written_long_ago", written_long_ago},
         {"written_late", written_late},
         {"in_an_empty_file", in_an_empty_file},
+        {"after_a_jump", after_a_jump},
         {"looked_for_in_a_folder", looked_for_in_a_folder},
         {"looked_for_in_a_file", looked_for_in_a_file},
+        {"looked_for_and_restarted", looked_for_and_restarted},
+        {"looked_for_in_the_past", looked_for_in_the_past},
     };
 
     return run_journal_tests(tests, ELEMENTSOF(tests));
