@@ -32,9 +32,9 @@ struct hashes {
     bool twice;       /* these are wanted, too: */
     uint64_t missing; /* it seems to be that of a field */
     bool is_there;    /* ... which is there */
+    /* What some of them give when they are XORed: a basis of so few that hardly any other value is among it. */
+    uint64_t basis[40];
     unsigned n;
-    uint64_t
-        basis[40]; /* of what some of them give when they are XORed; so few that hardly any other value is among it */
 };
 
 /* Is there memory for the largest field that we would read? */
