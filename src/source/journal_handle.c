@@ -4,12 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "source/journal_handle.h"
 
 /* Of a compressed field; libsystemd's own default depends on its version. */
 #define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
+
+/* While it opens files libsystemd has those of their folders open, too, and none when it comes back; and another thread
+ * may just have closed some connections. */
+#define SPARE_DESCRIPTORS 8
 
 bool azm_journal_selects(const struct azm_config *c)
 {
@@ -161,11 +166,18 @@ bool azm_journal_has_all_files(sd_journal *j, const struct azm_config *c)
 
 int azm_journal_check_descriptors(struct azm_error *err)
 {
-    _cleanup_close_ int fd = open("/", O_PATH | O_CLOEXEC);
+    int spare[SPARE_DESCRIPTORS], error = 0;
+    size_t n = 0;
 
-    if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+    while (n < ELEMENTSOF(spare) && (spare[n] = open("/", O_PATH | O_CLOEXEC)) >= 0)
+        n++;
+    if (n < ELEMENTSOF(spare))
+        error = errno;
+    while (n > 0)
+        close(spare[--n]);
+    if (error != EMFILE && error != ENFILE)
         return 0;
-    return azm_error_set(err, errno,
+    return azm_error_set(err, error,
                          "the journal: there may be files that cannot be opened (a higher LimitNOFILE= helps): %m");
 }
 

@@ -19,8 +19,8 @@ bool azm_journal_filters(const struct azm_config *c);
 bool azm_journal_is_machines(const struct azm_config *c);
 
 /* What libsystemd cannot open for want of a descriptor it leaves out without a word, and once reading is past its
- * entries they are never given. So after each look at the files: is there a descriptor left? 0; -EMFILE or -ENFILE:
- * some may be missing, and reading must not go on. */
+ * entries they are never given. So after each look at the files: are there descriptors left? 0; -EMFILE or
+ * -ENFILE: some may be missing, and reading must not go on. */
 int azm_journal_check_descriptors(struct azm_error *err);
 
 /* Does the handle still have all configured files that are there? With a selection libsystemd lets go of a file in

@@ -44,7 +44,41 @@ def files_come_and_are_archived(out):
         x.close()
 
 
+def few_are_left(out):
+    """Enough for libsystemd's folders, perhaps, and not for its files, when the configuration is read anew: reading goes on, or ends with a
+    reason."""
+    journald.begin_anew()
+    x, n = Exporter(os.environ["AZMONLOG"], os.environ["EMULATOR"], out), 0
+
+    def words():
+        with open(x.log.name) as f:
+            return f.read()
+
+    try:
+        for few in range(10):
+            journald.rotate()
+            if not x.running():
+                x.start()
+            write(n + 1, 20)
+            x.wait_for_numbers({(0, i) for i in range(1, n + 21)})
+            pid, old, before = x.process.pid, resource.prlimit(x.process.pid, resource.RLIMIT_NOFILE), len(words())
+            used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, ([fd for fd in range(1024) if fd not in used][few], old[1]))
+            x.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: not x.running() or "the configuration" in words()[before:], "azmonlog to read it")  # noqa: B023
+            if x.running():
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+            write(n + 21, 20)
+            n += 40
+            check(f"{few} descriptors are left: reading goes on, or it says why not",
+                  "may be files that cannot be opened" in words()[before:] and not x.running() or x.wait_for_numbers({(0, i) for i in range(1, n + 1)}),
+                  lambda: words()[before:])  # noqa: B023
+        equal("no gap is reported", x.gaps(), [])
+    finally:
+        x.close()
+
+
 try:
-    tap.run(files_come_and_are_archived)
+    tap.run(files_come_and_are_archived, few_are_left)
 finally:
     journald.end(signal.SIGKILL)
