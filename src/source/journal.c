@@ -49,6 +49,12 @@ void azm_journal_keep_cursor(struct azm_journal *s)
         s->cursor = NULL;
 }
 
+bool azm_journal_last_place(struct azm_journal *s, struct azm_place *ret)
+{
+    azm_journal_keep_cursor(s);
+    return s->cursor && azm_place_parse(s->cursor, ret);
+}
+
 /* --- what comes next --- */
 
 /* A gap that was found and waits: 1 and the record, 0, -errno. */

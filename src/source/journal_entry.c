@@ -15,9 +15,6 @@
  * for damaged and leaves it out without a word (once in some 100,000 entries that are read as they come). The hash in
  * the entry's cursor, which is that of all its fields, tells whether all are there. */
 
-/* More than any field that libsystemd would give us (journal_handle.c sets the limit). */
-#define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
-
 /* The moment is over when the fields are read once more, unless journald does not run just now. They may also be
  * missing for ever, where the file is damaged: so long is waited, and then, for a while, only a little. */
 #define WAIT_USEC (100 * AZM_USEC_PER_MSEC)
@@ -29,8 +26,7 @@
 /* What the hashes of an entry's fields tell. */
 struct hashes {
     uint64_t sum;     /* all of them, XORed */
-    bool twice;       /* these are wanted, too: */
-    uint64_t missing; /* it seems to be that of a field */
+    uint64_t missing; /* it seems to be that of a field; 0: what follows is not wanted */
     bool is_there;    /* ... which is there */
     /* What some of them give when they are XORed: a basis of so few that hardly any other value is among it. */
     uint64_t basis[40];
@@ -40,7 +36,7 @@ struct hashes {
 /* Is there memory for the largest field that we would read? */
 static bool memory_left(void)
 {
-    void *volatile p = malloc(2 * FIELD_MAX_BYTES); /* volatile: a compiler may leave the pair out */
+    void *volatile p = malloc(2 * AZM_JOURNAL_FIELD_MAX_BYTES); /* volatile: a compiler may leave the pair out */
     bool left = p != NULL;
 
     free(p);
@@ -69,7 +65,7 @@ static void add_hash(struct hashes *h, const void *data, size_t len)
     uint64_t hash = azm_lookup3(data, len);
 
     h->sum ^= hash;
-    if (!h->twice)
+    if (h->missing == 0)
         return;
     h->is_there |= hash == h->missing;
     hash = reduce(h, hash);
@@ -139,7 +135,7 @@ static int read_all_fields(struct azm_journal *s, sd_journal *j, struct azm_entr
     while (r == 0 && h.sum != expected) {
         const uint64_t missing = h.sum ^ expected;
 
-        h = (struct hashes){.twice = true, .missing = missing};
+        h = (struct hashes){.missing = missing};
         r = read_fields(j, reader, &h);
         if (r < 0 || h.sum == expected || ((h.sum ^ expected) == missing && (h.is_there || reduce(&h, missing) == 0)))
             break;

@@ -156,8 +156,7 @@ static int note_present(struct azm_journal_files *files, struct azm_journal_file
         free(f->path);
         f->path = strdup(path);
     }
-    f->header_is_new =
-        f->good && !f->header.archived && read_header(path, &now) && sd_id128_equal(now.seqnum_id, f->id);
+    f->header_is_new = is_open(f) && read_header(path, &now) && sd_id128_equal(now.seqnum_id, f->id);
     if (f->header_is_new)
         f->header = now;
     files->n_open += is_open(f);

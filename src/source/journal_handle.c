@@ -9,9 +9,6 @@
 #include "core/cleanup.h"
 #include "source/journal_handle.h"
 
-/* Of a compressed field; libsystemd's own default depends on its version. */
-#define FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
-
 /* While it opens files libsystemd has those of their folders open, too, and none when it comes back; and another thread
  * may just have closed some connections. */
 #define SPARE_DESCRIPTORS 8
@@ -198,7 +195,7 @@ int azm_journal_open_handle(const struct azm_config *c, sd_journal **ret, struct
         r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | scopes[c->scope]);
     if (r < 0)
         return azm_error_set(err, r, "the journal: cannot open it: %m");
-    r = sd_journal_set_data_threshold(j, FIELD_MAX_BYTES);
+    r = sd_journal_set_data_threshold(j, AZM_JOURNAL_FIELD_MAX_BYTES);
     if (r < 0)
         return azm_error_set(err, r, "the journal: cannot set the size limit of fields: %m");
     r = azm_journal_check_descriptors(err);

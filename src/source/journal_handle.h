@@ -8,6 +8,10 @@
 
 /* Opening the journal that [journal] names, and telling libsystemd what to select of it. */
 
+/* No field that a handle gives is larger, if it is a compressed one; libsystemd's own default depends on its version.
+ */
+#define AZM_JOURNAL_FIELD_MAX_BYTES ((size_t)16 * 1024 * 1024)
+
 /* Does the configuration let libsystemd select entries? */
 bool azm_journal_selects(const struct azm_config *c);
 

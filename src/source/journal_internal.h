@@ -195,6 +195,9 @@ int azm_journal_open_merged(struct azm_journal *s, struct azm_error *err);
 /* Keeps the cursor of the last entry read: later it may be gone, with its file. */
 void azm_journal_keep_cursor(struct azm_journal *s);
 
+/* The place of the last entry read, whose cursor is kept: true, or false if it is not known. */
+bool azm_journal_last_place(struct azm_journal *s, struct azm_place *ret);
+
 /* A reader of what this configuration wants, which counts what it is told of losses: 0 or -errno. */
 int azm_journal_new_reader(struct azm_journal *s, const struct azm_config *c, struct azm_entry_reader **ret,
                            struct azm_error *err);

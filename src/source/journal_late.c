@@ -164,8 +164,7 @@ int azm_journal_look_over_files(struct azm_journal *s, bool first, struct azm_er
     int r;
 
     s->invalidated = false;
-    azm_journal_keep_cursor(s);
-    l.positioned = s->cursor && azm_place_parse(s->cursor, &l.position);
+    l.positioned = azm_journal_last_place(s, &l.position);
     r = azm_journal_files_scan(&s->files, s->config, on_news, &l);
     s->settled_reads = 0;
     if (r == 0 && s->files.n > 0)
@@ -199,8 +198,7 @@ static int open_late(struct azm_journal *s, struct azm_error *err)
     r = azm_entry_reader_new(s->config, &late->reader);
     if (r < 0)
         return azm_error_set(err, r, "out of memory");
-    azm_journal_keep_cursor(s);
-    late->bounded = s->cursor && azm_place_parse(s->cursor, &late->until);
+    late->bounded = azm_journal_last_place(s, &late->until);
     r = azm_journal_open_handle(s->config, &late->j, err);
     if (r >= 0)
         r = azm_journal_select(late->j, s->config, NULL, err);

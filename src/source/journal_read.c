@@ -257,10 +257,8 @@ int azm_journal_next_merged(struct azm_journal *s, struct azm_record *rec, struc
             return r;
         s->on_unread = false;
         azm_journal_set_cursor(s, NULL, NULL);
-        if (needs_place(s, has_times)) {
-            azm_journal_keep_cursor(s);
-            p = s->cursor && azm_place_parse(s->cursor, &place) ? &place : NULL;
-        }
+        if (needs_place(s, has_times) && azm_journal_last_place(s, &place))
+            p = &place;
         if (++s->account.read > 0 && s->account.noting && p) { /* without, its number is missing */
             r = azm_journal_note_read(s, p, err);
             if (r < 0)

@@ -62,10 +62,15 @@ bool __wrap_azm_journal_is_machines(const struct azm_config *c)
     return machines || __real_azm_journal_is_machines(c);
 }
 
-static void set_entries(uint64_t n)
+static void set_number(off_t at, uint64_t n)
 {
     n = htole64(n);
-    must(pwrite(half.fd, &n, sizeof n, half.at) == sizeof n, "writing to a journal file");
+    must(pwrite(half.fd, &n, sizeof n, at) == sizeof n, "writing to a journal file");
+}
+
+static void set_entries(uint64_t n)
+{
+    set_number(half.at, n);
 }
 
 /* The handle that reads is asked for it when it is new. */
@@ -89,6 +94,7 @@ void __wrap_sd_journal_restart_data(sd_journal *j)
 #define COMPACT 0x10
 #define HEADER_SIZE 88
 #define TAIL_OBJECT 136
+#define FILE_N_ENTRIES 152
 #define TAIL_SEQNUM 160
 #define OBJECT_DATA 1 /* an object begins with its type; its size is at 8, how many entries have it at 56 */
 #define N_ENTRIES 56
@@ -110,15 +116,20 @@ static void close_file(void)
     half.fd = -1;
 }
 
+static void open_file(void)
+{
+    close_file();
+    half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
+    must(half.fd >= 0, "opening a journal file");
+}
+
 /* The field is not linked yet. */
 static void unlink_field(const char *field)
 {
     size_t len = strlen(field);
     off_t tail, payload;
 
-    close_file();
-    half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
-    must(half.fd >= 0, "opening a journal file");
+    open_file();
     half.at = 0;
     tail = (off_t)number_at(TAIL_OBJECT);
     payload = number_at(INCOMPATIBLE_FLAGS) & COMPACT ? COMPACT_PAYLOAD : PAYLOAD;
@@ -243,6 +254,15 @@ static void look(void)
     expect(source->ops->process(source, &err) >= 0);
 }
 
+/* After N come n more, which are of this second; one of them is being written until two readings are over. */
+static void read_more(unsigned n, unsigned second, unsigned number)
+{
+    write_entries(N + 1, n, second, "");
+    link_after(number, 2);
+    look();
+    read_entries(N + 1, n, 0);
+}
+
 /* The last of N entries is being written, and all of it is there after so many readings of its fields. */
 static void read_last(unsigned readings)
 {
@@ -292,10 +312,7 @@ static void never_linked(void)
     link_after(N, NEVER);
     read_entries(1, N, N);
     expect(half.readings >= N + 2);
-    write_entries(N + 1, 1, 20, "");
-    link_after(N + 1, 2);
-    look();
-    read_entries(N + 1, 1, 0);
+    read_more(1, 20, N + 1);
     expect(half.readings == 3);
     end();
 }
@@ -338,10 +355,7 @@ static void written_late(void)
     prepare("");
     open_source();
     read_entries(1, N, 0);
-    write_entries(N + 1, 3, 0, "");
-    link_after(N + 2, 2);
-    look();
-    read_entries(N + 1, 3, 0);
+    read_more(3, 0, N + 2);
     expect(half.readings == 4);
     end();
 }
@@ -350,17 +364,17 @@ static void written_late(void)
 static void in_an_empty_file(void)
 {
     const struct timespec long_ago[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
-    off_t n_entries = 152;
-    uint64_t none = 0, n;
+    uint64_t n;
 
     prepare("");
-    half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
-    n = htole64(number_at(n_entries));
-    must(pwrite(half.fd, &none, sizeof none, n_entries) == sizeof none && futimens(half.fd, long_ago) == 0, "emptying");
+    open_file();
+    n = number_at(FILE_N_ENTRIES);
+    set_number(FILE_N_ENTRIES, 0);
+    must(futimens(half.fd, long_ago) == 0, "emptying");
     open_source();
     read_entries(1, 0, 0);
     link_after(N, N);
-    must(pwrite(half.fd, &n, sizeof n, n_entries) == sizeof n, "filling");
+    set_number(FILE_N_ENTRIES, n);
     look();
     read_entries(1, N, 0);
     expect(half.readings == N + 1);
@@ -374,8 +388,8 @@ static void after_a_jump(void)
     struct azm_error err;
 
     prepare("");
-    half.fd = open(path("t.journal"), O_RDWR | O_CLOEXEC);
-    must(pwrite(half.fd, &(uint64_t){htole64(5000)}, 8, TAIL_SEQNUM) == 8, "a jump");
+    open_file();
+    set_number(TAIL_SEQNUM, 5000);
     write_entries(N + 1, 1, 20, "");
     open_source();
     link_after(N + 1, N + 1);
